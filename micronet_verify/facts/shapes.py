@@ -1,0 +1,307 @@
+"""Shape inference: what each kind makes of its operands' shapes.
+
+Plugins build graphs through it and the judge repeats it on what comes back, so no shape that a file *declares* is
+ever believed. Formulas are the frameworks' documented ones (convolution: Dumoulin & Visin, 2016, relations 14 and 19).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+
+from micronet_verify.facts.graph import Attribute, Shape
+
+Attributes = Mapping[str, Attribute]
+Shapes = Sequence[Shape]
+
+
+class ShapeError(ValueError):
+    """Operands do not fit the kind; the message is ``got … but should …``."""
+
+
+def infer(kind: str, attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    """Output shapes of a node; ``shapes`` has one entry per operand, ``()`` for an absent one.
+
+    Raises ``ShapeError``. ``branch`` and ``loop`` take theirs from their bodies and are not inferred here.
+    """
+    if kind in ("elementwise", "quantize", "dequantize"):
+        return (_elementwise(kind, shapes),)
+    return _RULES[kind](attributes, shapes)
+
+
+def broadcast(*shapes: Shape) -> Shape:
+    """The numpy broadcast of ``shapes``; raises ``ShapeError`` where they do not fit."""
+    rank = max((len(shape) for shape in shapes), default=0)
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    out = []
+    for sizes in zip(*padded, strict=True):
+        wide = {size for size in sizes if size != 1}
+        if len(wide) > 1:
+            raise ShapeError(f"got operands of shapes {', '.join(map(str, shapes))} but should broadcast together")
+        out.append(wide.pop() if wide else 1)
+    return tuple(out)
+
+
+def ints(attributes: Attributes, name: str) -> tuple[int, ...]:
+    value = attributes[name]
+    assert isinstance(value, tuple)
+    return tuple(int(item) for item in value)
+
+
+def integer(attributes: Attributes, name: str, default: int = 0) -> int:
+    value = attributes.get(name, default)
+    assert isinstance(value, int)
+    return value
+
+
+def text(attributes: Attributes, name: str) -> str:
+    value = attributes[name]
+    assert isinstance(value, str)
+    return value
+
+
+def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int, ceil: bool = False) -> int:
+    """Positions of a sliding window; ``pad`` is both sides together. ``ceil`` counts a last, partial window."""
+    span = size + pad - dilation * (kernel - 1) - 1
+    if span < 0 and not (ceil and span > -stride):
+        raise ShapeError(f"got a window of {dilation * (kernel - 1) + 1} over {size + pad} but should fit")
+    return (-(-span // stride) if ceil else span // stride) + 1
+
+
+def adaptive_windows(size: int, outputs: int) -> tuple[int, ...]:
+    """Window sizes of adaptive pooling along one axis: from floor(i·size/outputs) to ceil((i+1)·size/outputs)."""
+    return tuple(-(-(i + 1) * size // outputs) - i * size // outputs for i in range(outputs))
+
+
+def _elementwise(kind: str, shapes: Shapes) -> Shape:
+    return broadcast(*shapes) if kind == "elementwise" else shapes[0]
+
+
+def _space(shape: Shape, attributes: Attributes) -> tuple[int, int, Shape]:
+    """(batch, channels, space) of an activation in either layout."""
+    if len(shape) < 2:
+        raise ShapeError(f"got a tensor of shape {shape} but should have a batch and a channel axis")
+    if attributes.get("channels_last"):
+        return shape[0], shape[-1], shape[1:-1]
+    return shape[0], shape[1], shape[2:]
+
+
+def _joined(batch: int, channels: int, space: Shape, attributes: Attributes) -> Shape:
+    return (batch, *space, channels) if attributes.get("channels_last") else (batch, channels, *space)
+
+
+def _conv(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    batch, channels, space = _space(shapes[0], attributes)
+    weight, groups = shapes[1], integer(attributes, "groups", 1)
+    stride, dilation, padding = (ints(attributes, name) for name in ("stride", "dilation", "padding"))
+    rank = len(space)
+    if len(weight) != rank + 2 or len(stride) != rank or len(dilation) != rank or len(padding) != 2 * rank:
+        raise ShapeError(f"got a weight of shape {weight} on an input of shape {shapes[0]} but should agree in axes")
+    transposed = bool(attributes.get("transposed"))
+    taken = weight[0] if transposed else weight[1] * groups
+    made = weight[1] * groups if transposed else weight[0]
+    if groups < 1 or taken != channels or made % groups:
+        raise ShapeError(f"got {channels} input channels, {groups} groups and a weight of shape {weight} but should fit")
+    if min(stride, default=1) < 1 or min(dilation, default=1) < 1:
+        raise ShapeError(f"got stride {stride} and dilation {dilation} but should be at least 1")
+    extra = ints(attributes, "output_padding") if "output_padding" in attributes else (0,) * rank
+    sizes = []
+    for axis, (size, kernel) in enumerate(zip(space, weight[2:], strict=True)):
+        pad = padding[axis] + padding[rank + axis]
+        if transposed:
+            sizes.append((size - 1) * stride[axis] - pad + dilation[axis] * (kernel - 1) + extra[axis] + 1)
+        else:
+            sizes.append(window_output(size, kernel, stride[axis], pad, dilation[axis]))
+    if min(sizes, default=1) < 1:
+        raise ShapeError(f"got an output of space {tuple(sizes)} but should be positive")
+    return (_joined(batch, made, tuple(sizes), attributes),)
+
+
+def index_sizes(left: str, right: str, shapes: Shapes) -> dict[str, int]:
+    """Extent of every index of a ``matmul``; an extent of 1 broadcasts. Raises ``ShapeError``."""
+    sizes: dict[str, int] = {}
+    for labels, shape in ((left, shapes[0]), (right, shapes[1])):
+        if len(labels) != len(shape) or len(set(labels)) != len(labels):
+            raise ShapeError(f"got indices {labels!r} for an operand of shape {shape} but should be one distinct index per axis")
+        for label, size in zip(labels, shape, strict=True):
+            known = sizes.get(label, 1)
+            if 1 not in (known, size) and known != size:
+                raise ShapeError(f"got extents {known} and {size} for one index ({shapes[0]} × {shapes[1]}) but should agree")
+            sizes[label] = known if size == 1 else size
+    return sizes
+
+
+def _matmul(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    left, right, out = (text(attributes, name) for name in ("left", "right", "out"))
+    sizes = index_sizes(left, right, shapes)
+    if len(set(out)) != len(out) or not set(out) <= sizes.keys():
+        raise ShapeError(f"got the output indices {out!r} but should be distinct indices of {left!r} and {right!r}")
+    shape = tuple(sizes[label] for label in out)
+    if len(shapes) > 2 and broadcast(shape, shapes[2]) != shape:
+        raise ShapeError(f"got a bias of shape {shapes[2]} but should broadcast to {shape}")
+    return (shape,)
+
+
+def _pool(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    batch, channels, space = _space(shapes[0], attributes)
+    if "adaptive" in attributes:
+        return (_joined(batch, channels, ints(attributes, "adaptive"), attributes),)
+    kernel, stride, padding = (ints(attributes, name) for name in ("kernel", "stride", "padding"))
+    dilation = ints(attributes, "dilation") if "dilation" in attributes else (1,) * len(space)
+    ceil, rank = bool(attributes.get("ceil")), len(space)
+    if not len(kernel) == len(stride) == len(dilation) == rank or len(padding) != 2 * rank:
+        raise ShapeError(f"got a pool of kernel {kernel} on an input of shape {shapes[0]} but should agree in axes")
+    sizes = []
+    for axis, size in enumerate(space):
+        pads = padding[axis], padding[rank + axis]
+        positions = window_output(size, kernel[axis], stride[axis], sum(pads), dilation[axis], ceil)
+        # A window that would start in the padding at the end is not counted (torch and ONNX agree on this).
+        if ceil and (positions - 1) * stride[axis] >= size + pads[0]:
+            positions -= 1
+        sizes.append(positions)
+    return (_joined(batch, channels, tuple(sizes), attributes),)
+
+
+def _reduce(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    axes, shape = set(ints(attributes, "axes")), shapes[0]
+    if axes and not axes <= set(range(len(shape))):
+        raise ShapeError(f"got axes {sorted(axes)} on a tensor of shape {shape} but should be axes of it")
+    if attributes["keepdims"]:
+        return (tuple(1 if axis in axes else size for axis, size in enumerate(shape)),)
+    return (tuple(size for axis, size in enumerate(shape) if axis not in axes),)
+
+
+def _same(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    return (shapes[0],)
+
+
+def _axis(attributes: Attributes, shape: Shape) -> int:
+    axis = integer(attributes, "axis")
+    if not 0 <= axis < max(len(shape), 1):
+        raise ShapeError(f"got axis {axis} on a tensor of shape {shape} but should be an axis of it")
+    return axis
+
+
+def _lookup(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    table, index = shapes
+    axis = _axis(attributes, table)
+    return ((*table[:axis], *index, *table[axis + 1 :]),)
+
+
+def _permute(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    axis = _axis(attributes, shapes[0])
+    length = shapes[1] if len(shapes) > 1 else (shapes[0][axis],)
+    return ((*shapes[0][:axis], *length, *shapes[0][axis + 1 :]),)
+
+
+def _select(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    shape, axis, op = shapes[0], _axis(attributes, shapes[0]), text(attributes, "op")
+    if op in ("argmax", "argmin"):
+        kept = (1,) if attributes.get("keepdims") else ()
+        return ((*shape[:axis], *kept, *shape[axis + 1 :]),)
+    length = integer(attributes, "k", shape[axis]) if op == "topk" else shape[axis]
+    out = (*shape[:axis], length, *shape[axis + 1 :])
+    return (out, out)
+
+
+def _resize(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    shape = ints(attributes, "shape")
+    if len(shape) != len(shapes[0]) or min(shape, default=1) < 1:
+        raise ShapeError(f"got a resize of {shapes[0]} to {shape} but should keep its axes")
+    return (shape,)
+
+
+def _move(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    return _MOVES[text(attributes, "op")](attributes, shapes)
+
+
+def _reshape(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    shape = ints(attributes, "shape")
+    if prod(shape) != prod(shapes[0]) or min(shape, default=1) < 0:
+        raise ShapeError(f"got a reshape of {shapes[0]} to {shape} but should keep {prod(shapes[0]):,} elements")
+    return (shape,)
+
+
+def _transpose(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    perm = ints(attributes, "perm")
+    if sorted(perm) != list(range(len(shapes[0]))):
+        raise ShapeError(f"got the axis order {perm} for shape {shapes[0]} but should name each axis once")
+    return (tuple(shapes[0][axis] for axis in perm),)
+
+
+def _slice(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    shape = list(shapes[0])
+    fields = (ints(attributes, name) for name in ("axes", "starts", "ends", "steps"))
+    for axis, start, end, step in zip(*fields, strict=True):
+        if not 0 <= axis < len(shape) or not 0 <= start <= end <= shapes[0][axis] or step < 1:
+            raise ShapeError(f"got a slice {start}:{end}:{step} of axis {axis} of {shapes[0]} but should lie inside")
+        shape[axis] = len(range(start, end, step))
+    return (tuple(shape),)
+
+
+def _concat(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    axis, first = integer(attributes, "axis"), shapes[0]
+    if any((*s[:axis], *s[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or len(s) <= axis for s in shapes):
+        raise ShapeError(f"got a concatenation of {', '.join(map(str, shapes))} on axis {axis} but should agree elsewhere")
+    return ((*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :]),)
+
+
+def _expand(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    shape = ints(attributes, "shape")
+    if broadcast(shape, shapes[0]) != shape:
+        raise ShapeError(f"got an expansion of {shapes[0]} to {shape} but should broadcast")
+    return (shape,)
+
+
+def _pad(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    padding, rank = ints(attributes, "padding"), len(shapes[0])
+    if len(padding) != 2 * rank:
+        raise ShapeError(f"got {len(padding)} paddings for {rank} axes but should be two per axis")
+    shape = tuple(size + padding[axis] + padding[rank + axis] for axis, size in enumerate(shapes[0]))
+    if min(shape, default=1) < 0:
+        raise ShapeError(f"got a padding {padding} of {shapes[0]} but should leave no negative size")
+    return (shape,)
+
+
+def _split(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    axis, sizes, shape = _axis(attributes, shapes[0]), ints(attributes, "sizes"), shapes[0]
+    if sum(sizes) != shape[axis] or min(sizes, default=1) < 0:
+        raise ShapeError(f"got a split of {shape[axis]} into {sizes} but should add up")
+    return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)
+
+
+def _tile(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    repeats = ints(attributes, "repeats")
+    if len(repeats) != len(shapes[0]) or min(repeats, default=1) < 0:
+        raise ShapeError(f"got repeats {repeats} for shape {shapes[0]} but should be one per axis")
+    return (tuple(size * times for size, times in zip(shapes[0], repeats, strict=True)),)
+
+
+Rule = Callable[[Attributes, Shapes], tuple[Shape, ...]]
+_MOVES: dict[str, Rule] = {
+    "identity": _same,
+    "cast": _same,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "slice": _slice,
+    "concat": _concat,
+    "expand": _expand,
+    "pad": _pad,
+    "split": _split,
+    "tile": _tile,
+}
+_RULES: dict[str, Rule] = {
+    "conv": _conv,
+    "matmul": _matmul,
+    "pool": _pool,
+    "reduce": _reduce,
+    "normalise": _same,
+    "softmax": _same,
+    "cumulative": _same,
+    "scatter": _same,
+    "lookup": _lookup,
+    "permute": _permute,
+    "select": _select,
+    "resize": _resize,
+    "move": _move,
+}

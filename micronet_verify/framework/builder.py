@@ -1,0 +1,183 @@
+"""Builds neutral graphs. Plugins emit nodes through it, and every shape is inferred here, never taken from a file."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.formats import BOOL, FLOAT32, INT64, NumericFormat, numeric_format, numpy_dtype
+from micronet_verify.facts.functions import COMPARE
+from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
+from micronet_verify.facts.kinds import check_attributes
+from micronet_verify.facts.shapes import ShapeError, infer
+from micronet_verify.facts.tensors import SIDECAR, TensorRef
+
+# Element-wise functions that answer with a truth value.
+PREDICATES = COMPARE | {"not", "isnan", "isinf"}
+
+
+class GraphBuilder:
+    """Collects values and nodes in execution order.
+
+    ``at(source, scope)`` sets the place of the nodes that follow: the framework's operator and the module path.
+    Constants stay in the artifact (``constant_at``) or, decoded, go to one sidecar file (``constant``).
+    """
+
+    def __init__(self, sidecar_folder: Path, parent: GraphBuilder | None = None) -> None:
+        self._folder = sidecar_folder
+        self._root: GraphBuilder = parent._root if parent else self
+        self._inputs: list[str] = []
+        self._values: dict[str, Value] = {}
+        self._nodes: list[Node] = []
+        self._count = 0
+        self._source = self._scope = ""
+        self._written = 0
+        self._scalars: dict[tuple[float, str], Value] = {}
+
+    def at(self, source: str, scope: str = "") -> None:
+        """The place of the nodes emitted from here on."""
+        self._source, self._scope = source, scope
+
+    @property
+    def where(self) -> str:
+        return f"{self._source} in {self._scope}" if self._scope else self._source
+
+    def body(self) -> GraphBuilder:
+        """A builder for a subgraph of ``branch`` or ``loop``; ids stay unique over the whole graph."""
+        inner = GraphBuilder(self._folder, self)
+        inner.at(self._source, self._scope)
+        return inner
+
+    def input(self, shape: Shape, fmt: NumericFormat = FLOAT32, label: str = "") -> Value:
+        value = self._value(shape, fmt, None, label)
+        self._inputs.append(value.id)
+        return value
+
+    def constant_at(
+        self, path: str, offset: int, shape: Shape, fmt: NumericFormat, label: str = "", strides: tuple[int, ...] | None = None
+    ) -> Value:
+        """A constant whose bytes lie in the artifact: ``path`` relative to its folder, ``offset`` in bytes, ``strides`` in elements."""
+        return self._value(shape, fmt, TensorRef("artifact", path, offset, strides), label)
+
+    def constant(self, array: NDArray[Any], label: str = "", fmt: NumericFormat | None = None) -> Value:
+        """A constant that had to be decoded; its bytes go to the sidecar. ``fmt`` defaults to the array's own."""
+        fmt = fmt or numeric_format(array.dtype.name)
+        data = np.ascontiguousarray(array, dtype=numpy_dtype(fmt))
+        root = self._root
+        offset = -(-root._written // 64) * 64
+        with (self._folder / SIDECAR).open("r+b" if root._written else "wb") as handle:
+            handle.seek(offset)
+            handle.write(data.tobytes())
+        root._written = offset + data.nbytes
+        return self._value(tuple(array.shape), fmt, TensorRef("sidecar", SIDECAR, offset), label)
+
+    def scalar(self, number: float, fmt: NumericFormat = FLOAT32) -> Value:
+        """A literal of the program, as a constant of no axes; one per distinct number."""
+        key = (float(number), fmt.name)
+        if key not in self._scalars:
+            self._scalars[key] = self.constant(np.array(number, dtype=numpy_dtype(fmt)), repr(number), fmt)
+        return self._scalars[key]
+
+    def emit(self, kind: str, *inputs: Value | None, fmt: NumericFormat | None = None, **attributes: Attribute | None) -> Value:
+        """Append a node of one result and return it; ``None`` attributes are left out.
+
+        ``fmt`` is the result's format, by default the widest float among the operands, else the first operand's.
+        """
+        return self.emit_many(kind, inputs, (fmt,), **attributes)[0]
+
+    def emit_many(
+        self, kind: str, inputs: Iterable[Value | None], fmts: Sequence[NumericFormat | None], **attributes: Attribute | None
+    ) -> tuple[Value, ...]:
+        """Append a node of ``len(fmts)`` results. Raises ``SubmissionFault`` if operands do not fit the kind."""
+        operands = tuple(inputs)
+        kept = {name: value for name, value in attributes.items() if value is not None}
+        check_attributes(kind, len(operands), kept, 0, self.where)
+        try:
+            shapes = infer(kind, kept, [value.shape if value else () for value in operands])
+        except ShapeError as error:
+            got, _, should = str(error).removeprefix("got ").partition(" but should ")
+            raise SubmissionFault(Problem(got, should, self.where)) from None
+        natural = _natural_format(kind, kept, operands)
+        outputs = tuple(self._value(shape, fmt or natural) for shape, fmt in zip(shapes, fmts, strict=False))
+        self._append(kind, operands, outputs, kept, ())
+        return outputs
+
+    def emit_bodies(self, kind: str, inputs: Iterable[Value | None], bodies: Sequence[Graph], **attributes: Attribute) -> tuple[Value, ...]:
+        """Append a ``branch`` or ``loop``; results take their shapes and formats from the first body."""
+        operands = tuple(inputs)
+        check_attributes(kind, len(operands), attributes, len(bodies), self.where)
+        first = bodies[0]
+        results = [first.values[name] for name in first.outputs]
+        outputs = tuple(self._value(value.shape, value.format) for value in results)
+        self._append(kind, operands, outputs, attributes, tuple(bodies))
+        return outputs
+
+    def elementwise(self, op: str, *inputs: Value, fmt: NumericFormat | None = None, **parameters: float | None) -> Value:
+        return self.emit("elementwise", *inputs, fmt=fmt, op=op, **parameters)
+
+    def reshape(self, x: Value, shape: Sequence[int]) -> Value:
+        return x if tuple(shape) == x.shape else self.emit("move", x, op="reshape", shape=tuple(shape))
+
+    def transpose(self, x: Value, perm: Sequence[int]) -> Value:
+        return x if list(perm) == sorted(perm) else self.emit("move", x, op="transpose", perm=tuple(perm))
+
+    def linear(self, x: Value, weight: Value, bias: Value | None = None) -> Value:
+        """x [..., in] times weight [out, in] transposed, plus bias [out]."""
+        lead = string.ascii_lowercase[: len(x.shape) - 1]
+        return self.emit("matmul", x, weight, *_given(bias), left=f"{lead}z", right="yz", out=f"{lead}y")
+
+    def matmul(self, left: Value, right: Value, bias: Value | None = None) -> Value:
+        """The numpy product: leading axes broadcast; an operand of one axis is a vector."""
+        batch = max(len(left.shape), len(right.shape)) - 2
+        lead = string.ascii_lowercase[: max(batch, 0)]
+        a = lead[len(lead) - (len(left.shape) - 2) :] + "xz" if len(left.shape) > 1 else "z"
+        b = lead[len(lead) - (len(right.shape) - 2) :] + "zy" if len(right.shape) > 1 else "z"
+        out = lead + ("x" if len(left.shape) > 1 else "") + ("y" if len(right.shape) > 1 else "")
+        return self.emit("matmul", left, right, *_given(bias), left=a, right=b, out=out)
+
+    def finish(self, outputs: Sequence[Value]) -> Graph:
+        return Graph(tuple(self._inputs), tuple(value.id for value in outputs), dict(self._values), tuple(self._nodes))
+
+    def _value(self, shape: Shape, fmt: NumericFormat, ref: TensorRef | None = None, label: str = "") -> Value:
+        root = self._root
+        root._count += 1
+        value = Value(f"v{root._count}", tuple(int(size) for size in shape), fmt, ref, label)
+        self._values[value.id] = value
+        return value
+
+    def _append(
+        self, kind: str, inputs: tuple[Value | None, ...], outputs: tuple[Value, ...], attributes: dict[str, Any], bodies: tuple[Graph, ...]
+    ) -> None:
+        ids = tuple(value.id if value else "" for value in inputs)
+        names = tuple(value.id for value in outputs)
+        self._nodes.append(Node(kind, ids, names, attributes, self._source, self._scope, bodies))
+
+
+def _given(value: Value | None) -> tuple[Value, ...]:
+    return () if value is None else (value,)
+
+
+def _natural_format(kind: str, attributes: dict[str, Any], operands: tuple[Value | None, ...]) -> NumericFormat:
+    formats = [value.format for value in operands if value is not None]
+    if kind == "elementwise" and attributes["op"] in PREDICATES:
+        return BOOL
+    if kind == "select":
+        return INT64 if attributes["op"] in ("argmax", "argmin") else formats[0]
+    if kind in ("lookup", "permute", "quantize") or not formats:
+        return formats[0] if formats else FLOAT32
+    if kind == "dequantize":
+        return formats[1]
+    if kind == "elementwise" and attributes["op"] == "where":
+        formats = formats[1:]
+    floats = [fmt for fmt in formats if fmt.family == "float"]
+    wide = floats or [fmt for fmt in formats if fmt.is_integer] or formats
+    # A scalar literal does not widen the tensor it meets; the first of equal widths wins.
+    tensors = [v.format for v in operands if v is not None and v.format in wide and (prod(v.shape) > 1 or len(formats) == 1)]
+    return max(tensors or wide, key=lambda fmt: fmt.bits)
