@@ -2,8 +2,7 @@
 
 A track names an edition; an edition is one file in ``track_specs/rules`` that spells every knob. ``CountingRules()``
 without arguments is the edition ``micronet-2019``. A knob is where the challenge's text is silent or was read in more
-than one way; everything else is not a knob but a rule, and lives in ``counting``. Rule ids are those of
-``docs/counting-rules.md``.
+than one way; everything else is not a knob but a rule, and lives in ``counting``. Ids in brackets (S3, O9 …) name the rule.
 """
 
 from __future__ import annotations

@@ -1,0 +1,118 @@
+"""A track of the challenge: what an entry must reach, what it is measured against, and how it is ranked and run.
+
+Facts only, exact, and frozen. ``track/spec.py`` reads them from a track file and ``track/library.py`` finds the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from micronet_verify.track.rules import CountingRules
+
+Metric = Literal["top1", "perplexity"]
+Population = Literal["ranked", "scored"]
+Rounding = Literal["ceiling", "floor", "nearest"]
+
+
+@dataclass(frozen=True, slots=True)
+class QualityTarget:
+    """What an entry must reach, exactly.
+
+    ``top1``: at least ``correct`` right answers ``of`` so many examples; ``at_most`` is unused (0). ``perplexity``: a
+    perplexity of ``at_most`` or less; ``correct`` and ``of`` are unused (0).
+    """
+
+    metric: Metric
+    correct: int = 0
+    of: int = 0
+    at_most: Fraction = Fraction(0)
+
+    def __str__(self) -> str:
+        if self.metric == "top1":
+            return f"at least {self.correct:,} of {self.of:,} correct"
+        return f"a perplexity of at most {decimal_text(self.at_most)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The network every score is relative to: ``parameters`` in 32-bit words, ``operations`` in 32-bit operations per example."""
+
+    parameters: Fraction
+    operations: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The test set that entries are judged on.
+
+    ``input_shape`` and ``input_format`` are those of one example, without the batch axis, as the model receives it;
+    ``classes`` is the length of the answer (for a language model, the vocabulary). ``preprocessing`` names every
+    preprocessing an entry may choose; the first is taken where an entry chooses none.
+    """
+
+    name: str
+    split: str
+    examples: int
+    input_shape: tuple[int, ...]
+    input_format: str
+    classes: int
+    preprocessing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Keys of rules R2 and R3.
+
+    The best ``top_percent`` % of the ``population`` by storage are marked S, by operations C: of the ``ranked`` entries
+    (each team's best) or of all ``scored`` entries (every one that reaches the target). ``rounding`` says how that
+    share becomes a whole number of entries. ``entries_per_person`` is rule R3's limit per track.
+    """
+
+    population: Population
+    rounding: Rounding
+    top_percent: int
+    entries_per_person: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepLimit:
+    """What one sandboxed step may use: wall-clock ``seconds`` and ``memory`` in bytes."""
+
+    seconds: int
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the three steps, and ``output_bytes``: the most that any one step may hand back."""
+
+    export: StepLimit
+    translate: StepLimit
+    predict: StepLimit
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One track file, read and checked. ``name`` is what manifests write under ``track``; ``title`` is for people."""
+
+    name: str
+    title: str
+    rules: CountingRules
+    target: QualityTarget
+    baseline: Baseline
+    dataset: Dataset
+    ranking: Ranking
+    limits: Limits
+
+
+def decimal_text(number: Fraction) -> str:
+    """``number`` as a plain decimal where it has one of at most 30 places, else as ``numerator/denominator``."""
+    scaled = number * 10**30
+    if scaled.denominator != 1:
+        return str(number)
+    whole, rest = divmod(abs(scaled.numerator), 10**30)
+    places = f"{rest:030d}".rstrip("0")
+    return f"{'-' if number < 0 else ''}{whole:,}{'.' if places else ''}{places}"
