@@ -1,0 +1,175 @@
+"""Track files and edition files as pydantic models, and from there to ``Track`` and ``CountingRules``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from micronet_verify.errors import Problem
+from micronet_verify.facts.formats import numeric_format
+from micronet_verify.strict_yaml.located import Place
+from micronet_verify.strict_yaml.model import StrictModel
+from micronet_verify.strict_yaml.sentences import described, wrong
+from micronet_verify.strict_yaml.types import Line, Name, Positive
+from micronet_verify.track.rules import (
+    Accumulator,
+    ActivationBits,
+    BatchNorm,
+    CountingRules,
+    DotAdds,
+    Mask,
+    Permutation,
+    Regimes,
+    Representation,
+)
+from micronet_verify.track.track import (
+    Baseline,
+    Dataset,
+    Limits,
+    Metric,
+    Population,
+    QualityTarget,
+    Ranking,
+    Rounding,
+    StepLimit,
+    Track,
+)
+
+MIB = 1 << 20
+_TARGETS: Mapping[str, tuple[str, ...]] = {"top1": ("correct", "of"), "perplexity": ("at_most",)}
+
+
+def _format(name: str) -> str:
+    try:
+        numeric_format(name)
+    except ValueError:
+        raise wrong(described(name), "be a numeric format such as float32 or int64") from None
+    return name
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise wrong(f"a name twice in {', '.join(names)}", "name each once")
+    return names
+
+
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Format = Annotated[str, AfterValidator(_format)]
+
+
+class TargetSpec(StrictModel):
+    metric: Metric = Field(description="top1 or perplexity")
+    correct: Count | None = Field(None, description="top1: the least number of right answers")
+    of: Count | None = Field(None, description="top1: the number of examples")
+    at_most: Positive | None = Field(None, description="perplexity: the most that passes")
+
+
+class BaselineSpec(StrictModel):
+    parameters: Positive = Field(description="the baseline's storage in 32-bit words")
+    operations: Positive = Field(description="the baseline's 32-bit operations per example")
+
+
+class DatasetSpec(StrictModel):
+    name: Name = Field(description="the data set's name")
+    split: Name = Field(description="which part of it is the test")
+    examples: Count = Field(description="how many examples the test has")
+    input_shape: Annotated[list[Count], Field(min_length=1, max_length=8)] = Field(
+        description="the shape of one example, without the batch"
+    )
+    input_format: Format = Field(description="the numeric format of an example's values")
+    classes: Count = Field(description="the length of the answer: classes, or words of the vocabulary")
+    preprocessing: Annotated[list[Name], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="every preprocessing that an entry may choose, the default first"
+    )
+
+
+class RankingSpec(StrictModel):
+    population: Population = Field(description="R2: the entries of which a share is marked, ranked or scored")
+    rounding: Rounding = Field(description="R2: how the share becomes a number of entries")
+    top_percent: Annotated[int, Field(ge=1, le=100)] = Field(description="R2: the share in percent")
+    entries_per_person: Count = Field(description="R3: the most entries per person in this track")
+
+
+class StepLimitSpec(StrictModel):
+    seconds: Annotated[int, Field(ge=1, le=7 * 86400)] = Field(description="wall-clock seconds")
+    memory_mib: Annotated[int, Field(ge=64, le=1 << 20)] = Field(description="memory in MiB")
+
+    def fact(self) -> StepLimit:
+        return StepLimit(self.seconds, self.memory_mib * MIB)
+
+
+class LimitsSpec(StrictModel):
+    export: StepLimitSpec = Field(description="limits of the step that runs the entrant's code")
+    translate: StepLimitSpec = Field(description="limits of the step that reads the model file")
+    predict: StepLimitSpec = Field(description="limits of the step that runs the model")
+    output_mib: Annotated[int, Field(ge=1, le=1 << 20)] = Field(description="the most that one step may hand back, in MiB")
+
+
+class TrackSpec(StrictModel):
+    """A track file: what an entry must reach, what it is measured against, and how it is ranked and run."""
+
+    schema_: Literal[1] = Field(alias="schema", description="the version of this format")
+    name: Name = Field(description="the track's name, which is also the file's")
+    title: Line = Field(description="the track's name for people")
+    rules: Name = Field(description="the edition of the counting rules")
+    target: TargetSpec = Field(description="the quality that an entry must reach")
+    baseline: BaselineSpec = Field(description="the network that scores are relative to")
+    dataset: DatasetSpec = Field(description="the test set")
+    ranking: RankingSpec = Field(description="how entries are ranked")
+    limits: LimitsSpec = Field(description="what each step may use")
+
+    @classmethod
+    def cross_check(cls, data: Mapping[str, Any]) -> Iterable[tuple[Place, Problem]]:
+        target, dataset = data.get("target"), data.get("dataset")
+        if not isinstance(target, dict):
+            return
+        metric = target.get("metric")
+        for name, keys in _TARGETS.items():
+            for key in keys:
+                if name == metric and key not in target:
+                    yield ("target",), Problem(f"a target {metric} without {key!r}", "have one")
+                if name != metric and metric in _TARGETS and key in target:
+                    yield ("target", key), Problem(f"{key} in a target {metric}", f"be left out: it belongs to {name}")
+        correct, of = target.get("correct"), target.get("of")
+        if isinstance(correct, int) and isinstance(of, int) and correct > of:
+            yield ("target", "correct"), Problem(f"correct: the number {correct}", f"be at most {of}, the number of examples")
+        examples = dataset.get("examples") if isinstance(dataset, dict) else None
+        if isinstance(of, int) and isinstance(examples, int) and of != examples:
+            yield ("target", "of"), Problem(f"of: the number {of}", f"be {examples}, as dataset.examples is")
+
+    def fact(self, rules: CountingRules) -> Track:
+        """The track, priced by ``rules``."""
+        target, data, limits = self.target, self.dataset, self.limits
+        return Track(
+            self.name,
+            self.title,
+            rules,
+            QualityTarget(target.metric, target.correct or 0, target.of or 0, target.at_most or QualityTarget("top1").at_most),
+            Baseline(self.baseline.parameters, self.baseline.operations),
+            Dataset(
+                data.name, data.split, data.examples, tuple(data.input_shape), data.input_format, data.classes, tuple(data.preprocessing)
+            ),
+            Ranking(self.ranking.population, self.ranking.rounding, self.ranking.top_percent, self.ranking.entries_per_person),
+            Limits(limits.export.fact(), limits.translate.fact(), limits.predict.fact(), limits.output_mib * MIB),
+        )
+
+
+class RulesSpec(StrictModel):
+    """An edition of the counting rules: every knob, spelled."""
+
+    schema_: Literal[1] = Field(alias="schema", description="the version of this format")
+    edition: Name = Field(description="the edition's name, which is also the file's")
+    representation: Representation = Field(description="S3: the form in which a tensor is stored")
+    mask: Mask = Field(description="S3: what a masked tensor pays for its mask")
+    batch_norm: BatchNorm = Field(description="S7: folded into a neighbour, one shift each, or charged")
+    permutation: Permutation = Field(description="O9: a permutation is a sparse product, or free")
+    accumulator: Accumulator = Field(description="O12: the width of adds in a dot product")
+    regimes: Regimes = Field(description="S5, O7: the regimes that an entry may be priced in")
+    dot_adds: DotAdds = Field(description="O1: the adds of a dot product of n weights")
+    activation_bits: ActivationBits = Field(description="O2: the width of activations")
+
+    def fact(self) -> CountingRules:
+        return CountingRules(**{field.name: getattr(self, field.name) for field in fields(CountingRules)})
