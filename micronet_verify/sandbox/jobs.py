@@ -1,0 +1,167 @@
+"""The three jobs that cross the sandbox wall, and what comes back: plain JSON in both directions, never a pickle.
+
+A job's ``out`` is the folder its files go to; results name files in it and hold nothing else, so that everything a
+step hands back can be looked at as data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.sandbox.limits import Stage
+
+GRAPH = "graph.json"
+OUTPUTS = "outputs.npy"
+TAKEN = "taken.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """``artifact``: the file name of the data-only artifact."""
+
+    artifact: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.artifact,)
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> ExportResult:
+        return ExportResult(_text(data["artifact"]))
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateResult:
+    """``graph``: the file of the neutral graph (``facts.serde``); ``constants``: its sidecar, ``""`` where nothing had to be decoded."""
+
+    graph: str = GRAPH
+    constants: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.graph, self.constants) if self.constants else (self.graph,)
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> TranslateResult:
+        return TranslateResult(_text(data["graph"]), _text(data["constants"]))
+
+
+@dataclass(frozen=True, slots=True)
+class PredictResult:
+    """``outputs``: the ``.npy`` file of shape ``shape`` = (examples, …); ``taken``: the branch record, ``""`` without branches."""
+
+    outputs: str
+    shape: tuple[int, ...]
+    taken: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.outputs, self.taken) if self.taken else (self.outputs,)
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> PredictResult:
+        return PredictResult(_text(data["outputs"]), tuple(map(_count, data["shape"])), _text(data["taken"]))
+
+
+AnyResult = ExportResult | TranslateResult | PredictResult
+ResultT = TypeVar("ResultT", bound=AnyResult)
+ResultT_co = TypeVar("ResultT_co", bound=AnyResult, covariant=True)
+
+
+class Job(Generic[ResultT_co]):
+    """One step to run in its own process; ``result_type`` is what it gives back."""
+
+    __slots__ = ()
+    stage: ClassVar[Stage]
+    result_type: ClassVar[type[AnyResult]]
+    framework: str
+    out: Path
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportJob(Job[ExportResult]):
+    """Run the entrant's code once, to turn source and weights into an artifact in ``out``."""
+
+    stage = "export"
+    result_type = ExportResult
+    framework: str
+    request: ExportRequest
+    out: Path
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TranslateJob(Job[TranslateResult]):
+    """Translate the artifact ``root / primary`` to a neutral graph, read as data."""
+
+    stage = "translate"
+    result_type = TranslateResult
+    framework: str
+    root: Path
+    primary: str
+    out: Path
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PredictJob(Job[PredictResult]):
+    """Run the artifact ``root / primary`` on the inputs [examples, …] of the ``.npy`` file ``inputs``."""
+
+    stage = "predict"
+    result_type = PredictResult
+    framework: str
+    root: Path
+    primary: str
+    inputs: Path
+    out: Path
+    batch_size: int = 64
+    threads: int = 1
+
+
+AnyJob = ExportJob | TranslateJob | PredictJob
+
+
+def job_to_data(job: Job[Any]) -> dict[str, Any]:
+    """The job as JSON data; paths are made absolute, because the step runs in a folder of its own."""
+    assert isinstance(job, ExportJob | TranslateJob | PredictJob)
+    return {"stage": job.stage, **_plain(asdict(job))}
+
+
+def job_from_data(data: dict[str, Any]) -> AnyJob:
+    """The inverse of ``job_to_data``. The judge wrote the data, so a fault in it is a ``KeyError`` or ``TypeError`` of ours."""
+    fields = dict(data)
+    stage = fields.pop("stage")
+    fields["out"] = Path(fields["out"])
+    if stage == "export":
+        request = dict(fields.pop("request"))
+        request["entry"], request["example_shape"] = Path(request["entry"]), tuple(request["example_shape"])
+        return ExportJob(request=ExportRequest(**request), **fields)
+    fields["root"] = Path(fields["root"])
+    if stage == "translate":
+        return TranslateJob(**fields)
+    if stage != "predict":
+        raise KeyError(f"the stage {stage!r}")
+    fields["inputs"] = Path(fields["inputs"])
+    return PredictJob(**fields)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return str(value.absolute()) if isinstance(value, Path) else value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in place of a text")
+    return value
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{value!r} in place of a size")
+    return value

@@ -1,0 +1,46 @@
+"""What one step may use before it is ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Stage = Literal["export", "translate", "predict"]
+# What a worker says through its pipe just before it touches anything of the entry.
+READY = b"r"
+MB = 10**6
+GB = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``seconds`` of wall-clock time; bytes of memory (all processes of the step together), of files and of printed text."""
+
+    seconds: float
+    memory_bytes: int
+    output_bytes: int
+    text_bytes: int = 1 * MB
+
+
+DEFAULTS: Mapping[Stage, Limits] = MappingProxyType(
+    {
+        "export": Limits(seconds=300, memory_bytes=8 * GB, output_bytes=2 * GB),
+        "translate": Limits(seconds=120, memory_bytes=8 * GB, output_bytes=2 * GB),
+        "predict": Limits(seconds=3600, memory_bytes=8 * GB, output_bytes=4 * GB),
+    }
+)
+
+
+def size_words(size: int) -> str:
+    """A size for a sentence, in decimal units: ``300 MB``, ``1.5 GB``, ``999 bytes``."""
+    for unit, name in ((GB, "GB"), (MB, "MB"), (1000, "kB")):
+        if size >= unit:
+            return f"{size / unit:.4g} {name}"
+    return f"{size} bytes"
+
+
+def step(stage: str) -> str:
+    """The step in words, for a sentence: ``an export step``."""
+    return f"{'an' if stage[0] in 'aeiou' else 'a'} {stage} step"
