@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.submission.manifest import MANIFEST
 
 
@@ -20,17 +21,29 @@ class EntryPath:
 def find_entries(root: Path) -> list[EntryPath]:
     """Every directory at or below ``root`` that holds a manifest, in order of id; ``root`` itself has its own name as id.
 
-    An entry's own directories are never entered, and links to directories are not followed.
+    An entry's own directories are never entered, and links to directories are not followed. A directory that cannot be
+    listed counts as an entry, so that loading it says so. Raises ``BenchFault`` if ``root`` is no directory.
     """
+    if not root.is_dir():
+        raise BenchFault(Problem(f"the folder of submissions {str(root)!r}", "be a directory that exists"))
     if _is_entry(root):
-        return [EntryPath(root.resolve().name, root)]
-    found = []
-    for folder, names, _ in os.walk(root):
-        names.sort()
-        entries = [name for name in names if _is_entry(Path(folder, name))]
-        found += [EntryPath(Path(folder, name).relative_to(root).as_posix(), Path(folder, name)) for name in entries]
+        return [_entry(root.resolve(), root.resolve().parent)]
+    found: list[EntryPath] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(_entry(Path(error.filename), root))
+
+    for folder, names, _ in os.walk(root, onerror=unreadable):
+        entries = {name for name in names if _is_entry(Path(folder, name))}
+        found += [_entry(Path(folder, name), root) for name in entries]
         names[:] = [name for name in names if name not in entries]
     return sorted(found, key=lambda entry: entry.id)
+
+
+def _entry(folder: Path, root: Path) -> EntryPath:
+    # A name that cannot be printed is escaped here and refused, by name, when the entry is loaded.
+    name = os.fsencode(folder.relative_to(root)).decode("utf-8", "backslashreplace")
+    return EntryPath("".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in name), folder)
 
 
 def _is_entry(folder: Path) -> bool:

@@ -1,0 +1,40 @@
+"""Whether what an entry chose exists: its track, and the preprocessing among the track's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.strict_yaml.sentences import did_you_mean
+from micronet_verify.submission.manifest import Manifest
+from micronet_verify.track.track import Track
+
+
+def choose_track(manifest: Manifest, tracks: Mapping[str, Track]) -> Track:
+    """The track that the entry names. Raises ``SubmissionFault`` if there is none, or if its choices are not the track's."""
+    if manifest.track not in tracks:
+        advice = did_you_mean(manifest.track, tracks)
+        raise SubmissionFault(
+            Problem(f"track: {manifest.track!r}", f"be one of {', '.join(sorted(tracks))}", manifest.where("track"), advice)
+        )
+    track = tracks[manifest.track]
+    problems: list[Problem] = []
+    known = track.dataset.preprocessing
+    if manifest.preprocessing is not None and manifest.preprocessing not in known:
+        got = f"preprocessing: {manifest.preprocessing!r}"
+        advice = did_you_mean(manifest.preprocessing, known)
+        problems.append(Problem(got, f"be one of {', '.join(known)}", manifest.where("preprocessing"), advice))
+    quality = manifest.claims.quality
+    if track.target.metric == "top1" and quality is not None and quality > 1:
+        got = f"quality: the number {manifest.claims.written['quality']}"
+        problems.append(
+            Problem(got, "be the share of right answers, from 0 to 1", manifest.where("claims.quality"), "write 95.2 % as 0.952")
+        )
+    if problems:
+        raise SubmissionFault(problems)
+    return track
+
+
+def preprocessing_of(manifest: Manifest, track: Track) -> str:
+    """The preprocessing that the entry chose, or the track's first."""
+    return manifest.preprocessing or track.dataset.preprocessing[0]
