@@ -6,6 +6,8 @@ from the closed list, ids are defined before use and once, and every shape is in
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.kinds import check_attributes
@@ -15,7 +17,7 @@ from micronet_verify.facts.shapes import ShapeError, infer
 def validate(graph: Graph) -> None:
     """Raise ``SubmissionFault`` with the first fault of each node, all nodes together."""
     problems: list[Problem] = []
-    _check(graph, problems)
+    _check(graph, problems, {})
     if problems:
         raise SubmissionFault(problems)
 
@@ -25,48 +27,52 @@ def place(node: Node) -> str:
     return f"{node.source or node.kind} in {node.scope}" if node.scope else node.source or node.kind
 
 
-def _check(graph: Graph, problems: list[Problem]) -> None:
-    defined = set(graph.inputs) | {key for key, value in graph.values.items() if value.constant is not None}
+def _check(graph: Graph, problems: list[Problem], outer: Mapping[str, Value]) -> None:
+    """Check one graph; a body may also read the values of the graphs around it that are defined before it (``outer``)."""
+    defined = {*outer, *graph.inputs, *(key for key, value in graph.values.items() if value.constant is not None)}
+    seen = {**outer, **graph.values}
+    for key in graph.values.keys() & outer.keys():
+        problems.append(Problem(f"a body that defines {key!r} again", "have ids of its own", graph.values[key].label))
     for key, value in graph.values.items():
         if key != value.id or min(value.shape, default=0) < 0:
             problems.append(Problem(f"a value {value.id!r} of shape {value.shape}", "have its own id and sizes ≥ 0", value.label))
     for node in graph.nodes:
         try:
-            _check_node(graph, node, defined)
+            _check_node(seen, node, defined)
         except SubmissionFault as fault:
             problems.extend(fault.problems)
         except ShapeError as error:
             got, _, should = str(error).removeprefix("got ").partition(" but should ")
             problems.append(Problem(got, should, place(node)))
-        defined.update(node.outputs)
         for body in node.bodies:
-            _check(body, problems)
+            _check(body, problems, {name: seen[name] for name in defined if name in seen})
+        defined.update(node.outputs)
     for name in graph.outputs:
         if name not in defined:
             problems.append(Problem(f"the output {name!r}", "be computed by the graph"))
 
 
-def _check_node(graph: Graph, node: Node, defined: set[str]) -> None:
+def _check_node(values: Mapping[str, Value], node: Node, defined: set[str]) -> None:
     where = place(node)
     check_attributes(node.kind, len(node.inputs), node.attributes, len(node.bodies), where)
     unknown = [name for name in node.inputs if name and name not in defined]
-    known_twice = [name for name in node.outputs if name in defined or name not in graph.values]
+    known_twice = [name for name in node.outputs if name in defined or name not in values]
     if unknown or known_twice:
         raise SubmissionFault(Problem(f"operands {unknown} and results {known_twice}", "be defined once, before use", where))
     if node.kind in ("branch", "loop"):
-        _check_bodies(graph, node, where)
+        _check_bodies(values, node, where)
         return
-    shapes = [graph.values[name].shape if name else () for name in node.inputs]
+    shapes = [values[name].shape if name else () for name in node.inputs]
     inferred = infer(node.kind, node.attributes, shapes)
-    outputs: list[Value] = [graph.values[name] for name in node.outputs]
+    outputs: list[Value] = [values[name] for name in node.outputs]
     if tuple(value.shape for value in outputs) != inferred[: len(outputs)]:
         got = ", ".join(str(value.shape) for value in outputs)
         raise SubmissionFault(Problem(f"results of shape {got}", f"be {', '.join(map(str, inferred))}", where))
 
 
-def _check_bodies(graph: Graph, node: Node, where: str) -> None:
+def _check_bodies(values: Mapping[str, Value], node: Node, where: str) -> None:
     for body in node.bodies:
-        shapes = [body.values[name].shape for name in body.outputs if name in body.values]
-        wanted = [graph.values[name].shape for name in node.outputs]
+        shapes = [(body.values.get(name) or values[name]).shape for name in body.outputs if name in body.values or name in values]
+        wanted = [values[name].shape for name in node.outputs]
         if shapes != wanted:
             raise SubmissionFault(Problem(f"a body that returns {shapes}", f"return {wanted}", where))

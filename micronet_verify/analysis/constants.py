@@ -1,0 +1,92 @@
+"""Constants as the computation sees them: bytes in the artifact, seen through moves, masks, scales and casts.
+
+Arithmetic among constants alone is done once, when a model is loaded, so its *result* is what inference needs: a mask
+multiplied into a weight leaves a sparse weight, ``g·v/‖v‖`` leaves a weight, an int8 tensor times its scale leaves
+values on a grid. Arithmetic whose result is larger than what it was made from is not folded: it would make weights
+from nothing, and is charged as work per example (``analysis/fold.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.facts.formats import FLOAT32, NumericFormat
+from micronet_verify.facts.graph import Shape
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Integer codes of a constant that a graph dequantizes: value = (code − zero point) · scale.
+
+    ``load`` gives code − zero point as integers, ``scales`` one number per group; ``axis`` and ``block`` say which
+    slice of the tensor a group is (axis -1: the whole tensor). ``bits`` is the declared width of a code.
+    """
+
+    load: Callable[[], Array]
+    scales: Array
+    axis: int
+    block: int
+    bits: int
+    zero_points: int = 0
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A tensor whose value no input can change.
+
+    ``key`` identifies what is stored: two constants of one key are stored once (rule S4), however they are viewed.
+    ``load`` gives the values as this use of it sees them. ``row_scale`` multiplies slices of ``row_axis`` (batch
+    normalisation folded into a weight, rule S7) without touching the values.
+    """
+
+    key: str
+    label: str
+    shape: Shape
+    format: NumericFormat
+    load: Callable[[], Array]
+    codes: Codes | None = None
+    row_scale: Array | None = None
+    row_axis: int = 0
+    parts: tuple[Constant, ...] = field(default=())
+
+    @property
+    def numel(self) -> int:
+        return prod(self.shape)
+
+    @cached_property
+    def number(self) -> float:
+        """The value of a constant of one element."""
+        return float(np.asarray(self.load(), dtype=np.float64).reshape(-1)[0])
+
+    def viewed(self, shape: Shape, view: Callable[[Array], Array], suffix: str = "") -> Constant:
+        """The same stored values in another arrangement; ``suffix`` makes it another stored tensor (a slice)."""
+        load, codes = self.load, None
+        if self.codes is not None and self.codes.axis < 0:
+            inner = self.codes
+            codes = Codes(lambda: view(inner.load()), inner.scales, -1, 0, inner.bits, inner.zero_points)
+        return Constant(self.key + suffix, self.label, shape, self.format, lambda: view(load()), codes, parts=self.parts)
+
+
+def values_of(constant: Constant) -> Array:
+    """The values in double precision, ``row_scale`` applied; meant for small tensors (biases, statistics)."""
+    data = np.asarray(constant.load(), dtype=np.float64)
+    if constant.row_scale is None:
+        return data
+    shape = [1] * data.ndim
+    shape[constant.row_axis] = -1
+    scaled: Array = data * constant.row_scale.reshape(shape)
+    return scaled
+
+
+def derived(key: str, label: str, array: Array, fmt: NumericFormat = FLOAT32) -> Constant:
+    """A small constant computed here, held in memory."""
+    return Constant(key, label, tuple(array.shape), fmt, lambda: array)

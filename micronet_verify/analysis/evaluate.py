@@ -1,0 +1,158 @@
+"""Numpy's version of the kinds that can be done once, among constants (rule S2: what inference needs is the result)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.facts.graph import Node, Value
+from micronet_verify.facts.shapes import integer, ints, text
+
+Array = NDArray[Any]
+
+_UNARY: dict[str, Callable[[Array], Array]] = {
+    "neg": np.negative,
+    "abs": np.abs,
+    "sign": np.sign,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.rint,
+    "trunc": np.trunc,
+    "square": np.square,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "reciprocal": lambda x: 1 / x,
+    "exp": np.exp,
+    "log": np.log,
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "not": np.logical_not,
+}
+_BINARY: dict[str, Callable[[Array, Array], Array]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+    "max": np.maximum,
+    "min": np.minimum,
+    "equal": np.equal,
+    "not_equal": np.not_equal,
+    "less": np.less,
+    "less_equal": np.less_equal,
+    "greater": np.greater,
+    "greater_equal": np.greater_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+}
+_REDUCE: dict[str, Callable[..., Array]] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+    "prod": np.prod,
+    "sum_square": lambda x, axis, keepdims: np.sum(x * x, axis=axis, keepdims=keepdims),
+    "l1": lambda x, axis, keepdims: np.sum(np.abs(x), axis=axis, keepdims=keepdims),
+    "l2": lambda x, axis, keepdims: np.sqrt(np.sum(x * x, axis=axis, keepdims=keepdims)),
+}
+
+
+def is_arithmetic(node: Node) -> bool:
+    """Whether this node, among constants, can be done once."""
+    if node.kind == "elementwise":
+        return node.attributes["op"] in _UNARY or node.attributes["op"] in _BINARY or node.attributes["op"] in ("clip", "where")
+    return node.kind == "reduce" and node.attributes["op"] in _REDUCE
+
+
+def compute(node: Node, operands: list[Array], result: Value) -> Array:
+    """The node's value, in the format of its result."""
+    op = text(node.attributes, "op")
+    with np.errstate(all="ignore"):
+        if node.kind == "reduce":
+            found = _REDUCE[op](operands[0], axis=ints(node.attributes, "axes"), keepdims=bool(node.attributes["keepdims"]))
+        elif op in _UNARY:
+            found = _UNARY[op](operands[0])
+        elif op == "clip":
+            found = np.clip(operands[0], node.attributes.get("low"), node.attributes.get("high"))
+        elif op == "where":
+            found = np.where(operands[0], operands[1], operands[2])
+        else:
+            found = _BINARY[op](operands[0], operands[1])
+        return np.asarray(found, dtype=numpy_dtype(result.format))
+
+
+def quantized(node: Node, x: Array, scale: Array, zero: Array | None, result: Value) -> Array:
+    """Codes of constant ``x`` in the format of ``result``: round half to even of x / scale + zero point, clipped (ONNX QuantizeLinear)."""
+    scale, zero = spread(node, scale, x.shape), None if zero is None else spread(node, zero, x.shape)
+    codes = np.rint(np.asarray(x, np.float64) / scale) + (0 if zero is None else zero)
+    bits, signed = result.format.bits, result.format.family == "int"
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    low, high = node.attributes.get("low", low), node.attributes.get("high", high)  # type: ignore[assignment]
+    return np.clip(codes, low, high).astype(numpy_dtype(result.format))
+
+
+def spread(node: Node, group: Array, shape: tuple[int, ...]) -> Array:
+    """Scales or zero points broadcast against the tensor they belong to (per tensor, per slice of ``axis``, or per block)."""
+    group = np.asarray(group)
+    axis, block = integer(node.attributes, "axis", -1), integer(node.attributes, "block", 0)
+    if axis < 0 or group.size == 1:
+        return group.reshape(-1)[0]
+    if block:
+        return np.repeat(group, block, axis)[tuple(slice(size) for size in shape)]
+    extents = [1] * len(shape)
+    extents[axis] = -1
+    return group.reshape(extents)
+
+
+def moved(node: Node, operands: list[Array], index: int) -> Array:
+    """A move or a constant permutation of constants: a view where numpy can make one."""
+    attributes, x = node.attributes, operands[0]
+    if node.kind == "permute":
+        axis = integer(attributes, "axis")
+        return np.flip(x, axis) if attributes["op"] == "flip" else np.take(x, operands[1], axis)
+    return _MOVES[text(attributes, "op")](attributes, operands, index)
+
+
+def _slice(attributes: Any, operands: list[Array], index: int) -> Array:
+    cut = [slice(None)] * operands[0].ndim
+    fields = (ints(attributes, name) for name in ("axes", "starts", "ends", "steps"))
+    for axis, start, end, step in zip(*fields, strict=True):
+        cut[axis] = slice(start, end, step)
+    return operands[0][tuple(cut)]
+
+
+def _pad(attributes: Any, operands: list[Array], index: int) -> Array:
+    padding, rank = ints(attributes, "padding"), operands[0].ndim
+    return np.pad(operands[0], [(padding[i], padding[rank + i]) for i in range(rank)], constant_values=attributes.get("value", 0))
+
+
+def _split(attributes: Any, operands: list[Array], index: int) -> Array:
+    sizes, axis = ints(attributes, "sizes"), integer(attributes, "axis")
+    cut = [slice(None)] * operands[0].ndim
+    cut[axis] = slice(sum(sizes[:index]), sum(sizes[: index + 1]))
+    return operands[0][tuple(cut)]
+
+
+_MOVES: dict[str, Callable[[Any, list[Array], int], Array]] = {
+    "identity": lambda a, x, i: x[0],
+    "reshape": lambda a, x, i: x[0].reshape(a["shape"]),
+    "transpose": lambda a, x, i: x[0].transpose(a["perm"]),
+    "expand": lambda a, x, i: np.broadcast_to(x[0], a["shape"]),
+    "tile": lambda a, x, i: np.tile(x[0], a["repeats"]),
+    "concat": lambda a, x, i: np.concatenate(x, axis=a["axis"]),
+    "slice": _slice,
+    "pad": _pad,
+    "split": _split,
+}
+
+
+def mean_variance_scale(mean: Array, variance: Array, scale: Array | None, shift: Array | None, eps: float) -> tuple[Array, Array]:
+    """Batch normalisation as y = a·x + b: a = scale / sqrt(variance + eps), b = shift − mean·a (Ioffe & Szegedy, 2015)."""
+    a = (1.0 if scale is None else np.asarray(scale, np.float64)) / np.sqrt(np.asarray(variance, np.float64) + eps)
+    b = (0.0 if shift is None else np.asarray(shift, np.float64)) - np.asarray(mean, np.float64) * a
+    return np.asarray(a), np.asarray(b)

@@ -1,0 +1,141 @@
+"""Finds every value that no input can change, and takes the nodes that only compute such values out of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.analysis import evaluate
+from micronet_verify.analysis.constants import Codes, Constant
+from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.shapes import integer, ints
+from micronet_verify.facts.tensors import ConstantStore
+
+Array = NDArray[Any]
+Pool = dict[str, Constant]
+
+# Layout changes keep the stored tensor; these choose part of one or join several, which makes another stored tensor.
+_CUTS = frozenset({"slice", "split"})
+_SAME = frozenset({"identity", "reshape", "transpose", "expand", "tile"})
+
+
+def fold(graph: Graph, store: ConstantStore, outer: Mapping[str, Constant] | None = None) -> tuple[Graph, Pool]:
+    """The graph without constant arithmetic, and all constants by value id (those of ``outer`` graphs included)."""
+    pool: Pool = dict(outer or {})
+    for value in graph.values.values():
+        if value.constant is not None:
+            pool[value.id] = _stored(value, store)
+    kept: list[Node] = []
+    for node in graph.nodes:
+        results = _fold_node(graph, node, pool) if node.inputs and all(not name or name in pool for name in node.inputs) else None
+        if results is None:
+            kept.append(node)
+        else:
+            pool.update(results)
+    return replace(graph, nodes=tuple(kept)), pool
+
+
+def _stored(value: Value, store: ConstantStore) -> Constant:
+    ref = value.constant
+    assert ref is not None
+    key = f"{ref.store}:{ref.path}:{ref.offset}:{value.format.name}:{value.numel}"
+    return Constant(
+        key, value.label or value.id, value.shape, value.format, lambda: store.open(ref, value.shape, value.format, value.label)
+    )
+
+
+def _fold_node(graph: Graph, node: Node, pool: Pool) -> dict[str, Constant] | None:
+    operands = [pool[name] for name in node.inputs if name]
+    results = [graph.values[name] for name in node.outputs]
+    op = node.attributes.get("op")
+    if node.kind == "dequantize":
+        return {results[0].id: _dequantized(node, operands, results[0])}
+    if node.kind == "quantize":
+        zero = operands[2] if len(operands) > 2 else None
+        x, scale = operands[0], operands[1]
+        key = f"quantize({x.key},{scale.key},{zero.key if zero else ''})"
+
+        def codes() -> Array:
+            return evaluate.quantized(node, x.load(), scale.load(), zero.load() if zero else None, results[0])
+
+        return {results[0].id: Constant(key, x.label, results[0].shape, results[0].format, codes)}
+    if node.kind == "move" and op == "cast":
+        return {results[0].id: _computed(node, operands, results[0], lambda: operands[0].load().astype(numpy_dtype(results[0].format)))}
+    if node.kind == "move" or node.kind == "permute":
+        return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
+    if evaluate.is_arithmetic(node) and results[0].numel <= sum(constant.numel for constant in operands):
+        load = _computation(node, operands, results[0])
+        return {results[0].id: _computed(node, operands, results[0], load)}
+    return None
+
+
+def _computation(node: Node, operands: list[Constant], result: Value) -> Callable[[], Array]:
+    return lambda: evaluate.compute(node, [constant.load() for constant in operands], result)
+
+
+def _computed(node: Node, operands: list[Constant], result: Value, load: Callable[[], Array]) -> Constant:
+    key = f"{node.kind}:{node.attributes.get('op')}({','.join(constant.key for constant in operands)})#{result.id}"
+    largest = max(operands, key=lambda constant: constant.numel)
+    return Constant(key, largest.label, result.shape, result.format, load)
+
+
+def _viewed(node: Node, operands: list[Constant], result: Value, index: int) -> Constant:
+    op, first = str(node.attributes["op"]), operands[0]
+
+    def view(array: Array) -> Array:
+        return evaluate.moved(node, [array], index)
+
+    if node.kind == "move" and op in _SAME:
+        found = first.viewed(result.shape, view)
+        return replace(found, parts=first.parts or (first,)) if op in ("expand", "tile") else found
+    if node.kind == "move" and op in _CUTS:
+        cut = "" if result.numel == first.numel else _cut(node, index)
+        return first.viewed(result.shape, view, cut)
+    load = _arrangement(node, operands, index)
+    found = _computed(node, operands, result, load)
+    # Joined or padded constants are stored as the pieces they are made of.
+    return replace(found, parts=tuple(part for constant in operands for part in constant.parts or (constant,)))
+
+
+def _cut(node: Node, index: int) -> str:
+    """A name for the part of a tensor that a slice or one piece of a split takes; equal parts have equal names."""
+    if node.attributes["op"] == "slice":
+        return f"[{node.attributes['axes']}{node.attributes['starts']}{node.attributes['ends']}{node.attributes['steps']}]"
+    axis, sizes = integer(node.attributes, "axis"), ints(node.attributes, "sizes")
+    start = sum(sizes[:index])
+    return f"[({axis},)({start},)({start + sizes[index]},)(1,)]"
+
+
+def _arrangement(node: Node, operands: list[Constant], index: int) -> Callable[[], Array]:
+    return lambda: evaluate.moved(node, [constant.load() for constant in operands], index)
+
+
+def _dequantized(node: Node, operands: list[Constant], result: Value) -> Constant:
+    codes, scale = operands[0], operands[1]
+    zero = operands[2] if len(operands) > 2 else None
+    zero_points = 0 if zero is None or not np.any(zero.load()) else zero.numel
+
+    def centred() -> Array:
+        data = codes.load()
+        if not zero_points:
+            return data
+        assert zero is not None
+        return data.astype(np.int32) - evaluate.spread(node, zero.load(), data.shape).astype(np.int32)
+
+    def load() -> Array:
+        scales = evaluate.spread(node, scale.load(), result.shape)
+        return (centred() * scales).astype(numpy_dtype(result.format))
+
+    axis, block = integer(node.attributes, "axis", -1), integer(node.attributes, "block", 0)
+    if codes.format.family == "float":  # float8 and float4: the values themselves are narrow; the scale factors out
+        narrow = replace(codes, key=f"dequantize({codes.key},{scale.key})")
+        return replace(narrow, parts=(*(codes.parts or (codes,)), scale))
+    scales = np.asarray(scale.load())
+    found = Codes(centred, scales, axis if scales.size > 1 else -1, block, codes.format.bits, zero_points)
+    key = f"dequantize({codes.key},{scale.key},{zero.key if zero else ''})"
+    return Constant(key, codes.label, result.shape, result.format, load, found)

@@ -1,0 +1,175 @@
+"""Uniform grids: whether values are integers times a scale, and how many bits the integers need.
+
+A tensor lies on a grid if each group of its values (the whole tensor, or one output channel) is q·s for one scale s
+and integers q, to within the rounding of the product in the tensor's own format. Groups are reduced by the greatest
+common divisor of their integers, so that a grid is the same however it was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.analysis import scan
+from micronet_verify.facts.formats import NumericFormat
+
+Array = NDArray[Any]
+# A grid of more bits than this is no quantization: fp16 is cheaper to have.
+MOST_BITS = 15
+_MANTISSA = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Integers from ``low`` to ``high`` (over all groups) times one scale per group.
+
+    ``bits`` store a value; ``sparse_bits`` store a value that is not zero; ``multiply_bits`` is the width of the integer as
+    an operand (two's complement where negative). ``sign_only``: every non-zero of a group is ±c, so that multiplying
+    flips a sign (rule O3). ``scale_bits`` is the width of one scale; ``zero_point`` whether a code needs an offset.
+    """
+
+    groups: int
+    low: int
+    high: int
+    bits: int
+    sparse_bits: int
+    multiply_bits: int
+    scale_bits: int
+    sign_only: bool
+    zero_point: bool
+
+    @property
+    def overhead_bits(self) -> int:
+        """Scales, and one offset per group where codes need one."""
+        return self.groups * (self.scale_bits + (self.bits if self.zero_point else 0))
+
+
+def width_of_scales(scales: Array) -> int:
+    """Bits of one scale: 8 where all are powers of two (an exponent), 16 where fp16 holds all exactly, else 32."""
+    data = np.asarray(scales, dtype=np.float64).reshape(-1)
+    data = np.abs(data[data != 0])
+    mantissa, _ = np.frexp(data)
+    if np.all(mantissa == 0.5):
+        return 8
+    with np.errstate(over="ignore"):
+        half = data.astype(np.float16).astype(np.float64)
+    return 16 if np.array_equal(half, data) else 32
+
+
+def grid_of_codes(codes: Array, scales: Array, axes: tuple[int, ...]) -> Grid | None:
+    """The grid of integer ``codes`` ([…], zero point removed) whose groups are the slices along ``axes`` (none: one group)."""
+    rows = scan.row_matrix(codes, axes) if axes else codes.reshape(1, -1)
+    divisors = np.ones(len(rows), np.int64)
+    low = high = 0
+    least = smallest = 0
+    for start, block in scan.row_blocks(rows):
+        wide = block.astype(np.int64)
+        gcd = np.maximum(np.gcd.reduce(wide, axis=1), 1)
+        divisors[start : start + len(block)] = gcd
+        wide //= gcd[:, None]
+        low, high = min(low, int(wide.min(initial=0))), max(high, int(wide.max(initial=0)))
+        magnitude = np.abs(wide)
+        least = max(least, int(magnitude.max(initial=0)))
+        found = magnitude[magnitude > 0]
+        smallest = int(found.min(initial=smallest or least or 1)) if found.size else smallest
+    return _grid(len(rows), low, high, np.asarray(scales, np.float64).reshape(-1) * (divisors if scales.size == len(rows) else 1))
+
+
+def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
+    levels = (high - low).bit_length()
+    signed = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+    sign_only = high <= 1 and low >= -1
+    if levels > MOST_BITS:
+        return None
+    bits = max(levels, 1)
+    zero_point = low < 0 and signed > bits
+    # Codes that need an offset multiply as they are stored; the offset's share factors out of the dot product.
+    multiply = bits if zero_point or low >= 0 else signed
+    # ±1 without 0 in between takes one bit; with zeros masked away, so do −1, 0, +1.
+    sparse = 1 if sign_only else bits
+    return Grid(groups, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(scales), sign_only, zero_point)
+
+
+def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> Grid | None:
+    """The grid on which float values lie, with one scale per slice along ``axes`` (none: one for the tensor), or ``None``."""
+    if fmt.family != "float" or fmt.name not in _MANTISSA or array.size == 0:
+        return None
+    tolerance = 2.0 ** -_MANTISSA[fmt.name]
+    rows = scan.row_matrix(array, axes) if axes else scan.flattened(array).reshape(1, -1)
+    if not axes:
+        return _tensor_grid(rows[0], tolerance)
+    low = high = 0
+    steps = np.ones(len(rows))
+    for start, block in scan.row_blocks(rows):
+        if start == 0 and _row_steps(block[:1].astype(np.float64), tolerance) is None:
+            return None
+        found = _row_steps(block.astype(np.float64), tolerance)
+        if found is None:
+            return None
+        step, least, most = found
+        steps[start : start + len(block)] = step
+        low, high = min(low, least), max(high, most)
+        if (high - low).bit_length() > MOST_BITS:
+            return None
+    return _grid(len(rows), low, high, steps)
+
+
+def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
+    if _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
+        return None
+    values = scan.distinct_values(flat)
+    if values is None:
+        return None
+    found = _row_steps(values[None, :].astype(np.float64), tolerance)
+    return None if found is None else _grid(1, found[1], found[2], found[0])
+
+
+def _row_steps(rows: Array, tolerance: float) -> tuple[Array, int, int] | None:
+    """Per row the scale s of its grid, and the least and the greatest integer over all rows; ``None`` if a row has no grid."""
+    if not np.isfinite(rows).all():
+        return None
+    ordered = np.sort(np.abs(rows), axis=1)
+    # The grid passes through zero, so magnitudes and their differences are multiples of the step.
+    gaps = np.diff(ordered, axis=1, prepend=0)
+    top = ordered[:, -1]
+    noise = top[:, None] * (2 * tolerance)
+    gaps[gaps <= noise] = np.inf
+    step = gaps.min(axis=1)
+    empty = top == 0
+    step[empty] = 1.0
+    if not np.isfinite(step).all() or (top / step > 2**MOST_BITS).any():
+        return None
+    codes = np.rint(rows / step[:, None])
+    # The first guess is a difference of rounded numbers; least squares over the whole row removes that error.
+    square = (codes * codes).sum(axis=1)
+    square[square == 0] = 1
+    refined = (rows * codes).sum(axis=1) / square
+    refined[empty] = 1.0
+    off = np.abs(rows - codes * refined[:, None]) > np.abs(rows) * tolerance
+    if off.any():
+        divided = _common_step(rows, ordered, step, tolerance)
+        if divided is None:
+            return None
+        codes, refined = divided
+    gcd = np.maximum(np.gcd.reduce(codes.astype(np.int64), axis=1), 1)
+    codes /= gcd[:, None]
+    return refined * gcd, int(codes.min()), int(codes.max())
+
+
+def _common_step(rows: Array, ordered: Array, step: Array, tolerance: float) -> tuple[Array, Array] | None:
+    """The smallest gap need not be the step itself (3 and 5 have gaps 3, 2): try its first few fractions."""
+    codes, refined = np.zeros_like(rows), np.ones(len(rows))
+    for index, row in enumerate(rows):
+        for part in range(1, 9):
+            guess = np.rint(row / (step[index] / part))
+            square = float((guess * guess).sum())
+            scale = float((row * guess).sum()) / square if square else 1.0
+            if not (np.abs(row - guess * scale) > np.abs(row) * tolerance).any() and np.abs(guess).max() < 2**MOST_BITS:
+                codes[index], refined[index] = guess, scale
+                break
+        else:
+            return None
+    return codes, refined

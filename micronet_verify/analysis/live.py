@@ -1,0 +1,44 @@
+"""What some output depends on (rules S6 and O16): the rest is listed and not charged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from micronet_verify.facts.graph import Graph, Node
+
+
+def needed_values(graph: Graph) -> set[str]:
+    """Ids of all values, here and in bodies, on which an output of ``graph`` depends."""
+    needed = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            needed.update(name for name in node.inputs if name)
+            for body in node.bodies:
+                needed |= needed_values(body)
+    return needed
+
+
+def prune(graph: Graph) -> tuple[Graph, tuple[Node, ...]]:
+    """The graph without dead nodes, and the dead nodes. Values stay: whoever asks finds which are no longer used."""
+    needed = needed_values(graph)
+    live: list[Node] = []
+    dead: list[Node] = []
+    for node in graph.nodes:
+        if needed.intersection(node.outputs):
+            bodies = tuple(prune(body)[0] for body in node.bodies)
+            live.append(replace(node, bodies=bodies) if bodies else node)
+        else:
+            dead.append(node)
+    return replace(graph, nodes=tuple(live)), tuple(dead)
+
+
+def consumers(graph: Graph) -> dict[str, list[Node]]:
+    """Nodes that read each value; a graph output counts as one more reader (an empty list never means unused)."""
+    readers: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        for name in dict.fromkeys(node.inputs):
+            readers.setdefault(name, []).append(node)
+        for body in node.bodies:
+            for name in needed_values(body):
+                readers.setdefault(name, []).append(node)
+    return readers

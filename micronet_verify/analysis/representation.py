@@ -1,0 +1,206 @@
+"""What a constant costs to store in each way it could honestly be stored, measured from its values (rules S1, S2, S3, S8).
+
+Floats may be kept as they are, at 16 bits where fp16 holds every value exactly, as integers on a uniform grid with
+their scales, or as indices into a codebook; each dense or with its zeros masked away. The cheapest is charged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.analysis import scan
+from micronet_verify.analysis.blocks import Blocks, best_blocks
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, width_of_scales
+from micronet_verify.track.rules import CountingRules
+
+Array = NDArray[Any]
+Spelling = Literal["plain", "half", "grid", "grid per channel", "grid per block", "codebook"]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to store a tensor: ``values`` of ``value_bits`` each, ``mask_bits``, and an ``overhead`` (scales, codebook)."""
+
+    spelling: Spelling
+    values: int
+    value_bits: int
+    mask_bits: int = 0
+    overhead_count: int = 0
+    overhead_bits: int = 0
+    zero_point_bits: int = 0
+    masked: bool = False
+    block: tuple[int, ...] = ()
+
+    @property
+    def bits(self) -> int:
+        return self.values * self.value_bits + self.mask_bits + self.overhead_count * self.overhead_bits + self.zero_point_bits
+
+
+class Measured:
+    """Facts of one constant, each found when first asked for and then kept; the values themselves are not kept.
+
+    ``axes`` are the output-channel axes of the operator that uses it: rows of a dot product, and groups of a scale.
+    """
+
+    def __init__(self, constant: Constant, axes: tuple[int, ...] = ()) -> None:
+        self.constant = constant
+        self.axes = axes
+
+    @cached_property
+    def nonzeros_per_row(self) -> NDArray[np.int64]:
+        """Non-zeros of each output channel; a channel that batch normalisation scales by zero has none."""
+        constant = self.constant
+        source = constant.codes.load() if constant.codes else constant.load()
+        counts = scan.nonzeros_per_row(source, self.axes)
+        if constant.row_scale is not None and self.axes == (constant.row_axis,):
+            counts = np.where(constant.row_scale.reshape(-1) == 0, 0, counts)
+        return counts
+
+    @cached_property
+    def nonzeros(self) -> int:
+        return int(self.nonzeros_per_row.sum())
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """The narrowest grid: of the whole tensor if there is one, else per output channel, else as the graph declares it."""
+        found = [grid for _, grid in self._grids if grid is not None]
+        return min(found, key=lambda grid: (grid.multiply_bits, grid.groups)) if found else None
+
+    @cached_property
+    def _grids(self) -> tuple[tuple[Spelling, Grid | None], ...]:
+        constant = self.constant
+        if constant.codes is not None:
+            return self._declared_grids()
+        if constant.numel <= 1 or constant.format.family != "float":
+            return ()
+        array = constant.load()
+        whole = None if constant.row_scale is not None else find_grid(array, constant.format, ())
+        per_channel = find_grid(array, constant.format, self.axes) if self.axes and array.size > self.rows else None
+        return (("grid", whole), ("grid per channel", per_channel))
+
+    def _declared_grids(self) -> tuple[tuple[Spelling, Grid | None], ...]:
+        constant = self.constant
+        codes = constant.codes
+        assert codes is not None
+        data, scales = codes.load(), codes.scales
+        one_scale = scales.size == 1 or bool(np.all(scales == scales.reshape(-1)[0]))
+        found: list[tuple[Spelling, Grid | None]] = []
+        if one_scale and constant.row_scale is None:
+            found.append(("grid", grid_of_codes(data, scales.reshape(-1)[:1], ())))
+        if codes.block:
+            whole = grid_of_codes(data, scales, ())
+            found.append(("grid per block", None if whole is None else _with_groups(whole, scales.size, width_of_scales(scales))))
+        else:
+            axes = (codes.axis,) if codes.axis >= 0 else self.axes
+            if axes and data.ndim > 1:
+                found.append(("grid per channel", grid_of_codes(data, scales, axes)))
+        return tuple(found)
+
+    @property
+    def rows(self) -> int:
+        return int(np.prod([self.constant.shape[axis] for axis in self.axes], dtype=np.int64))
+
+    @cached_property
+    def exact_half(self) -> bool:
+        """Whether fp16 holds every value exactly (a wider float tensor then stores at 16 bits)."""
+        if self.constant.format.family != "float" or self.constant.format.bits <= 16 or self.constant.row_scale is not None:
+            return False
+        flat = scan.flattened(self.constant.load())
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for start in range(0, flat.size, scan.BLOCK):
+                chunk = flat[start : start + scan.BLOCK]
+                if not np.array_equal(chunk.astype(np.float16).astype(chunk.dtype), chunk, equal_nan=True):
+                    return False
+        return True
+
+    @cached_property
+    def distinct(self) -> tuple[int, int] | None:
+        """(different values, different values that are not zero), or ``None`` where there are too many for a codebook."""
+        constant = self.constant
+        values = None if constant.row_scale is not None else scan.distinct_values(constant.load())
+        if values is None or len(values) >= constant.numel:
+            return None
+        return len(values), int(np.count_nonzero(values))
+
+    def blocks(self, value_bits: int) -> Blocks:
+        source = self.constant.codes.load() if self.constant.codes else self.constant.load()
+        return best_blocks(source, value_bits)
+
+    @property
+    def width(self) -> int:
+        """Bits of a value as it stands: its format's, or 16 where fp16 holds all exactly; integers what their range needs."""
+        fmt = self.constant.format
+        if fmt.is_integer or fmt.family == "bool":
+            return min(fmt.bits, self._integer_bits)
+        return 16 if self.exact_half else fmt.bits
+
+    @cached_property
+    def _integer_bits(self) -> int:
+        data = self.constant.load()
+        if data.size == 0:
+            return 1
+        low, high = int(data.min()), int(data.max())
+        return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + (low < 0) or 1
+
+    def freebie_form(self, rules: CountingRules) -> Form:
+        """The cheaper of dense and masked at 16 bits a value (rule S5); single bits stay single bits."""
+        bits = 1 if self.constant.format.family == "bool" else 16
+        return self._cheapest([Form("plain", self.constant.numel, bits), *self._masked(rules, Form("plain", 0, bits), bits)], rules)
+
+    def quantized_form(self, rules: CountingRules) -> Form:
+        """The cheapest of all forms at measured widths."""
+        width, numel = self.width, self.constant.numel
+        spelling: Spelling = "plain" if width == self.constant.format.bits else "half"
+        forms = [Form(spelling, numel, width), *self._masked(rules, Form(spelling, 0, width), width)]
+        for name, grid in self._grids:
+            if grid is not None:
+                forms += self._on_grid(rules, name, grid)
+        return self._cheapest([*forms, *self._codebooks(rules, width)], rules)
+
+    def _on_grid(self, rules: CountingRules, name: Spelling, grid: Grid) -> list[Form]:
+        bits = 1 if grid.sign_only and self.nonzeros == self.constant.numel else grid.bits
+        extra = grid.groups * grid.bits if grid.zero_point else 0
+        dense = Form(name, self.constant.numel, bits, 0, grid.groups, grid.scale_bits, extra)
+        return [dense, *self._masked(rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
+
+    def _codebooks(self, rules: CountingRules, width: int) -> list[Form]:
+        if self.constant.numel < 4 or self.distinct is None:
+            return []
+        values, others = self.distinct
+        dense = Form("codebook", self.constant.numel, max((values - 1).bit_length(), 1), 0, values, width)
+        sparse = replace(dense, value_bits=max((others - 1).bit_length(), 1), overhead_count=others)
+        return [dense, *self._masked(rules, sparse, dense.value_bits)]
+
+    def _masked(self, rules: CountingRules, form: Form, block_bits: int) -> list[Form]:
+        """``form`` of the non-zeros alone, with one mask bit per element and, where zeros come in blocks, per block.
+
+        ``block_bits`` is the width of a value that may be zero: kept blocks may hold zeros.
+        """
+        numel, nonzeros = self.constant.numel, self.nonzeros
+        if nonzeros == numel:
+            return []
+        if rules.mask == "absent":
+            return [replace(form, values=nonzeros, mask_bits=0, masked=True)]
+        forms = [replace(form, values=nonzeros, mask_bits=numel, masked=True)]
+        blocks = self.blocks(block_bits) if rules.mask == "element_or_block" else None
+        if blocks is not None and blocks.blocks < numel:
+            bits = form.value_bits if blocks.values == nonzeros else block_bits
+            forms.append(replace(form, values=blocks.values, value_bits=bits, mask_bits=blocks.blocks, masked=True, block=blocks.shape))
+        return forms
+
+    @staticmethod
+    def _cheapest(forms: list[Form], rules: CountingRules) -> Form:
+        if rules.representation != "cheapest":
+            masked = rules.representation == "masked"
+            forms = [form for form in forms if form.masked == masked] or forms
+        return min(forms, key=lambda form: form.bits)
+
+
+def _with_groups(grid: Grid, groups: int, scale_bits: int) -> Grid:
+    return replace(grid, groups=groups, scale_bits=scale_bits, sign_only=False)

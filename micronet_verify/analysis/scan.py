@@ -1,0 +1,104 @@
+"""One pass over a tensor's values: where the zeros are, and how many different numbers there are.
+
+Everything is done in blocks of about a megabyte, so that a tensor of any size is measured in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+BLOCK = 1 << 18
+# More different numbers than this are no codebook: an index would be as wide as a 16-bit value.
+MOST_DISTINCT = 1 << 16
+
+
+def row_matrix(array: Array, axes: tuple[int, ...]) -> Array:
+    """The tensor as [rows, values per row]; ``axes`` together index the rows. A view where the layout allows it."""
+    rest = tuple(axis for axis in range(array.ndim) if axis not in axes)
+    rows = int(np.prod([array.shape[axis] for axis in axes], dtype=np.int64))
+    if (*axes, *rest) != tuple(range(array.ndim)):
+        array = array.transpose((*axes, *rest))
+    return array.reshape(rows, -1)
+
+
+def row_blocks(matrix: Array) -> Iterator[tuple[int, Array]]:
+    """(first row, some rows) of at most about ``BLOCK`` values; a longer row comes alone."""
+    step = max(1, BLOCK // max(1, matrix.shape[1]))
+    for start in range(0, matrix.shape[0], step):
+        yield start, matrix[start : start + step]
+
+
+def nonzeros_per_row(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Non-zero values of each row (rule O1 counts n per output from them). NaN counts as a value."""
+    if array.size == 0:
+        return np.zeros(int(np.prod([array.shape[axis] for axis in axes], dtype=np.int64)), np.int64)
+    leading = tuple(range(len(axes)))
+    if axes != leading and not array.flags.c_contiguous:
+        array = np.ascontiguousarray(array.transpose((*axes, *(a for a in range(array.ndim) if a not in axes))))
+        return nonzeros_per_row(array, leading)
+    if axes != leading:
+        return _over_columns(array, axes)
+    matrix = row_matrix(array, axes)
+    counts = np.empty(matrix.shape[0], np.int64)
+    for start, rows in row_blocks(matrix):
+        mask = rows != 0
+        if mask.shape[1] > 512:
+            for offset, row in enumerate(mask):
+                counts[start + offset] = np.count_nonzero(row)
+        else:
+            counts[start : start + len(mask)] = mask.sum(axis=1, dtype=np.int32)
+    return counts
+
+
+def _over_columns(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Rows that lie across memory ([in, out] weights): sum masks in the order of the bytes instead of gathering rows."""
+    others = tuple(axis for axis in range(array.ndim) if axis not in axes)
+    lead = array.reshape(array.shape[0], -1)
+    total = np.zeros([array.shape[axis] for axis in axes], np.int64)
+    for start, rows in row_blocks(lead):
+        mask = (rows != 0).reshape(len(rows), *array.shape[1:])
+        partial = mask.sum(axis=others, dtype=np.int32)
+        if 0 in axes:
+            total[start : start + len(rows)] += partial
+        else:
+            total += partial
+    # ``sum`` keeps the remaining axes in order, and callers name them in order.
+    return total.reshape(-1)
+
+
+def count_nonzero(array: Array) -> int:
+    """Non-zero values of the whole tensor."""
+    flat = flattened(array)
+    return sum(int(np.count_nonzero(flat[start : start + BLOCK] != 0)) for start in range(0, flat.size, BLOCK))
+
+
+def flattened(array: Array) -> Array:
+    """The values in the order in which they lie in memory, without a copy where possible."""
+    if not array.flags.c_contiguous and array.ndim > 1:
+        order = np.argsort([-abs(step) for step in array.strides], kind="stable")
+        array = array.transpose(order)
+    return array.reshape(-1)
+
+
+def distinct_values(array: Array, most: int = MOST_DISTINCT) -> Array | None:
+    """The sorted different values, or ``None`` where there are more than ``most``."""
+    flat = flattened(array)
+    found: Array = np.unique(flat[: min(most, 4096)])
+    if len(found) == min(flat.size, 4096) and flat.size > 4096:
+        # Every one of the first 4,096 is different: a few thousand more settle it for weights nobody quantized.
+        found = np.unique(flat[: 4 * most])
+    if len(found) > most:
+        return None
+    for start in range(0, flat.size, BLOCK):
+        chunk = flat[start : start + BLOCK]
+        if found.size <= 64 and np.isin(chunk, found, kind=None).all():
+            continue
+        found = np.union1d(found, np.unique(chunk))
+        if len(found) > most:
+            return None
+    return found

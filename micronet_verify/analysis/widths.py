@@ -1,0 +1,94 @@
+"""How wide each value is as an operand (rule O2), from the quantize and dequantize nodes of the graph.
+
+A dequantized value is worth the bits of its codes, because the scale factors out; it keeps that width through whatever
+only moves it, chooses among its values, or clips it at zero. Everything else is as wide as its format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.facts.formats import NumericFormat
+from micronet_verify.facts.graph import Graph, Node, Value
+
+_KEEPING_FUNCTIONS = frozenset({"relu", "neg", "abs", "max", "min"})
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """Bits of an operand; ``sign``: whether its sign stands in a bit of its own (rule O3); ``low``/``high``: range of its codes."""
+
+    bits: int
+    sign: bool
+    low: int | None = None
+    high: int | None = None
+
+
+def format_width(fmt: NumericFormat) -> Width:
+    return Width(fmt.bits, fmt.stand_alone_sign)
+
+
+def widths(graph: Graph, constants: Mapping[str, Constant], outer: Mapping[str, Width] | None = None) -> dict[str, Width]:
+    """The width of every value that is not a constant (constants are measured where they are used)."""
+    found: dict[str, Width] = dict(outer or {})
+    for name in graph.inputs:
+        found[name] = format_width(graph.values[name].format)
+    ranges: dict[str, tuple[float | None, float | None]] = {}
+    for node in graph.nodes:
+        if node.kind == "quantize":
+            low, high = node.attributes.get("low"), node.attributes.get("high")
+            ranges[node.outputs[0]] = (None if low is None else float(low), None if high is None else float(high))  # type: ignore[arg-type]
+        width = _kept(node, graph.values, constants, found, ranges)
+        for name in node.outputs:
+            found[name] = width if width is not None else format_width(graph.values[name].format)
+    return found
+
+
+def code_range(fmt: NumericFormat, low: float | None, high: float | None) -> tuple[int, int]:
+    """The least and greatest code of an integer format, narrowed where a clip says so."""
+    if fmt.family == "int":
+        least, most = -(2 ** (fmt.bits - 1)), 2 ** (fmt.bits - 1) - 1
+    else:
+        least, most = 0, 2**fmt.bits - 1
+    return max(least, least if low is None else int(low)), min(most, most if high is None else int(high))
+
+
+def _kept(
+    node: Node,
+    values: Mapping[str, Value],
+    constants: Mapping[str, Constant],
+    found: Mapping[str, Width],
+    ranges: Mapping[str, tuple[float | None, float | None]],
+) -> Width | None:
+    """The width that a node hands on from its operands, or ``None`` where its result is a new number."""
+    operands = [found[name] for name in node.inputs if name in found]
+    if not operands:
+        return None
+    if node.kind == "dequantize":
+        fmt = values[node.inputs[0]].format if node.inputs[0] in values else None
+        if fmt is None or not fmt.is_integer:
+            return operands[0]
+        low, high = code_range(fmt, *ranges.get(node.inputs[0], (None, None)))
+        return Width(min(fmt.bits, max((high - low).bit_length(), 1)), False, low, high)
+    if node.kind == "move":
+        if node.attributes["op"] == "cast":
+            return None
+        return operands[0] if node.attributes["op"] not in ("concat",) else _widest(operands)
+    if node.kind == "permute" or (node.kind == "resize" and node.attributes["op"] == "nearest"):
+        return operands[0]
+    if node.kind == "pool" and node.attributes["op"] == "max":
+        return operands[0]
+    if node.kind == "reduce" and node.attributes["op"] in ("max", "min"):
+        return operands[0]
+    if node.kind == "lookup" and node.inputs[0] in found:
+        return found[node.inputs[0]]
+    if node.kind == "elementwise" and node.attributes["op"] in _KEEPING_FUNCTIONS and len(operands) == len(node.inputs):
+        return _widest(operands)
+    return None
+
+
+def _widest(operands: list[Width]) -> Width:
+    wide = max(operands, key=lambda width: width.bits)
+    return Width(wide.bits, all(width.sign for width in operands))

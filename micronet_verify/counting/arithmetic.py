@@ -1,0 +1,238 @@
+"""One formula per node kind: what it makes the machine do (rules O1 to O11). Prices come later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from types import MappingProxyType
+
+from micronet_verify.counting.functions import FUNCTIONS
+from micronet_verify.counting.linear import FULL, convolution, product
+from micronet_verify.counting.operands import Operands
+from micronet_verify.counting.work import Work, adds, multiplies
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.formats import NumericFormat
+from micronet_verify.facts.graph import Node
+from micronet_verify.facts.shapes import adaptive_windows, integer, ints, text
+from micronet_verify.facts.validate import place
+
+
+def work_of(node: Node, operands: Operands) -> list[Work]:
+    """The work of one node per example; an empty list for what moves data. Raises ``SubmissionFault`` (rule O17)."""
+    formula = FORMULAS.get(node.kind)
+    if formula is None:
+        raise SubmissionFault(Problem(f"{node.kind} without a price", "be an operation that COUNTING_RULES prices", place(node)))
+    return [work for work in formula(node, operands) if work.count]
+
+
+def _elementwise(node: Node, operands: Operands) -> list[Work]:
+    """One operation per output element and primitive (O4, O8)."""
+    op, count, bits = text(node.attributes, "op"), operands.output(node).numel, operands.widest(node)
+    cost = FUNCTIONS[op]
+    times = cost.multiplies
+    if op == "clip":
+        times = sum(name in node.attributes for name in ("low", "high"))
+    rule = "O8" if len(node.inputs) > 1 else "O4"
+    return [
+        multiplies(rule, times * count, bits, f"{count:,} × {times}: {cost.formula}"),
+        adds(rule, cost.adds * count, bits, f"{count:,} × {cost.adds}: {cost.formula}"),
+    ]
+
+
+def _reduce(node: Node, operands: Operands) -> list[Work]:
+    """m values to one: m − 1 adds (sum), compares (max), multiplies (prod); a mean is one multiply more (O5)."""
+    op, outputs = text(node.attributes, "op"), operands.output(node).numel
+    taken = prod(operands.shape(node.inputs[0]))
+    bits, steps = operands.widest(node), taken - outputs if outputs else 0
+    text_steps = f"{taken:,} − {outputs:,} outputs"
+    if op in ("max", "min", "prod", "any", "all"):
+        return [multiplies("O5", steps, bits, text_steps)]
+    extra: Mapping[str, list[Work]] = {
+        "sum": [],
+        "mean": [multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")],
+        "sum_square": [multiplies("O4", taken, bits, f"{taken:,} squares")],
+        "l1": [multiplies("O4", taken, bits, f"{taken:,} magnitudes")],
+        "l2": [multiplies("O4", taken + outputs, bits, f"{taken:,} squares, {outputs:,} roots")],
+        "logsumexp": [multiplies("O4", taken + outputs, bits, f"{taken:,} exp, {outputs:,} log")],
+        "var": [
+            adds("O4", taken - outputs + taken, FULL, f"mean and {taken:,} differences"),
+            multiplies("O4", taken + 2 * outputs, bits, f"{taken:,} squares, {outputs:,} × 2 means"),
+        ],
+    }
+    return [*extra[op], adds("O5", steps, FULL, text_steps, True)]
+
+
+def _pool(node: Node, operands: Operands) -> list[Work]:
+    """Average over m: m − 1 adds and one multiply; max: m − 1 compares (O5). Padded positions are full work (O6)."""
+    out = operands.output(node).shape
+    space = out[1:-1] if node.attributes.get("channels_last") else out[2:]
+    outputs, bits = prod(out), operands.widest(node)
+    if "adaptive" in node.attributes:
+        source = operands.shape(node.inputs[0])
+        sizes = source[1:-1] if node.attributes.get("channels_last") else source[2:]
+        per_map = prod(sum(adaptive_windows(size, count)) for size, count in zip(sizes, space, strict=True))
+        taken = outputs // prod(space) * per_map if prod(space) else 0
+        formula = f"{taken:,} values − {outputs:,} outputs"
+    else:
+        window = prod(ints(node.attributes, "kernel"))
+        taken = outputs * window
+        formula = f"{outputs:,} outputs × ({window} − 1)"
+    if node.attributes["op"] == "max":
+        return [multiplies("O5", taken - outputs, bits, formula)]
+    return [adds("O5", taken - outputs, FULL, formula, True), multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")]
+
+
+def _normalise(node: Node, operands: Operands) -> list[Work]:
+    """Normalisation that could not be folded.
+
+    batch: y = a·x + c, one multiply and one add per element (S7). layer, group, instance (over n values): n − 1 adds and a
+    multiply for the mean, n differences, n squares, n − 1 adds and a multiply for the variance, an add and a 1/√ for
+    eps, n multiplies, then scale and shift where there are any. rms leaves out the mean. local response over a window
+    of k: k multiplies and k − 1 adds for the sum of squares, then multiply, add, power and divide.
+    """
+    op, shape = text(node.attributes, "op"), operands.output(node).shape
+    count, bits = prod(shape), operands.widest(node)
+    if op == "batch_norm":
+        return [multiplies("S7", count, bits, f"{count:,} × a·x"), adds("S7", count, FULL, f"{count:,} × + c")]
+    if op == "local_response_norm":
+        size = integer(node.attributes, "size")
+        return [
+            multiplies("O4", count * (size + 3), bits, f"{count:,} × ({size} squares + 3)"),
+            adds("O4", count * size, FULL, f"{count:,} × ({size} − 1 + 1)"),
+        ]
+    if op in ("layer_norm", "rms_norm"):
+        groups = count // max(prod(shape[axis] for axis in ints(node.attributes, "axes")), 1)
+    else:
+        channels = shape[-1] if node.attributes.get("channels_last") else shape[1]
+        groups = shape[0] * (channels if op == "instance_norm" else integer(node.attributes, "groups", 1))
+    scales, shifts = (sum(1 for name in node.inputs[slot : slot + 1] if name) for slot in (1, 2))
+    centred = op != "rms_norm"
+    per_element = (2 + scales, (2 if centred else 1) + centred + shifts)
+    multiply_count = count * per_element[0] + groups * (2 + centred)
+    add_count = count * per_element[1] - groups * (1 + centred) + groups
+    return [
+        multiplies("O4", multiply_count, bits, f"{count:,} × {per_element[0]} + {groups:,} × {2 + centred}"),
+        adds("O4", add_count, FULL, f"{count:,} × {per_element[1]} − {groups:,} × {centred + 0}"),
+    ]
+
+
+def _softmax(node: Node, operands: Operands) -> list[Work]:
+    """Over n values: n exp, n − 1 adds, n divides; its logarithm: n exp, n − 1 adds, one log, n differences (O4)."""
+    shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
+    count, bits = prod(shape), operands.widest(node)
+    rows = count // shape[axis] if shape and shape[axis] else count
+    if node.attributes["op"] == "softmax":
+        return [
+            multiplies("O4", 2 * count, bits, f"{count:,} × (exp, divide)"),
+            adds("O4", count - rows, FULL, f"{count:,} − {rows:,} rows"),
+        ]
+    return [
+        multiplies("O4", count + rows, bits, f"{count:,} exp + {rows:,} log"),
+        adds("O4", 2 * count - rows, FULL, f"{count:,} × 2 − {rows:,} rows"),
+    ]
+
+
+def _cumulative(node: Node, operands: Operands) -> list[Work]:
+    """n − 1 operations along the axis."""
+    shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
+    steps = prod(shape) - prod(shape) // shape[axis] if prod(shape) else 0
+    make = adds if node.attributes["op"] == "cumsum" else multiplies
+    return [make("O8", steps, operands.widest(node), f"{prod(shape):,} − {prod(shape) // max(shape[axis], 1):,} rows")]
+
+
+def _select(node: Node, operands: Operands) -> list[Work]:
+    """argmax: n − 1 compares; the k largest: a pass of n − i compares for each; a sort: n·⌈log₂ n⌉ compares (O4)."""
+    shape, axis, op = operands.shape(node.inputs[0]), integer(node.attributes, "axis"), text(node.attributes, "op")
+    n, rows = shape[axis], prod(shape) // max(shape[axis], 1)
+    sort = n * (n - 1).bit_length()
+    if op in ("argmax", "argmin"):
+        per_row, formula = n - 1, f"{n:,} − 1"
+    else:
+        k = integer(node.attributes, "k", n)
+        passes = sum(n - 1 - index for index in range(k)) if k < 64 else sort
+        per_row, formula = min(passes, sort), f"top {k:,} of {n:,}" if op == "topk" else f"sort of {n:,}"
+    return [multiplies("O4", rows * per_row, operands.widest(node), f"{rows:,} rows × {formula} compares")]
+
+
+def _permute(node: Node, operands: Operands) -> list[Work]:
+    """A permutation by a constant index: one multiply per element moved (O9). A choice in unchanged order moves data."""
+    if operands.rules.permutation == "free" or keeps_order(node, operands):
+        return []
+    moved = operands.output(node).numel
+    return [multiplies("O9", moved, operands.width(node.inputs[0]).bits, f"{moved:,} elements moved")]
+
+
+def keeps_order(node: Node, operands: Operands) -> bool:
+    """Whether a constant index only drops elements (a slice written as an index): strictly increasing."""
+    if len(node.inputs) < 2 or node.inputs[1] not in operands.constants:
+        return node.attributes["op"] != "flip"
+    index = operands.constants[node.inputs[1]].load().reshape(-1)
+    return bool((index[1:] > index[:-1]).all())
+
+
+def _resize(node: Node, operands: Operands) -> list[Work]:
+    """Nearest: one multiply per output element; linear over d axes: 2^d multiplies and 2^d − 1 adds; cubic: 4^d (O10)."""
+    out, source = operands.output(node).shape, operands.shape(node.inputs[0])
+    count, bits = prod(out), operands.widest(node)
+    if node.attributes["op"] == "nearest":
+        return [multiplies("O10", count, bits, f"{count:,} outputs")]
+    axes = max(sum(a != b for a, b in zip(out, source, strict=True)), 1)
+    taps = (2 if node.attributes["op"] == "linear" else 4) ** axes
+    return [multiplies("O10", count * taps, bits, f"{count:,} × {taps}"), adds("O10", count * (taps - 1), bits, f"{count:,} × {taps - 1}")]
+
+
+def _scatter(node: Node, operands: Operands) -> list[Work]:
+    updates = prod(operands.shape(node.inputs[2]))
+    return [adds("O8", updates, operands.widest(node), f"{updates:,} updates")] if node.attributes["op"] == "add" else []
+
+
+def _move(node: Node, operands: Operands) -> list[Work]:
+    """Moves are free (O9). A cast between formats is free where fp32 holds both exactly, else one operation each (O11)."""
+    if node.attributes["op"] != "cast":
+        return []
+    before, after = operands.values[node.inputs[0]].format, operands.output(node).format
+    return _conversion(before, after, operands.output(node).numel)
+
+
+def _quantize(node: Node, operands: Operands) -> list[Work]:
+    name = node.inputs[0]
+    return _conversion(operands.values[name].format, operands.output(node).format, operands.output(node).numel)
+
+
+def _conversion(before: NumericFormat, after: NumericFormat, count: int) -> list[Work]:
+    if before == after or (_exact_in_fp32(before) and _exact_in_fp32(after)):
+        return []
+    return [multiplies("O11", count, max(before.bits, after.bits), f"{count:,} conversions {before} → {after}")]
+
+
+def _exact_in_fp32(fmt: NumericFormat) -> bool:
+    # int32 is the accumulator of narrower products (O12); what it holds of them fp32 holds as well.
+    return fmt.bits <= 32
+
+
+def _free(node: Node, operands: Operands) -> list[Work]:
+    return []
+
+
+Formula = Callable[[Node, Operands], list[Work]]
+FORMULAS: Mapping[str, Formula] = MappingProxyType(
+    {
+        "conv": convolution,
+        "matmul": product,
+        "elementwise": _elementwise,
+        "reduce": _reduce,
+        "pool": _pool,
+        "normalise": _normalise,
+        "softmax": _softmax,
+        "lookup": _free,
+        "cumulative": _cumulative,
+        "select": _select,
+        "move": _move,
+        "permute": _permute,
+        "scatter": _scatter,
+        "resize": _resize,
+        "quantize": _quantize,
+        "dequantize": _quantize,
+    }
+)
+"""Every node kind but ``branch`` and ``loop``, which ``counting/count.py`` opens."""

@@ -1,0 +1,242 @@
+"""Counts a graph: analysis passes, then the work of every live node and the storage of every constant it needs.
+
+``count_graph`` is the room's door. It prices the same facts in each regime the entry qualifies for (see *Two regimes* in
+COUNTING_RULES); an operator without a price fails the count, all of them named together (O17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+
+from micronet_verify.analysis.batch_norm import Folded, channel_scale_and_shift, fold_batch_norms
+from micronet_verify.analysis.constants import Constant, derived
+from micronet_verify.analysis.contract import contract
+from micronet_verify.analysis.fold import fold
+from micronet_verify.analysis.live import needed_values, prune
+from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.shuffle import find_shuffles
+from micronet_verify.analysis.widths import Width, widths
+from micronet_verify.counting.arithmetic import keeps_order, work_of
+from micronet_verify.counting.functions import DEFAULTS, FUNCTIONS
+from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
+from micronet_verify.counting.linear import weight_of
+from micronet_verify.counting.operands import Key, Operands
+from micronet_verify.counting.storage import Inventory, storage_lines
+from micronet_verify.counting.work import Work, multiplies
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.shapes import integer
+from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.facts.validate import place
+from micronet_verify.track.rules import CountingRules
+
+Frequencies = Mapping[str, Fraction]
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a graph costs: one ledger per regime it may be priced in, and why the freebie is forfeited, if it is."""
+
+    ledgers: Mapping[Regime, Ledger]
+    forfeited: str = ""
+
+    def cheapest(self, parameters: Fraction, operations: Fraction) -> Ledger:
+        """The ledger of the lower score under a baseline; the freebie's where they tie."""
+        return min(self.ledgers.values(), key=lambda ledger: ledger.storage / parameters + ledger.operations / operations)
+
+
+@dataclass
+class _Counting:
+    """State of one count: the inventory, the priced-later work, the lines that charge nothing."""
+
+    rules: CountingRules
+    store: ConstantStore
+    frequencies: Frequencies
+    inventory: Inventory = field(default_factory=Inventory)
+    work: list[tuple[Node, Work, Fraction]] = field(default_factory=list)
+    notes: list[LedgerLine] = field(default_factory=list)
+    measured: dict[Key, Measured] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+def count_graph(graph: Graph, store: ConstantStore, rules: CountingRules, frequencies: Frequencies | None = None) -> Count:
+    """Count a validated graph. ``frequencies``: how often each branch node's first body was taken, by its first result's id.
+
+    Raises ``SubmissionFault`` with every operator that has no price.
+    """
+    counting = _Counting(rules, store, frequencies or {})
+    forfeited = quantization(prune(graph)[0])
+    _count(counting, graph, {}, {}, Fraction(1))
+    if counting.problems:
+        raise SubmissionFault(counting.problems)
+    regimes: list[Regime] = ["quantized"] if forfeited else ["freebie", "quantized"]
+    if rules.regimes != "both":
+        regimes = [rules.regimes]
+    return Count({regime: _ledger(counting, regime) for regime in regimes}, forfeited)
+
+
+def quantization(graph: Graph) -> str:
+    """The first node that computes below 16 bits, in words (it forfeits the freebie, S5), or an empty string."""
+    for node in graph.nodes:
+        if node.kind in ("quantize", "dequantize"):
+            return f"{place(node)} quantizes"
+        if node.kind in ("conv", "matmul"):
+            narrow = [graph.values[name].format for name in node.inputs if name in graph.values]
+            if any(fmt.is_integer or fmt.bits < 16 for fmt in narrow):
+                return f"{place(node)} computes with {min(narrow, key=lambda fmt: fmt.bits)}"
+        for body in node.bodies:
+            if found := quantization(body):
+                return found
+    return ""
+
+
+def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], outer_widths: Mapping[str, Width], times: Fraction) -> None:
+    """Count one graph or body, ``times`` per example; a body sees the values, constants and widths around it."""
+    own = graph
+    graph = replace(graph, values={**counting.values, **graph.values})
+    counting.values = graph.values
+    live, dead = prune(graph)
+    folded, pool = fold(live, counting.store, outer)
+    folded = contract(prune(folded)[0])
+    norms: tuple[Folded, ...] = ()
+    if counting.rules.batch_norm == "folded":
+        folded, norms = fold_batch_norms(folded, pool)
+    found = widths(folded, pool, outer_widths)
+    operands = Operands(folded.values, pool, found, counting.measured, counting.rules)
+    for node in folded.nodes:
+        if node.kind in ("branch", "loop"):
+            _count_bodies(counting, node, pool, found, times)
+        else:
+            _count_node(counting, node, operands, times)
+    _count_shuffles(counting, folded, frozenset(pool), operands, times)
+    for name in folded.outputs:
+        if name in pool:
+            counting.inventory.add(name, Measured(pool[name]), "", "an output of the model")
+    _note_unused(counting, own, dead, live)
+    for item in norms:
+        note = f"folded into {place(item.into)}"
+        counting.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
+
+
+def _count_bodies(counting: _Counting, node: Node, pool: Mapping[str, Constant], found: Mapping[str, Width], times: Fraction) -> None:
+    if node.kind == "loop":
+        _count(counting, node.bodies[0], pool, found, times * integer(node.attributes, "trips"))
+        return
+    taken = counting.frequencies.get(node.outputs[0])
+    shares = (Fraction(1), Fraction(1)) if taken is None else (taken, 1 - taken)
+    for body, share in zip(node.bodies, shares, strict=True):
+        _count(counting, body, pool, found, times * share)
+    if taken is None:
+        note = "both bodies charged in full: no predictions say how often each is taken"
+        counting.notes.append(LedgerLine("operations", "O13", place(node), node.scope, Fraction(0), 0, "0", note))
+
+
+def _count_node(counting: _Counting, node: Node, operands: Operands, times: Fraction) -> None:
+    try:
+        work = (
+            _norm_as_shift(node, operands)
+            if _is_batch_norm(node) and counting.rules.batch_norm == "shift_only"
+            else work_of(node, operands)
+        )
+    except SubmissionFault as fault:
+        counting.problems.extend(fault.problems)
+        return
+    counting.work.extend((node, item, times) for item in work)
+    _take_stock(counting.inventory, node, operands)
+
+
+def _is_batch_norm(node: Node) -> bool:
+    return node.kind == "normalise" and node.attributes["op"] == "batch_norm"
+
+
+def _norm_as_shift(node: Node, operands: Operands) -> list[Work]:
+    return [work for work in work_of(node, operands) if work.operation == "add"]
+
+
+def _take_stock(inventory: Inventory, node: Node, operands: Operands) -> None:
+    """Put every constant that the node needs into the inventory, in the form in which this node needs it."""
+    _take_literals(inventory, node)
+    if _is_batch_norm(node):
+        found = channel_scale_and_shift(node, operands.constants)
+        if found is not None:
+            names = ("scale", "shift") if operands.rules.batch_norm != "shift_only" else ("shift",)
+            for name, array in zip(names, found[2 - len(names) :], strict=True):
+                label = f"{operands.constants[node.inputs[1]].label.rpartition('.')[0]}.{name}".lstrip(".")
+                key = f"{node.outputs[0]}.{name}"
+                inventory.add(key, Measured(derived(key, label, array.astype(np.float32))), node.scope, "batch norm")
+            return
+    weight = weight_of(node, operands) if node.kind in ("conv", "matmul") else (-1, ())
+    for at, name in enumerate(node.inputs):
+        if name not in operands.constants:
+            continue
+        constant = operands.constants[name]
+        if node.kind == "permute" and at == 1 and not keeps_order(node, operands) and operands.rules.permutation != "free":
+            length = operands.shape(node.inputs[0])[integer(node.attributes, "axis")]
+            inventory.permutations.append((constant.label, node.scope, constant.numel, constant.numel * length))
+        elif node.kind in ("quantize", "dequantize") and at == 2 and not np.any(constant.load()):
+            continue  # a zero point of zeros is none
+        else:
+            measured = operands.constant(name, weight[1] if at == weight[0] else ())
+            assert measured is not None
+            inventory.add(name, measured, node.scope)
+
+
+def _take_literals(inventory: Inventory, node: Node) -> None:
+    if node.kind == "normalise":
+        inventory.literal(float(node.attributes["eps"]), "eps") if not _is_batch_norm(node) else None  # type: ignore[arg-type]
+    if node.kind != "elementwise":
+        return
+    op = str(node.attributes["op"])
+    for literal in FUNCTIONS[op].literals:
+        if isinstance(literal, float):
+            inventory.literal(literal, op)
+        else:
+            number = node.attributes.get(literal, DEFAULTS.get((op, literal)))
+            if isinstance(number, int | float):
+                inventory.literal(float(number), f"{op} {literal}")
+
+
+def _count_shuffles(counting: _Counting, graph: Graph, constants: frozenset[str], operands: Operands, times: Fraction) -> None:
+    if counting.rules.permutation == "free":
+        return
+    for shuffle in find_shuffles(graph, constants):
+        bits = operands.width(shuffle.node.inputs[0]).bits
+        note = "reshapes and transposes that permute elements within an axis"
+        work = multiplies("O9", shuffle.moved, bits, f"{shuffle.moved:,} elements moved", note)
+        counting.work.append((shuffle.node, work, times))
+        counting.inventory.permutations.append((place(shuffle.node), shuffle.node.scope, shuffle.extent, shuffle.extent * shuffle.extent))
+
+
+def _note_unused(counting: _Counting, graph: Graph, dead: tuple[Node, ...], live: Graph) -> None:
+    for node in dead:
+        note = "no output depends on it"
+        counting.notes.append(LedgerLine("operations", "O16", place(node), node.scope, Fraction(0), 0, "0", note))
+    needed = needed_values(live)
+    for value in graph.values.values():
+        if value.constant is not None and value.id not in needed:
+            formula = f"{value.numel:,} values"
+            counting.notes.append(
+                LedgerLine("storage", "S6", value.label or value.id, "", Fraction(0), 0, formula, "no output depends on it")
+            )
+
+
+def _ledger(counting: _Counting, regime: Regime) -> Ledger:
+    lines = list(storage_lines(counting.inventory, regime, counting.rules))
+    for node, work, times in counting.work:
+        rule, bits = _price(work, regime)
+        lines.append(
+            LedgerLine("operations", rule, place(node), node.scope, work.count * times, bits, work.formula, work.note, work.operation)
+        )
+    return Ledger(counting.rules.edition, regime, (*lines, *counting.notes))
+
+
+def _price(work: Work, regime: Regime) -> tuple[str, int]:
+    """(rule, bits): 16 and 32 under the freebie (O7); else the widest input (O2), sums at full width (O12)."""
+    if regime == "freebie":
+        return (work.rule if work.rule != "O3" else "O1", 16) if work.operation == "multiply" else (work.rule, 32)
+    return work.rule, work.bits

@@ -1,0 +1,84 @@
+"""What each element-wise function costs per output element (rule O4), as the primitives of its usual formula.
+
+A line is (multiply class, add class, literals, formula). *Multiply class*: multiply, divide, compare, select,
+transcendental, bitwise. *Literals* are the numbers of the formula other than 0 and ±1; a number that stands on the
+node (alpha, low, high) is written by its name. They are stored once per model (rule S2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import pi, sqrt
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    """Per output element."""
+
+    multiplies: int
+    adds: int
+    formula: str
+    literals: tuple[float | str, ...] = ()
+
+
+_SIMPLE = {
+    name: Cost(1, 0, formula)
+    for name, formula in {
+        "mul": "x·y", "div": "x/y", "pow": "x^y", "mod": "x mod y", "floor_div": "floor(x/y)", "atan2": "atan2(x, y)", "max": "max(x, y)",
+        "min": "min(x, y)", "equal": "x = y", "not_equal": "x ≠ y", "less": "x < y", "less_equal": "x ≤ y", "greater": "x > y",
+        "greater_equal": "x ≥ y", "and": "x ∧ y", "or": "x ∨ y", "xor": "x ⊕ y", "not": "¬x", "where": "c ? x : y",
+        "abs": "|x|", "sign": "sign(x)", "floor": "floor(x)", "ceil": "ceil(x)", "round": "round(x)", "trunc": "trunc(x)", "square": "x·x",
+        "sqrt": "√x", "rsqrt": "1/√x", "reciprocal": "1/x", "exp": "e^x", "exp2": "2^x", "log": "ln x", "log2": "log₂ x", "sin": "sin x",
+        "cos": "cos x", "tan": "tan x", "asin": "asin x", "acos": "acos x", "atan": "atan x", "sinh": "sinh x", "cosh": "cosh x",
+        "asinh": "asinh x", "acosh": "acosh x", "atanh": "atanh x", "tanh": "tanh x", "erf": "erf x", "isnan": "x ≠ x", "isinf": "|x| = ∞",
+        "relu": "max(x, 0)",
+    }.items()
+}  # fmt: skip
+
+FUNCTIONS: Mapping[str, Cost] = MappingProxyType(
+    _SIMPLE
+    | {
+        "add": Cost(0, 1, "x + y"),
+        # A sign flip is part of the operation that reads it: the challenge's sigmoid, 1/(1 + e^−x), is 2 + 1.
+        "neg": Cost(0, 0, "−x"),
+        "sub": Cost(0, 1, "x − y"),
+        "expm1": Cost(1, 1, "e^x − 1"),
+        "log1p": Cost(1, 1, "ln(1 + x)"),
+        # relu6 is a clip from 0 to 6: two compares
+        "clip": Cost(2, 0, "min(max(x, low), high)", ("low", "high")),
+        "sigmoid": Cost(2, 1, "1/(1 + e^−x)"),
+        "silu": Cost(3, 1, "x·sigmoid(x)"),
+        "hard_sigmoid": Cost(3, 1, "clip(alpha·x + beta, 0, 1)", ("alpha", "beta")),
+        "hard_swish": Cost(4, 1, "x·min(max(x + 3, 0), 6)/6", (3.0, 6.0)),
+        "gelu": Cost(4, 1, "x·½·(1 + erf(x/√2))", (0.5, sqrt(0.5))),
+        "gelu_tanh": Cost(7, 2, "½·x·(1 + tanh(√(2/π)·(x + 0.044715·x·x·x)))", (0.5, sqrt(2 / pi), 0.044715)),
+        "elu": Cost(3, 1, "x > 0 ? x : alpha·(e^x − 1)", ("alpha",)),
+        "celu": Cost(4, 1, "x > 0 ? x : alpha·(e^(x/alpha) − 1)", ("alpha",)),
+        "selu": Cost(4, 1, "gamma·(x > 0 ? x : alpha·(e^x − 1))", ("alpha", "gamma")),
+        "leaky_relu": Cost(2, 0, "x > 0 ? x : alpha·x", ("alpha",)),
+        "prelu": Cost(2, 0, "x > 0 ? x : slope·x"),
+        "softplus": Cost(2, 1, "ln(1 + e^x)"),
+        "softsign": Cost(2, 1, "x/(1 + |x|)"),
+        "mish": Cost(4, 1, "x·tanh(ln(1 + e^x))"),
+        "log_sigmoid": Cost(2, 1, "−ln(1 + e^−x)"),
+        "hard_shrink": Cost(2, 0, "|x| > alpha ? x : 0", ("alpha",)),
+        "soft_shrink": Cost(3, 1, "sign(x)·max(|x| − alpha, 0)", ("alpha",)),
+        "tanh_shrink": Cost(1, 1, "x − tanh(x)"),
+        "threshold": Cost(1, 0, "x > alpha ? x : beta", ("alpha", "beta")),
+    }
+)
+"""The price of ``elementwise`` by its ``op``."""
+
+DEFAULTS: Mapping[tuple[str, str], float] = MappingProxyType(
+    {
+        ("hard_sigmoid", "alpha"): 1 / 6,
+        ("hard_sigmoid", "beta"): 0.5,
+        ("elu", "alpha"): 1.0,
+        ("celu", "alpha"): 1.0,
+        ("selu", "alpha"): 1.6732632423543772,
+        ("selu", "gamma"): 1.0507009873554805,
+        ("leaky_relu", "alpha"): 0.01,
+    }
+)
+"""Values of parameters that a node leaves out."""

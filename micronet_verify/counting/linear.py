@@ -1,0 +1,144 @@
+"""Dot products (rules O1, O2, O3, O6, O12): convolutions and matrix products, counted from the weights' non-zeros."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.counting.operands import Operands
+from micronet_verify.counting.work import Work, adds, multiplies
+from micronet_verify.facts.graph import Node
+from micronet_verify.facts.shapes import index_sizes, integer, ints, text
+
+Counts = NDArray[np.int64]
+FULL = 32
+
+
+def convolution(node: Node, operands: Operands) -> list[Work]:
+    """A convolution of any rank, grouped, dilated or transposed; padded positions are full work (O6).
+
+    Per output channel c with n_c non-zero weights: n_c multiplies and n_c − 1 adds at each of P positions.
+    """
+    x, weight = node.inputs[0], node.inputs[1]
+    shape, out = operands.shape(weight), operands.output(node).shape
+    channels = out[-1] if node.attributes.get("channels_last") else out[1]
+    if node.attributes.get("transposed"):
+        return _transposed(node, operands, channels)
+    axes = weight_of(node, operands)[1]
+    measured = operands.constant(weight, axes)
+    positions = prod(out) // channels
+    counts = measured.nonzeros_per_row if measured else np.full(channels, prod(shape[1:]), np.int64)
+    return _products(operands, node, x, weight, axes, counts, positions, prod(shape[1:]))
+
+
+def _transposed(node: Node, operands: Operands, channels: int) -> list[Work]:
+    """A transposed convolution scatters: every input value meets every weight of its channel once.
+
+    Adds are contributions minus the outputs that receive any, counted before cropping (the counterpart of O6).
+    """
+    x, weight = node.inputs[0], node.inputs[1]
+    shape, source = operands.shape(weight), operands.shape(x)
+    space = source[1:-1] if node.attributes.get("channels_last") else source[2:]
+    groups = integer(node.attributes, "groups", 1)
+    measured = operands.constant(weight, (1,))
+    mask = np.ones(shape, np.bool_) if measured is None else np.asarray(measured.constant.load() != 0)
+    per_channel = mask.reshape(groups, shape[0] // groups, shape[1], -1)
+    contributions = int(per_channel.sum()) * prod(space) * source[0]
+    support = per_channel.any(axis=1).reshape(channels, -1)
+    patterns, times = np.unique(support, axis=0, return_counts=True)
+    covered = sum(
+        _covered(pattern.reshape(shape[2:]), space, ints(node.attributes, "stride"), ints(node.attributes, "dilation")) * int(count)
+        for pattern, count in zip(patterns, times, strict=True)
+    )
+    covered *= source[0]
+    bits, flips = _product_width(operands, x, weight, (1,))
+    sums = contributions - covered if operands.rules.dot_adds == "n_minus_1" else contributions
+    formula = f"{prod(space):,} positions × {int(per_channel.sum()):,} weights"
+    work = [
+        multiplies("O3" if flips else "O1", contributions, bits, formula),
+        adds("O1", sums, FULL, f"{contributions:,} − {covered:,} outputs", True),
+    ]
+    return work + _bias(node, operands)
+
+
+def _covered(pattern: NDArray[np.bool_], space: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> int:
+    """Output positions that at least one non-zero tap of ``pattern`` reaches."""
+    if not pattern.any():
+        return 0
+    full = [(size - 1) * s + d * (k - 1) + 1 for size, s, d, k in zip(space, stride, dilation, pattern.shape, strict=True)]
+    reached = np.zeros(full, np.bool_)
+    for tap in np.argwhere(pattern):
+        cut = tuple(
+            slice(int(t) * d, int(t) * d + (size - 1) * s + 1, s) for t, d, size, s in zip(tap, dilation, space, stride, strict=True)
+        )
+        reached[cut] = True
+    return int(np.count_nonzero(reached))
+
+
+def weight_of(node: Node, operands: Operands) -> tuple[int, tuple[int, ...]]:
+    """(position of the weight among the operands, its output-channel axes) of a ``conv`` or ``matmul``."""
+    if node.kind == "conv":
+        return 1, (1,) if node.attributes.get("transposed") else (0,)
+    at = 1 if node.inputs[1] in operands.constants or node.inputs[0] not in operands.constants else 0
+    out, labels = text(node.attributes, "out"), text(node.attributes, "right" if at else "left")
+    own = _own_indices(node, operands, at)
+    return at, tuple(labels.index(label) for label in labels if label in out and label in own)
+
+
+def _own_indices(node: Node, operands: Operands, at: int) -> list[str]:
+    """Indices of an operand; an extent of 1 that broadcasts against a longer one is none of its own."""
+    left, right = text(node.attributes, "left"), text(node.attributes, "right")
+    shapes = [operands.shape(name) for name in node.inputs[:2]]
+    sizes = index_sizes(left, right, shapes)
+    return [label for label, size in zip((left, right)[at], shapes[at], strict=True) if size == sizes[label]]
+
+
+def product(node: Node, operands: Operands) -> list[Work]:
+    """A contraction in index notation; the weight is the constant operand, and its kept indices are the rows."""
+    left, right, out = (text(node.attributes, name) for name in ("left", "right", "out"))
+    sizes = index_sizes(left, right, [operands.shape(name) for name in node.inputs[:2]])
+    weight_at, axes = weight_of(node, operands)
+    labels, own = (left, right)[weight_at], _own_indices(node, operands, weight_at)
+    other, weight = node.inputs[1 - weight_at], node.inputs[weight_at]
+    dropped = prod(sizes[label] for label in sizes if label not in out and label not in own)
+    positions = prod(sizes[label] for label in out if label not in own)
+    length = prod(sizes[label] for label in own if label not in out)
+    rows = prod(sizes[labels[axis]] for axis in axes)
+    measured = operands.constant(weight, axes)
+    counts = measured.nonzeros_per_row if measured else np.full(rows, length, np.int64)
+    return _products(operands, node, other, weight, axes, counts * dropped, positions, length * dropped)
+
+
+def _products(
+    operands: Operands, node: Node, x: str, weight: str, axes: tuple[int, ...], counts: Counts, positions: int, length: int
+) -> list[Work]:
+    """Multiplies and adds of ``positions`` dot products with each row of ``counts`` non-zeros."""
+    nonzero, rows = int(counts.sum()), int(counts.size)
+    bits, flips = _product_width(operands, x, weight, axes)
+    taken = f"{nonzero:,}" if nonzero == rows * length else f"{nonzero:,} of {rows * length:,}"
+    work = [multiplies("O3" if flips else "O1", positions * nonzero, bits, f"{positions:,} positions × {taken} weights")]
+    if operands.rules.dot_adds == "n":
+        sums, formula = nonzero, f"{positions:,} × {nonzero:,}"
+    else:
+        used = int(np.count_nonzero(counts))
+        sums, formula = nonzero - used, f"{positions:,} × ({nonzero:,} − {used:,} rows)"
+    if sums:
+        work.append(adds("O1", positions * sums, FULL, formula, True))
+    return work + _bias(node, operands)
+
+
+def _bias(node: Node, operands: Operands) -> list[Work]:
+    if len(node.inputs) < 3 or not node.inputs[2]:
+        return []
+    outputs = operands.output(node).numel
+    return [adds("O1", outputs, FULL, f"{outputs:,} outputs, bias", True)]
+
+
+def _product_width(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> tuple[int, bool]:
+    """(bits of a multiply, whether it only flips a stand-alone sign bit)."""
+    value, factor = operands.width(x), operands.width(weight, axes)
+    if weight in operands.constants and factor.sign and factor.bits == 1 and value.sign:
+        return 1, True
+    return max(value.bits, factor.bits), False

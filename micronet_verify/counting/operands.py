@@ -1,0 +1,63 @@
+"""What the arithmetic may ask about a node's operands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.widths import Width, format_width
+from micronet_verify.facts.graph import Node, Shape, Value
+from micronet_verify.track.rules import CountingRules
+
+Key = tuple[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Operands:
+    """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
+
+    ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used.
+    """
+
+    values: Mapping[str, Value]
+    constants: Mapping[str, Constant]
+    widths: Mapping[str, Width]
+    measured: dict[Key, Measured]
+    rules: CountingRules
+
+    def shape(self, name: str) -> Shape:
+        constant = self.constants.get(name)
+        return constant.shape if constant is not None else self.values[name].shape
+
+    def output(self, node: Node) -> Value:
+        return self.values[node.outputs[0]]
+
+    def constant(self, name: str, axes: tuple[int, ...] = ()) -> Measured | None:
+        """Measured facts of a constant operand with its output-channel ``axes``; ``None`` if it is computed."""
+        constant = self.constants.get(name)
+        if constant is None:
+            return None
+        key = (name, axes)
+        if key not in self.measured:
+            self.measured[key] = Measured(constant, axes)
+        return self.measured[key]
+
+    def width(self, name: str, axes: tuple[int, ...] = ()) -> Width:
+        """The operand's width in the quantized regime: measured for a constant, propagated for an activation."""
+        measured = self.constant(name, axes)
+        if measured is None:
+            if self.rules.activation_bits != "measured":
+                return Width(self.rules.activation_bits, True)
+            return self.widths.get(name) or format_width(self.values[name].format)
+        grid = measured.grid
+        if grid is not None and grid.multiply_bits < measured.constant.format.bits:
+            return Width(grid.multiply_bits, grid.sign_only, grid.low, grid.high)
+        # A scalar or another small constant never makes an operation wider than the activation it meets.
+        bits = measured.constant.format.bits if measured.constant.numel > 1 else 1
+        return Width(bits, measured.constant.format.stand_alone_sign)
+
+    def widest(self, node: Node) -> int:
+        """Bits of the widest operand (rule O2); 1 for a node of literals alone."""
+        return max((self.width(name).bits for name in node.inputs if name), default=1)

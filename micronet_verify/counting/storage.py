@@ -1,0 +1,141 @@
+"""Storage lines (rules S1 to S8): every value that inference needs, once, in its cheapest honest form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.grid import width_of_scales
+from micronet_verify.analysis.representation import Form, Measured
+from micronet_verify.analysis.scan import BLOCK, flattened
+from micronet_verify.counting.ledger import LedgerLine, Regime
+from micronet_verify.track.rules import CountingRules
+
+FREE_LITERALS = frozenset({0.0, 1.0, -1.0})
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor in the list of what is stored: its facts, and the module that first uses it."""
+
+    measured: Measured
+    scope: str
+    note: str = ""
+
+
+@dataclass
+class Inventory:
+    """What inference needs, gathered node by node; ``tied`` holds later uses of what is already there (S4)."""
+
+    tensors: dict[str, Stored] = field(default_factory=dict)
+    tied: list[tuple[str, str, str]] = field(default_factory=list)
+    literals: dict[float, str] = field(default_factory=dict)
+    permutations: list[tuple[str, str, int, int]] = field(default_factory=list)
+    seen: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, measured: Measured, scope: str, note: str = "") -> None:
+        """A use of the constant called ``name`` by a node of ``scope``."""
+        constant = measured.constant
+        if constant.parts:
+            for part in constant.parts:
+                self.add(f"{name}/{part.key}", Measured(part), scope, note)
+            return
+        if constant.numel == 0:
+            return
+        if constant.numel == 1 and constant.codes is None:
+            self.literal(constant.number, constant.label)
+            return
+        first = self.seen.setdefault(constant.key, name)
+        if first != name:
+            self.tied.append((constant.label, scope, self.tensors[constant.key].measured.constant.label))
+        elif constant.key not in self.tensors:
+            self.tensors[constant.key] = Stored(measured, scope, note)
+
+    def literal(self, number: float, label: str) -> None:
+        """A number of the program: stored once per model, as fp32 holds it; 0 and ±1 belong to the arithmetic itself."""
+        with np.errstate(over="ignore"):
+            rounded = float(np.float32(number))
+        if rounded not in FREE_LITERALS and np.isfinite(rounded):
+            self.literals.setdefault(rounded, label)
+
+
+def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) -> Iterator[LedgerLine]:
+    """One line per part of each stored tensor (values, mask, scales, codebook), then tied ones at 0, then literals."""
+    kept, twins = _without_twins(list(inventory.tensors.values()))
+    for stored in kept:
+        form = stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
+        yield from _tensor_lines(stored, form, regime)
+    for label, scope, first in [*inventory.tied, *twins]:
+        yield LedgerLine("storage", "S4", label, scope, Fraction(0), 0, "0", f"stored once, as {first}")
+    for subject, scope, values, mask in inventory.permutations:
+        yield LedgerLine("storage", "O9", subject, scope, Fraction(values), 1, f"{values:,} non-zeros", "permutation matrix")
+        yield LedgerLine("storage", "O9", subject, scope, Fraction(mask), 1, f"{mask:,} mask bits", "permutation matrix")
+    yield from _literal_lines(inventory, regime)
+
+
+def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[LedgerLine]:
+    constant, scope = stored.measured.constant, stored.scope
+    shape = "×".join(map(str, constant.shape)) or "scalar"
+    rule = "S5" if regime == "freebie" else {"codebook": "S8"}.get(form.spelling, "S1")
+    taken = f"{form.values:,}" if not form.masked else f"{form.values:,} kept of {constant.numel:,}"
+    note = "; ".join(filter(None, [stored.note, _why(form, regime)]))
+
+    def line(rule: str, quantity: int, bits: int, formula: str, note: str = "") -> LedgerLine:
+        return LedgerLine("storage", rule, constant.label, scope, Fraction(quantity), bits, formula, note)
+
+    yield line(rule, form.values, form.value_bits, f"{shape}: {taken} values × {form.value_bits} bit", note)
+    if form.mask_bits:
+        block = f", blocks of {'×'.join(map(str, form.block))}" if form.block else ""
+        yield line("S3", form.mask_bits, 1, f"{form.mask_bits:,} mask bits{block}")
+    if form.overhead_count:
+        what, rule = ("codebook entries", "S8") if form.spelling == "codebook" else ("scales", "S2")
+        yield line(rule, form.overhead_count, form.overhead_bits, f"{form.overhead_count:,} {what} × {form.overhead_bits} bit")
+    if form.zero_point_bits:
+        yield line("S2", form.zero_point_bits, 1, f"{form.zero_point_bits:,} bits of zero points")
+
+
+def _why(form: Form, regime: Regime) -> str:
+    if regime == "freebie":
+        return "masked" if form.masked else ""
+    words = {"plain": "", "half": "fp16 holds every value", "grid": "on one grid", "codebook": "codebook"}
+    said = words.get(form.spelling, form.spelling.replace("grid", "on a grid"))
+    return ", ".join(filter(None, [said, "masked" if form.masked else ""]))
+
+
+def _literal_lines(inventory: Inventory, regime: Regime) -> Iterator[LedgerLine]:
+    by_width: dict[int, list[float]] = {}
+    for number in sorted(inventory.literals):
+        bits = 16 if regime == "freebie" else width_of_scales(np.array([number]))
+        by_width.setdefault(bits, []).append(number)
+    for bits, numbers in sorted(by_width.items()):
+        shown = ", ".join(f"{number:.6g}" for number in numbers[:6]) + (" …" if len(numbers) > 6 else "")
+        yield LedgerLine("storage", "S2", "scalars", "", Fraction(len(numbers)), bits, f"{len(numbers):,} different: {shown}")
+
+
+def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str, str, str]]]:
+    """Tensors of equal values are stored once (S4), as an export that lost the tie would otherwise pay twice."""
+    kept: list[Stored] = []
+    twins: list[tuple[str, str, str]] = []
+    groups: dict[tuple[object, ...], list[Stored]] = {}
+    for stored in tensors:
+        constant = stored.measured.constant
+        group = groups.setdefault((constant.shape, constant.format.name, constant.codes is None, constant.row_scale is None), [])
+        twin = next((other for other in group if _same_values(constant, other.measured.constant)), None)
+        if twin is None:
+            group.append(stored)
+            kept.append(stored)
+        else:
+            twins.append((constant.label, stored.scope, twin.measured.constant.label))
+    return kept, twins
+
+
+def _same_values(one: Constant, other: Constant) -> bool:
+    if one.row_scale is not None and not np.array_equal(one.row_scale, other.row_scale):  # type: ignore[arg-type]
+        return False
+    a, b = flattened(one.load()), flattened(other.load())
+    # Most pairs differ in their first values, so a short look comes first.
+    return np.array_equal(a[:64], b[:64]) and all(np.array_equal(a[s : s + BLOCK], b[s : s + BLOCK]) for s in range(0, a.size, BLOCK))

@@ -1,0 +1,1 @@
+"""pytest options and parametrization of the suite."""
