@@ -65,7 +65,8 @@ class _Counting:
 
 
 def count_graph(graph: Graph, store: ConstantStore, rules: CountingRules, frequencies: Frequencies | None = None) -> Count:
-    """Count a validated graph. ``frequencies``: how often each branch node's first body was taken, by its first result's id.
+    """Count a validated graph. ``frequencies``: of the examples that reach a branch, the share that takes its
+    first body, by the branch's ``id``.
 
     Raises ``SubmissionFault`` with every operator that has no price.
     """
@@ -127,7 +128,7 @@ def _count_bodies(counting: _Counting, node: Node, pool: Mapping[str, Constant],
     if node.kind == "loop":
         _count(counting, node.bodies[0], pool, found, times * integer(node.attributes, "trips"))
         return
-    taken = counting.frequencies.get(node.outputs[0])
+    taken = counting.frequencies.get(str(node.attributes.get("id", "")))
     shares = (Fraction(1), Fraction(1)) if taken is None else (taken, 1 - taken)
     for body, share in zip(node.bodies, shares, strict=True):
         _count(counting, body, pool, found, times * share)

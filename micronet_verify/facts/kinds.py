@@ -83,8 +83,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "quantize": _kind(2, 3, "axis:int block?:int low?:float high?:float"),
         # q, scale, zero_point?
         "dequantize": _kind(2, 3, "axis:int block?:int"),
-        # predicate, operands of both bodies: bodies[0] where the predicate holds
-        "branch": _kind(1, _MANY, "", (2, 2)),
+        # predicate, operands of both bodies: bodies[0] where the predicate holds; id: the name under which the predictor
+        # records which body each example took (0, 1, or -1 where the branch was not reached)
+        "branch": _kind(1, _MANY, "id?:str", (2, 2)),
         # carried values: the body runs ``trips`` times
         "loop": _kind(0, _MANY, "trips:int", (1, 1)),
     }

@@ -1,0 +1,31 @@
+"""The score: two exact ratios and their sum (COUNTING_RULES, first formula)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from micronet_verify.counting.ledger import Ledger
+from micronet_verify.track.track import Baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """``storage`` and ``operations`` as shares of the baseline's; lower is better, a dense fp32 baseline has 2."""
+
+    storage: Fraction
+    operations: Fraction
+
+    @property
+    def value(self) -> Fraction:
+        return self.storage + self.operations
+
+    @property
+    def improvement(self) -> Fraction | None:
+        """2 / score: how many times better than the baseline; ``None`` for a score of 0."""
+        return 2 / self.value if self.value else None
+
+
+def score_of(ledger: Ledger, baseline: Baseline) -> Score:
+    """The score of one ledger against the track's baseline."""
+    return Score(ledger.storage / baseline.parameters, ledger.operations / baseline.operations)
