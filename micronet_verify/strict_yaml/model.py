@@ -70,9 +70,20 @@ def check(model: type[Model], located: Located) -> tuple[Model | None, list[Prob
 
 def json_schema(model: type[StrictModel], title: str) -> str:
     """The model's JSON Schema as text, for editors. Same model, same bytes."""
-    schema = model.model_json_schema(by_alias=True)
-    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}
+    schema: Any = _plainer(model.model_json_schema(by_alias=True))
+    draft = {**schema, "$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
     return json.dumps(draft, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _plainer(schema: Any) -> Any:
+    """The schema without what only Python means: nulls (a key is left out instead) and titles made from attribute names."""
+    if isinstance(schema, list):
+        return [_plainer(item) for item in schema if item != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: _plainer(item) for key, item in schema.items() if not (key == "title" and isinstance(item, str)) and item is not None}
+    choices = kept.get("anyOf", ())
+    return {**kept.pop("anyOf")[0], **kept} if len(choices) == 1 else kept
 
 
 def _problem(model: type[StrictModel], located: Located, place: Place, fault: Any) -> Problem:

@@ -56,10 +56,17 @@ def _not_negative(number: Fraction) -> Fraction:
     return number
 
 
-_SCHEMA = WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{_EXACT}$"}]})
-Positive = Annotated[Fraction, PlainValidator(exact), AfterValidator(_positive), _SCHEMA]
+_TEXT = {"type": "string", "pattern": f"^{_EXACT[2:]}$"}
+Positive = Annotated[
+    Fraction,
+    PlainValidator(exact),
+    AfterValidator(_positive),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _TEXT]}),
+]
 """An exact number above 0."""
-NotNegative = Annotated[Fraction, PlainValidator(exact), AfterValidator(_not_negative), _SCHEMA]
+NotNegative = Annotated[
+    Fraction, PlainValidator(exact), AfterValidator(_not_negative), WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _TEXT]})
+]
 """An exact number, 0 or above."""
 Line = Annotated[str, Matching(r"[^\s]([^\n]{0,198}[^\s])?", "be one line of 1 to 200 characters, with no space at its ends")]
 """Text for people: a title, a name."""

@@ -37,7 +37,10 @@ def examine(root: Path, name: str, limit: int = MAX_FILE_BYTES) -> int | Problem
             listing = os.listdir(folder)
             # A listing spells names as they are; a file system that ignores case would find others too.
             if part not in listing:
-                return Problem(f"no file {shown(so_far)}", "be in the entry", advice=did_you_mean(part, listing))
+                before = "".join(f"{earlier}/" for earlier in parts[:step])
+                return Problem(
+                    f"no file {shown(so_far)}", "be in the entry", advice=did_you_mean(so_far, [before + one for one in listing])
+                )
             status = os.lstat(folder / part)
         except OSError as error:
             return Problem(f"{shown(so_far)}, which cannot be read ({error.strerror}),", "be readable")

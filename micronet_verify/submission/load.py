@@ -59,19 +59,25 @@ def load_submission(entry: Path, id: str) -> Submission:
 def _named_files(located: Located) -> Iterator[tuple[Place, str]]:
     """Every file that the manifest names, from the raw data: a manifest with other faults has its files checked too."""
     data = located.data if isinstance(located.data, dict) else {}
-    source, external = data.get("source"), data.get("external_data")
+    source = data.get("source")
     candidates: list[tuple[Place, object]] = [(("model",), data.get("model"))]
-    candidates += [(("external_data", index), name) for index, name in enumerate(external if isinstance(external, list) else ())]
+    candidates += _items(data, ("external_data",))
     if isinstance(source, dict):
         entry_point = source.get("entry_point")
         if isinstance(entry_point, str) and re.fullmatch(ENTRY_POINT, entry_point):
             candidates.append((("source", "entry_point"), entry_point.rpartition(":")[0]))
         candidates.append((("source", "weights"), source.get("weights")))
+        candidates += _items(source, ("source", "modules"))
     candidates.append((("write_up",), data.get("write_up")))
     spoiled = {place for place, _ in located.problems}
     for place, name in candidates:
         if isinstance(name, str) and place not in spoiled:
             yield place, name
+
+
+def _items(mapping: dict[str, object], place: Place) -> list[tuple[Place, object]]:
+    names = mapping.get(str(place[-1]))
+    return [((*place, index), name) for index, name in enumerate(names if isinstance(names, list) else ())]
 
 
 def _contain(root: Path, located: Located, names: list[tuple[Place, str]]) -> Iterator[Problem]:

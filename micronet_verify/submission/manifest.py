@@ -39,10 +39,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A model as code: ``entry_point`` is ``file.py:callable``, ``weights`` the file loaded into what it returns."""
+    """A model as code: ``entry_point`` is ``file.py:callable``, ``weights`` the file loaded into what it returns.
+
+    ``modules`` are the other Python files that the entry point imports: only named files are digested.
+    """
 
     entry_point: str
     weights: str
+    modules: tuple[str, ...] = ()
 
     @property
     def file(self) -> str:

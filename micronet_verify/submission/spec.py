@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from micronet_verify.errors import Problem
 from micronet_verify.strict_yaml.located import Located, Place
@@ -33,6 +33,7 @@ class MemberSpec(StrictModel):
 class SourceSpec(StrictModel):
     entry_point: EntryPoint = Field(description="the Python file and the function in it that returns the model, such as model.py:build")
     weights: FileName = Field(description="the file of weights that is loaded into the model")
+    modules: Annotated[list[FileName], Field(max_length=100)] = Field([], description="other Python files that the entry point imports")
 
 
 class ClaimsSpec(StrictModel):
@@ -44,6 +45,8 @@ class ClaimsSpec(StrictModel):
 
 class ManifestSpec(StrictModel):
     """An entry's manifest: who hands in what, for which track, and what it claims."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["model"]}, {"required": ["source"]}]})
 
     schema_: Literal[1] = Field(alias="schema", description="the version of this format")
     title: Line = Field(description="the entry's name for people")
@@ -88,7 +91,7 @@ class ManifestSpec(StrictModel):
             submitted=datetime.fromisoformat(self.submitted),
             model=self.model,
             external_data=tuple(self.external_data),
-            source=Source(self.source.entry_point, self.source.weights) if self.source else None,
+            source=Source(self.source.entry_point, self.source.weights, tuple(self.source.modules)) if self.source else None,
             preprocessing=self.preprocessing,
             techniques=tuple(self.techniques),
             claims=self._claims(located),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from micronet_verify.errors import Problem
 from micronet_verify.facts.formats import numeric_format
@@ -61,6 +61,12 @@ Format = Annotated[str, AfterValidator(_format)]
 
 
 class TargetSpec(StrictModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"properties": {"metric": {"const": metric}}, "required": list(keys)} for metric, keys in _TARGETS.items()]
+        }
+    )
+
     metric: Metric = Field(description="top1 or perplexity")
     correct: Count | None = Field(None, description="top1: the least number of right answers")
     of: Count | None = Field(None, description="top1: the number of examples")
