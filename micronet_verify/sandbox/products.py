@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.serde import load_graph
+from micronet_verify.facts.validate import validate
 from micronet_verify.sandbox.answers import readable
-from micronet_verify.sandbox.limits import size_words
+from micronet_verify.sandbox.limits import MB, size_words
+
+LARGEST_JSON = 64 * MB
 
 
 def check_products(folder: Path, named: tuple[str, ...], most_bytes: int, stage: str) -> None:
@@ -43,22 +48,39 @@ def size_of(folder: Path) -> int:
     return sum(state.st_size for _, state in _walk(folder) if stat.S_ISREG(state.st_mode))
 
 
+def read_graph(path: Path) -> Graph:
+    """The neutral graph that a translate step wrote, validated. Raises ``SubmissionFault`` with what is wrong in it."""
+    graph = load_graph(_json_text(path))
+    validate(graph)
+    return graph
+
+
 def read_taken(path: Path, examples: int) -> Mapping[str, tuple[int, ...]]:
     """The branch record: branch id → index of the branch each example took, −1 where it never came to that branch.
 
     Raises ``SubmissionFault`` for a file that is not such a record for ``examples`` examples.
     """
-    where = path.name
+    text, where = _json_text(path), path.name
     try:
-        data = json.loads(path.read_bytes())
-        record = {str(branch): tuple(indices) for branch, indices in data.items()}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        record = {str(branch): tuple(indices) for branch, indices in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise SubmissionFault(Problem(f"a branch record that cannot be read ({error})", "be branch id → indices", where)) from None
     for branch, indices in record.items():
         if len(indices) != examples or not all(type(index) is int and index >= -1 for index in indices):
             got = f"{len(indices):,} entries for branch {readable(branch)!r}"
             raise SubmissionFault(Problem(got, f"be {examples:,} branch numbers", where))
     return record
+
+
+def _json_text(path: Path) -> str:
+    with path.open("rb") as handle:
+        data = handle.read(LARGEST_JSON + 1)
+    if len(data) > LARGEST_JSON:
+        raise SubmissionFault(Problem(f"a file of more than {size_words(LARGEST_JSON)}", "be smaller", path.name))
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SubmissionFault(Problem("bytes that are no UTF-8 text", "be JSON", path.name)) from None
 
 
 def _walk(folder: Path) -> list[tuple[Path, os.stat_result]]:

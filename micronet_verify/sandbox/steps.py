@@ -41,14 +41,14 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
     Raises ``SubmissionFault`` or ``BenchFault``, and whatever a plugin lets through.
     """
     framework = framework_named(job.framework)
+    if isinstance(job, TranslateJob):  # reads the artifact as data, so a counter may do without the framework itself
+        counter = framework.counter()
+        ready()
+        return translate(job, counter)
     missing = sorted(name for name, version in framework.version().items() if version is None)
     if missing:
         got = f"the framework {framework.name!r} without {', '.join(missing)}"
         raise BenchFault(Problem(got, f"be complete: pip install micronet-verify-{framework.name}", f"stage {job.stage}"))
-    if isinstance(job, TranslateJob):
-        counter = framework.counter()
-        ready()
-        return translate(job, counter)
     loader = framework.loader()
     ready()
     return ExportResult(loader.export(job.request, job.out)) if isinstance(job, ExportJob) else predict(job, loader)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from micronet_verify.errors import BenchFault, SubmissionFault
+from micronet_verify.sandbox import products
 from micronet_verify.sandbox.answers import read_answer
 from micronet_verify.sandbox.jobs import ExportJob, ExportResult, PredictResult
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.products import check_products, read_taken
+from micronet_verify.sandbox.products import check_products, read_graph, read_taken
 from tests.sandbox.conftest import LIMITS
 
 PLAIN = "but should be a plain file [stage export]"
@@ -145,4 +146,27 @@ def test_branch_records_of_another_form(tmp_path: Path, text: str, sentence: str
     (tmp_path / "taken.json").write_text(text)
     with pytest.raises(SubmissionFault) as caught:
         read_taken(tmp_path / "taken.json", 3)
+    assert str(caught.value) == sentence
+
+
+def test_a_json_product_is_capped_before_it_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "LARGEST_JSON", 1000)
+    (tmp_path / "graph.json").write_text("[" * 1001)
+    with pytest.raises(SubmissionFault, match=r"^got a file of more than 1 kB but should be smaller \[graph.json\]$"):
+        read_graph(tmp_path / "graph.json")
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"\xff", "got bytes that are no UTF-8 text but should be JSON [graph.json]"),
+        (b"{}", "got a graph that cannot be read ('schema') but should be graph JSON of schema 1"),
+        (b'{"schema": 1, "graph": {"inputs": [], "outputs": ["y"], "values": [], "nodes": []}}',
+         "got the output 'y' but should be computed by the graph"),
+    ],
+)  # fmt: skip
+def test_graphs_of_another_form(tmp_path: Path, data: bytes, sentence: str) -> None:
+    (tmp_path / "graph.json").write_bytes(data)
+    with pytest.raises(SubmissionFault) as caught:
+        read_graph(tmp_path / "graph.json")
     assert str(caught.value) == sentence

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 
 from micronet_verify.errors import BenchFault, SubmissionFault
-from micronet_verify.facts.serde import load_graph
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.facts.validate import validate
 from micronet_verify.sandbox.jobs import ExportJob, ExportResult, PredictJob, PredictResult, TranslateJob, TranslateResult
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.products import read_taken
+from micronet_verify.sandbox.products import read_graph, read_taken
 from tests.sandbox.conftest import LIMITS
 
 FORBIDDEN = ("counting", "checks", "quality", "score", "track", "submission", "reports", "analysis")
@@ -29,8 +27,7 @@ def test_export_gives_an_artifact(launcher: ProcessLauncher, export_job: Callabl
 def test_translate_gives_a_graph_and_its_sidecar(launcher: ProcessLauncher, translate_job: Callable[[str], TranslateJob]) -> None:
     job = translate_job("sums")
     assert launcher.run(job, LIMITS) == TranslateResult("graph.json", "constants.bin")
-    graph = load_graph((job.out / "graph.json").read_text())
-    validate(graph)
+    graph = read_graph(job.out / "graph.json")
     (weight,) = (value for value in graph.values.values() if value.constant)
     assert weight.constant is not None
     stored = ConstantStore(job.root, job.out).open(weight.constant, weight.shape, weight.format)
@@ -69,7 +66,7 @@ def test_threads_reach_the_plugin_and_the_environment(launcher: ProcessLauncher,
 def test_the_worker_holds_no_label_and_no_price(launcher: ProcessLauncher, translate_job: Callable[[str], TranslateJob]) -> None:
     job = translate_job("modules")
     launcher.run(job, LIMITS)
-    graph = load_graph((job.out / "graph.json").read_text())
+    graph = read_graph(job.out / "graph.json")
     modules = next(value.label for value in graph.values.values() if value.constant).split("\n")
     assert "micronet_verify.sandbox.steps" in modules
     assert not [name for name in modules if name.startswith(tuple(f"micronet_verify.{room}" for room in FORBIDDEN))]
