@@ -62,7 +62,7 @@ def sentence(fault: Any, key: str, known: tuple[str, ...], description: str, tex
     if kind in _TYPES:
         return Problem(f"{name}{described(value, text)}", _TYPES[kind], where, _type_advice(kind, value, text))
     if kind in _BOUNDS:
-        return Problem(f"{name}{described(value, text)}", _BOUNDS[kind].format(**context), where)
+        return Problem(f"{name}{described(value, text)}", _BOUNDS[kind].format(**context).replace(" 1 items", " 1 item"), where)
     return Problem(f"{name}{described(value, text)}", f"be accepted: {fault['msg']}", where)
 
 
@@ -73,7 +73,7 @@ def described(value: Any, text: str | None = None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | Decimal):
-        return f"the number {text or value}"
+        return f"the number {text or format(value, 'f' if isinstance(value, Decimal) else 'd')}"
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, WithJsonSchema
 from pydantic_core import CoreSchema, core_schema
 
 from micronet_verify.strict_yaml.sentences import described, wrong
@@ -44,29 +44,24 @@ def exact(value: Any) -> Fraction:
     raise wrong(described(value), "be a plain number such as 0.45 or 36500000")
 
 
-def _positive(number: Fraction) -> Fraction:
+def _positive(value: Any) -> Fraction:
+    number = exact(value)
     if number <= 0:
-        raise wrong(f"the number {number}", "be more than 0")
+        raise wrong(described(value), "be more than 0")
     return number
 
 
-def _not_negative(number: Fraction) -> Fraction:
+def _not_negative(value: Any) -> Fraction:
+    number = exact(value)
     if number < 0:
-        raise wrong(f"the number {number}", "be at least 0")
+        raise wrong(described(value), "be at least 0")
     return number
 
 
 _TEXT = {"type": "string", "pattern": f"^{_EXACT[2:]}$"}
-Positive = Annotated[
-    Fraction,
-    PlainValidator(exact),
-    AfterValidator(_positive),
-    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _TEXT]}),
-]
+Positive = Annotated[Fraction, PlainValidator(_positive), WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _TEXT]})]
 """An exact number above 0."""
-NotNegative = Annotated[
-    Fraction, PlainValidator(exact), AfterValidator(_not_negative), WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _TEXT]})
-]
+NotNegative = Annotated[Fraction, PlainValidator(_not_negative), WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _TEXT]})]
 """An exact number, 0 or above."""
 Line = Annotated[str, Matching(r"[^\s]([^\n]{0,198}[^\s])?", "be one line of 1 to 200 characters, with no space at its ends")]
 """Text for people: a title, a name."""

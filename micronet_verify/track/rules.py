@@ -45,7 +45,8 @@ class CountingRules:
         Width of the adds in a dot product: 32 bits (``full``); narrower where it is ``proved`` from the weights' values
         and the activation range that nothing overflows; an adder ``tree`` that grows by one bit per level.
     ``regimes`` (S5, O7)
-        Which regimes an entry may be priced in: ``both`` (the cheaper one that it qualifies for), or one alone.
+        Which regimes an entry may be priced in: ``both`` (the cheaper one that it qualifies for), or
+        ``freebie`` or ``quantized`` alone.
     ``dot_adds`` (O1)
         Adds of a dot product of n non-zero weights: ``n_minus_1`` (0 for n = 0), or ``n``.
     ``activation_bits`` (O2)

@@ -1,0 +1,53 @@
+"""The knobs: closed, explained, and the same in code, in the edition file and in the docs."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+from micronet_verify.track.library import load_rules, spec_folder
+from micronet_verify.track.rules import KNOBS, CountingRules
+from micronet_verify.track.spec import RulesSpec
+
+
+def test_no_arguments_are_the_2019_edition():
+    assert CountingRules() == load_rules("micronet-2019")
+
+
+def test_the_edition_file_spells_every_knob():
+    text = (spec_folder() / "rules" / "micronet-2019.yaml").read_text(encoding="utf-8")
+    keys = [line.partition(":")[0] for line in text.splitlines() if line and not line.startswith("#")]
+    assert keys == ["schema", *(field.name for field in fields(CountingRules))]
+
+
+def test_the_model_of_the_file_has_the_knobs_of_the_facts():
+    model = {name.rstrip("_") for name in RulesSpec.model_fields}
+    assert model == {"schema", *(field.name for field in fields(CountingRules))}
+
+
+def test_every_knob_names_the_2019_value_first():
+    assert {name: values[0] for name, values in KNOBS.items()} == {name: getattr(CountingRules(), name) for name in KNOBS}
+
+
+def test_knobs_are_the_readings_that_explain_prices():
+    assert dict(KNOBS) == {
+        "representation": ("cheapest", "dense", "masked"),
+        "mask": ("element_or_block", "element", "absent"),
+        "batch_norm": ("folded", "shift_only", "charged"),
+        "permutation": ("sparse_matmul", "free"),
+        "accumulator": ("full", "proved", "tree"),
+        "regimes": ("both", "freebie", "quantized"),
+        "dot_adds": ("n_minus_1", "n"),
+        "activation_bits": ("measured", 16, 32),
+    }
+
+
+def test_every_knob_and_value_is_explained_in_its_docstring():
+    text = CountingRules.__doc__ or ""
+    for knob, values in KNOBS.items():
+        assert f"``{knob}`` (" in text
+        for value in values:
+            assert f"``{value}``" in text or str(value) in text, (knob, value)
+
+
+def test_another_reading_is_another_set_of_rules():
+    assert replace(CountingRules(), dot_adds="n") != CountingRules()
