@@ -1,0 +1,37 @@
+"""PyTorch for micronet_verify. Importing this imports no torch: the loader does, inside a worker; the counter never does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.framework.protocols import Counter, Framework, Loader
+
+
+@hookimpl
+def micronet_framework() -> Framework:
+    """The framework ``pytorch``: ``.pt2`` archives, and Python source with safetensors weights."""
+    return Framework("pytorch", (".pt2",), _loader, _counter, _version, export_suffixes=(".safetensors",))
+
+
+def _loader() -> Loader:
+    from micronet_verify_pytorch.loader import PyTorchLoader
+
+    return PyTorchLoader()
+
+
+def _counter() -> Counter:
+    from micronet_verify_pytorch.counter import PyTorchCounter
+
+    return PyTorchCounter()
+
+
+def _version() -> Mapping[str, str | None]:
+    found: dict[str, str | None] = {}
+    for package in ("torch", "safetensors"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = None
+    return found

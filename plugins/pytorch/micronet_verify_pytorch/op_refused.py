@@ -1,0 +1,100 @@
+"""Operators that are known and cannot be counted, each with what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from micronet_verify_pytorch.op import Op, by_data, random, refused, unpriced
+
+_FAST = refused(
+    "the fused encoder fast path", "be exported as separate operators", "export under torch.backends.mha.set_fastpath_enabled(False)"
+)
+_OBSERVER = refused(
+    "a fake quantizer that still observes",
+    "be exported after converting the observers",
+    "fix scale and zero point: model.apply(torch.ao.quantization.disable_observer) and fake_quantize_per_*_affine, or convert",
+)
+_LOOP = refused("a loop over a body", "be unrolled", "write the loop in Python: torch.export unrolls it")
+_LOW_LEVEL = refused("a tensor laid over memory by strides", "be a view, a slice or a reshape")
+_PACKED = refused(
+    "a packed quantized tensor",
+    "be quantize and dequantize operators on plain tensors",
+    "use the PT2E flow, or fake_quantize_per_*_affine",
+)
+_DYNAMIC = refused("a scale measured from the data", "be fixed at export", "dynamic quantization has no price yet: calibrate, then convert")
+
+REFUSED: Mapping[str, Op] = MappingProxyType(
+    {
+        "aten._cdist_forward": unpriced("a distance matrix"),
+        "aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams": _OBSERVER,
+        "aten._fft_c2c": unpriced("a Fourier transform"),
+        "aten._fft_c2r": unpriced("a Fourier transform"),
+        "aten._fft_r2c": unpriced("a Fourier transform"),
+        "aten._fused_moving_avg_obs_fq_helper": _OBSERVER,
+        "aten._fused_moving_avg_obs_fq_helper_functional": _OBSERVER,
+        "aten._local_scalar_dense": by_data("a number read out of a tensor"),
+        "aten._native_multi_head_attention": _FAST,
+        "aten._transformer_encoder_layer_fwd": _FAST,
+        "aten._unique2": by_data("_unique2"),
+        "aten.as_strided": _LOW_LEVEL,
+        "aten.bernoulli": random(),
+        "aten.bincount": by_data("bincount"),
+        "aten.cauchy": random(),
+        "aten.cdist": unpriced("a distance matrix"),
+        "aten.dequantize": _PACKED,
+        "aten.exponential": random(),
+        "aten.fft_fft": unpriced("a Fourier transform"),
+        "aten.fft_fft2": unpriced("a Fourier transform"),
+        "aten.fft_ifft": unpriced("a Fourier transform"),
+        "aten.fft_irfft": unpriced("a Fourier transform"),
+        "aten.fft_rfft": unpriced("a Fourier transform"),
+        "aten.fft_rfft2": unpriced("a Fourier transform"),
+        "aten.fractional_max_pool2d": random(),
+        "aten.fused_moving_avg_obs_fake_quant": _OBSERVER,
+        "aten.geometric": random(),
+        "aten.grid_sampler": unpriced("sampling on a grid"),
+        "aten.grid_sampler_2d": unpriced("sampling on a grid"),
+        "aten.grid_sampler_3d": unpriced("sampling on a grid"),
+        "aten.istft": unpriced("a Fourier transform"),
+        "aten.item": by_data("a number read out of a tensor"),
+        "aten.linalg_cholesky_ex": unpriced("a matrix factorisation"),
+        "aten.linalg_eigh": unpriced("a matrix factorisation"),
+        "aten.linalg_inv_ex": unpriced("a matrix factorisation"),
+        "aten.linalg_qr": unpriced("a matrix factorisation"),
+        "aten.linalg_solve_ex": unpriced("a matrix factorisation"),
+        "aten.linalg_svd": unpriced("a matrix factorisation"),
+        "aten.log_normal": random(),
+        "aten.masked_select": by_data("masked_select"),
+        "aten.multinomial": random(),
+        "aten.nonzero": by_data("nonzero"),
+        "aten.normal": random(),
+        "aten.normal_functional": random(),
+        "aten.poisson": random(),
+        "aten.quantize_per_channel": _PACKED,
+        "aten.quantize_per_tensor": _PACKED,
+        "aten.quantized_lstm": _PACKED,
+        "aten.rand": random(),
+        "aten.rand_like": random(),
+        "aten.randint": random(),
+        "aten.randint_like": random(),
+        "aten.randn": random(),
+        "aten.randn_like": random(),
+        "aten.random": random(),
+        "aten.randperm": random(),
+        "aten.rrelu": random(),
+        "aten.rrelu_with_noise": random(),
+        "aten.stft": unpriced("a Fourier transform"),
+        "aten.uniform": random(),
+        "aten.unique_consecutive": by_data("unique_consecutive"),
+        "aten.unique_dim": by_data("unique_dim"),
+        "higher_order.associative_scan": _LOOP,
+        "higher_order.map_impl": _LOOP,
+        "higher_order.scan": _LOOP,
+        "higher_order.while_loop": _LOOP,
+        "quantized_decomposed.choose_qparams": _DYNAMIC,
+        "quantized_decomposed.choose_qparams_per_token": _DYNAMIC,
+        "quantized_decomposed.choose_qparams_symmetric": _DYNAMIC,
+        "quantized_decomposed.quantize_per_token": _DYNAMIC,
+    }
+)

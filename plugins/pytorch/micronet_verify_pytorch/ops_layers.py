@@ -1,0 +1,160 @@
+"""Normalisation, pooling and resizing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from micronet_verify.facts.graph import Value
+from micronet_verify_pytorch.call import Call, Result
+from micronet_verify_pytorch.formats import container
+
+Translate = Callable[[Call], Value]
+EVAL = "call model.eval() before torch.export.export"
+
+
+def batch_norm(call: Call) -> Value:
+    """aten.batch_norm; in training mode the statistics come from the batch, and one example would change another's answer."""
+    call.ignore("momentum")
+    if call.flag("training") or call.raw("running_mean") is None:
+        call.refuse("batch norm in training mode", "be exported after model.eval()", EVAL)
+    return _batch_norm(call, call.tensor("input"))
+
+
+def batch_norm_results(call: Call) -> tuple[Value, None, None]:
+    """The forms that also return statistics, which inference does not read."""
+    return batch_norm(call), None, None
+
+
+def batch_norm_training(call: Call) -> Value:
+    call.refuse("batch norm in training mode", "be exported after model.eval()", EVAL)
+
+
+def _batch_norm(call: Call, x: Value) -> Value:
+    operands = (x, call.tensor("running_mean"), call.tensor("running_var"), call.optional("weight"), call.optional("bias"))
+    return _normalise(call, "batch_norm", operands, eps=float(call.number("eps")))
+
+
+def _normalise(call: Call, op: str, operands: tuple[Value | None, ...], **attributes: float | int | tuple[int, ...]) -> Value:
+    """Absent operands at the end are left out; the answer has the type of the first."""
+    kept = list(operands)
+    while kept[-1] is None:
+        kept.pop()
+    first = operands[0]
+    assert first is not None
+    return call.builder.emit("normalise", *kept, fmt=container(first.format), op=op, **attributes)
+
+
+def instance_norm(call: Call) -> Value:
+    """Statistics of each example and channel, or the stored ones: then it is batch norm."""
+    x = call.tensor("input")
+    call.ignore("momentum")
+    if not call.flag("use_input_stats"):
+        return _batch_norm(call, x)
+    if call.raw("running_mean") is not None:
+        call.refuse("instance norm that updates its statistics", "be exported after model.eval()", EVAL)
+    call.ignore("running_var")
+    return _normalise(call, "instance_norm", (x, call.optional("weight"), call.optional("bias")), eps=float(call.number("eps")))
+
+
+def group_norm(call: Call) -> Value:
+    operands = (call.tensor("input"), call.optional("weight"), call.optional("bias"))
+    return _normalise(call, "group_norm", operands, groups=call.integer("num_groups"), eps=float(call.number("eps", 1e-5)))
+
+
+def native_group_norm(call: Call) -> tuple[Value, None, None]:
+    operands = (call.tensor("input"), call.optional("weight"), call.optional("bias"))
+    call.ignore("N", "C", "HxW")
+    return _normalise(call, "group_norm", operands, groups=call.integer("group"), eps=float(call.number("eps"))), None, None
+
+
+def _trailing(call: Call, x: Value) -> tuple[int, ...]:
+    return tuple(range(len(x.shape) - len(call.ints("normalized_shape")), len(x.shape)))
+
+
+def layer_norm(call: Call) -> Value:
+    x = call.tensor("input")
+    operands = (x, call.optional("weight"), call.optional("bias"))
+    return _normalise(call, "layer_norm", operands, axes=_trailing(call, x), eps=float(call.number("eps", 1e-5)))
+
+
+def native_layer_norm(call: Call) -> tuple[Value, None, None]:
+    return layer_norm(call), None, None
+
+
+def rms_norm(call: Call) -> Value:
+    """Without a stated eps torch takes that of the type."""
+    x = call.tensor("input")
+    eps = call.number("eps") if call.raw("eps") is not None else 0.0
+    return _normalise(call, "rms_norm", (x, call.optional("weight")), axes=_trailing(call, x), eps=float(eps))
+
+
+def _lifted(call: Call, rank: int) -> tuple[Value, bool]:
+    """The input with a batch axis, and whether it had none."""
+    x = call.tensor("self" if call.raw("self") is not None else "input")
+    single = len(x.shape) == rank + 1
+    return (call.builder.reshape(x, (1, *x.shape)) if single else x), single
+
+
+def _dropped(call: Call, y: Value, single: bool) -> Value:
+    return call.builder.reshape(y, y.shape[1:]) if single else y
+
+
+def pool(op: str, rank: int) -> Translate:
+    """max_pool and avg_pool of ``rank`` axes. What an average counts of the padding, or divides by, changes no work."""
+
+    def translate(call: Call) -> Value:
+        x, single = _lifted(call, rank)
+        kernel = call.spread("kernel_size", rank)
+        stride = call.spread("stride", rank) if call.ints("stride", ()) else kernel
+        padding, dilation = call.spread("padding", rank, (0,)), call.spread("dilation", rank, (1,))
+        call.ignore("count_include_pad", "divisor_override")
+        wide = dilation if max(dilation) > 1 else None
+        ceil = True if call.flag("ceil_mode") else None
+        y = call.builder.emit("pool", x, op=op, kernel=kernel, stride=stride, padding=padding * 2, dilation=wide, ceil=ceil)
+        return _dropped(call, y, single)
+
+    return translate
+
+
+def max_pool_with_places(rank: int) -> Callable[[Call], tuple[Value, Result]]:
+    """The places of the maxima are for un-pooling, which is not priced."""
+
+    def translate(call: Call) -> tuple[Value, Result]:
+        return pool("max", rank)(call), None
+
+    return translate
+
+
+def adaptive_pool(op: str, rank: int) -> Translate:
+    def translate(call: Call) -> Value:
+        x, single = _lifted(call, rank)
+        return _dropped(call, call.builder.emit("pool", x, op=op, adaptive=call.spread("output_size", rank)), single)
+
+    return translate
+
+
+def adaptive_max_pool(rank: int) -> Callable[[Call], tuple[Value, Result]]:
+    def translate(call: Call) -> tuple[Value, Result]:
+        return adaptive_pool("max", rank)(call), None
+
+    return translate
+
+
+def upsample(op: str, rank: int) -> Translate:
+    """The size is given, or follows from the scale factors, rounded down."""
+
+    def translate(call: Call) -> Value:
+        x = call.tensor("self" if call.raw("self") is not None else "input")
+        space = x.shape[2:]
+        call.ignore("align_corners", "scales", "scales_h", "scales_w", "scales_d")
+        if call.raw("output_size") is not None:
+            size = call.spread("output_size", rank)
+        else:
+            factors = call.raw("scale_factors")
+            if not isinstance(factors, tuple) or not all(isinstance(factor, int | float) for factor in factors):
+                call.refuse("a resize without a size", "have one")
+            size = tuple(int(length * float(factor)) for length, factor in zip(space, factors, strict=True))  # type: ignore[arg-type]
+        call.ignore("scale_factors")
+        return call.builder.emit("resize", x, op=op, shape=(*x.shape[:2], *size))
+
+    return translate

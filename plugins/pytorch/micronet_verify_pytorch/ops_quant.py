@@ -1,0 +1,97 @@
+"""Quantizers: fake_quantize_* and PT2E's quantized_decomposed.*, as quantize and dequantize nodes.
+
+The integer format is the narrowest that holds quant_min to quant_max, whatever type torch keeps the numbers in. A range
+narrower than the format is on the node as ``low`` and ``high``. A zero point that the program states as 0 is not stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from micronet_verify.facts.formats import FLOAT32, NumericFormat
+from micronet_verify.facts.graph import Value
+from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.formats import container, integer_format
+
+Translate = Callable[[Call], Value]
+WIDEST = 1 << 31
+
+
+def fake_quantize(per_channel: bool) -> Translate:
+    """Quantize, then dequantize; the result has the type of the input."""
+
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        axis = call.axis("axis", len(x.shape)) if per_channel else -1
+        fmt, low, high = _range(call)
+        scale, zero = _value(call, "scale", FLOAT32), _zero(call, fmt)
+        return _dequantized(call, _quantized(call, x, scale, zero, axis, fmt, low, high), scale, zero, axis, container(x.format))
+
+    return translate
+
+
+def fake_quantize_results(per_channel: bool) -> Callable[[Call], tuple[Value, None]]:
+    """The forms that also return which elements were in range, for the gradient."""
+
+    def translate(call: Call) -> tuple[Value, None]:
+        return fake_quantize(per_channel)(call), None
+
+    return translate
+
+
+def quantize(per_channel: bool, x: str = "input") -> Translate:
+    def translate(call: Call) -> Value:
+        value = call.tensor(x)
+        axis = call.axis("axis", len(value.shape)) if per_channel else -1
+        fmt, low, high = _range(call)
+        held = call.dtype("dtype")
+        if held.family == "int" and fmt.family == "uint":  # the sign bit is there, if never set
+            fmt = integer_format(-1 - int(high), int(high))
+        if not held.is_integer or container(fmt).bits > held.bits or fmt.family != held.family:
+            call.refuse(f"values of {fmt} in {held}", "fit")
+        call.ignore("eps")
+        scale = _value(call, "scales" if per_channel else "scale", FLOAT32)
+        return _quantized(call, value, scale, _zero(call, fmt, "zero_points" if per_channel else "zero_point"), axis, fmt, low, high)
+
+    return translate
+
+
+def dequantize(per_channel: bool) -> Translate:
+    def translate(call: Call) -> Value:
+        value = call.tensor("input")
+        axis = call.axis("axis", len(value.shape)) if per_channel else -1
+        call.ignore("quant_min", "quant_max", "dtype")
+        scale = _value(call, "scales" if per_channel else "scale", FLOAT32)
+        zero = _zero(call, value.format, "zero_points" if per_channel else "zero_point")
+        return _dequantized(call, value, scale, zero, axis, call.dtype("out_dtype", FLOAT32))
+
+    return translate
+
+
+def _range(call: Call) -> tuple[NumericFormat, float, float]:
+    low, high = call.integer("quant_min"), call.integer("quant_max")
+    if not -WIDEST <= low < high < 2 * WIDEST:
+        call.refuse(f"the range {low:,} to {high:,}", "be one of up to 32 bits")
+    return integer_format(low, high), float(low), float(high)
+
+
+def _value(call: Call, name: str, fmt: NumericFormat) -> Value:
+    return call.value(call.operand(name), fmt)
+
+
+def _zero(call: Call, fmt: NumericFormat, name: str = "zero_point") -> Value | None:
+    if call.raw(name) is None or (isinstance(call.raw(name), int) and call.raw(name) == 0):
+        return None
+    return _value(call, name, fmt)
+
+
+def _quantized(call: Call, x: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat, low: float, high: float) -> Value:
+    full = (-(1 << fmt.bits - 1), (1 << fmt.bits - 1) - 1) if fmt.family == "int" else (0, (1 << fmt.bits) - 1)
+    limits = {} if (low, high) == full else {"low": low, "high": high}
+    operands = (x, scale) if zero is None else (x, scale, zero)
+    return call.builder.emit("quantize", *operands, fmt=fmt, axis=axis, **limits)
+
+
+def _dequantized(call: Call, q: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat) -> Value:
+    operands = (q, scale) if zero is None else (q, scale, zero)
+    return call.builder.emit("dequantize", *operands, fmt=fmt, axis=axis)

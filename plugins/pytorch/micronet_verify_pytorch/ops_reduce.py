@@ -1,0 +1,137 @@
+"""Reductions, softmax, running sums, and choosing by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from micronet_verify.facts.formats import BOOL, INT64, NumericFormat
+from micronet_verify.facts.graph import Value
+from micronet_verify_pytorch.call import Call, Result
+from micronet_verify_pytorch.formats import as_float, as_sum, container
+from micronet_verify_pytorch.ops_shape import converted
+
+Translate = Callable[[Call], Value]
+
+
+def reduce(op: str, result: Callable[[NumericFormat], NumericFormat] = container, over: str = "dim") -> Translate:
+    """A reduction over ``dim`` (all axes without one); ``result`` makes the type of the answer."""
+
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        fmt = call.dtype("dtype", result(container(x.format)))
+        return _reduce(call, op, x, call.axes(over, len(x.shape)), call.flag("keepdim"), fmt)
+
+    return translate
+
+
+def _reduce(call: Call, op: str, x: Value, axes: tuple[int, ...], keep: bool, fmt: NumericFormat) -> Value:
+    if not x.shape:
+        return converted(call, x, fmt)
+    return call.builder.emit("reduce", x, fmt=fmt, op=op, axes=axes, keepdims=keep)
+
+
+def truth(op: str) -> Translate:
+    """any and all."""
+    return reduce(op, lambda fmt: fmt if fmt.name == "uint8" else BOOL)
+
+
+def variance(root: bool = False) -> Translate:
+    """var and std; the correction changes a divisor, not the work."""
+
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        call.ignore("correction", "unbiased")
+        y = _reduce(call, "var", x, call.axes("dim", len(x.shape)), call.flag("keepdim"), container(x.format))
+        return call.builder.elementwise("sqrt", y) if root else y
+
+    return translate
+
+
+def variance_mean(root: bool = False) -> Callable[[Call], tuple[Value, Value]]:
+    def translate(call: Call) -> tuple[Value, Value]:
+        x = call.tensor()
+        mean = _reduce(call, "mean", x, call.axes("dim", len(x.shape)), call.flag("keepdim"), container(x.format))
+        return variance(root)(call), mean
+
+    return translate
+
+
+def extreme(op: str) -> Callable[[Call], Value | tuple[Result, Result]]:
+    """max and min: of everything, of two tensors, or along one axis with the place, charged as a search if it is read."""
+
+    def translate(call: Call) -> Value | tuple[Result, Result]:
+        x = call.tensor()
+        if call.raw("other") is not None:
+            return call.elementwise(op, x, call.tensor("other"))
+        if call.raw("dim") is None:
+            return _reduce(call, op, x, tuple(range(len(x.shape))), False, container(x.format))
+        axis, keep = call.axis("dim", len(x.shape)), call.flag("keepdim")
+        values = _reduce(call, op, x, (axis,), keep, container(x.format)) if call.used[0] else None
+        places = call.builder.emit("select", x, op=f"arg{op}", axis=axis, keepdims=keep) if call.used[1] else None
+        return values, places
+
+    return translate
+
+
+def vector_norm(call: Call) -> Value:
+    """Norms of order 1, 2 and infinity."""
+    x, order = call.tensor(), call.raw("ord", call.raw("p", 2))
+    axes = call.axes("dim", len(x.shape))
+    keep, fmt = call.flag("keepdim"), call.dtype("dtype", as_float(x.format))
+    order = 2 if order is None else order
+    if order in (1, 2):
+        return _reduce(call, "l1" if order == 1 else "l2", x, axes, keep, fmt)
+    if order == float("inf"):
+        return _reduce(call, "max", call.builder.elementwise("abs", x), axes, keep, fmt)
+    call.refuse(f"a norm of order {order!r}", "be of order 1, 2 or infinity")
+
+
+def softmax(op: str) -> Translate:
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        if call.raw("half_to_float") is True:
+            call.refuse(f"{op} from float16 to float32", "keep one type")
+        x = converted(call, x, call.dtype("dtype", container(x.format)))
+        return call.builder.emit("softmax", x, op=op, axis=call.axis("dim", len(x.shape)))
+
+    return translate
+
+
+def cumulative(op: str) -> Translate:
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        fmt = call.dtype("dtype", as_sum(container(x.format)))
+        return call.builder.emit("cumulative", x, fmt=fmt, op=op, axis=call.axis("dim", len(x.shape)))
+
+    return translate
+
+
+def arg_extreme(op: str) -> Translate:
+    """argmax and argmin; without an axis, of the flattened tensor."""
+
+    def translate(call: Call) -> Value:
+        x, keep = call.tensor(), call.flag("keepdim")
+        if call.raw("dim") is not None:
+            return call.builder.emit("select", x, op=op, axis=call.axis("dim", len(x.shape)), keepdims=keep)
+        flat = call.builder.reshape(x, (x.numel,))
+        y = call.builder.emit("select", flat, op=op, axis=0, keepdims=False)
+        return call.builder.reshape(y, (1,) * len(x.shape)) if keep else y
+
+    return translate
+
+
+def topk(call: Call) -> tuple[Value, ...]:
+    x = call.tensor()
+    call.ignore("largest", "sorted")
+    fmts = (container(x.format), INT64)
+    return call.builder.emit_many("select", (x,), fmts, op="topk", axis=call.axis("dim", len(x.shape), -1), k=call.integer("k"))
+
+
+def sort(call: Call) -> tuple[Value, ...]:
+    x = call.tensor()
+    call.ignore("descending", "stable")
+    return call.builder.emit_many("select", (x,), (container(x.format), INT64), op="sort", axis=call.axis("dim", len(x.shape), -1))
+
+
+def argsort(call: Call) -> Value:
+    return sort(call)[1]

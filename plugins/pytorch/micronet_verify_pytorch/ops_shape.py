@@ -1,0 +1,383 @@
+"""Operators that move data: views, slices, concatenations, padding, shuffles written as reshape, transpose, reshape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+
+from micronet_verify.facts.formats import NumericFormat
+from micronet_verify.facts.graph import Shape, Value
+from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.formats import container, promote_formats
+
+Translate = Callable[[Call], Value]
+
+
+def identity(call: Call) -> Value:
+    """alias, detach, clone, contiguous: the same values."""
+    return call.tensor()
+
+
+def eval_dropout(call: Call) -> Value:
+    """Nothing at inference; in training mode it is random."""
+    call.ignore("p")
+    if call.flag("train"):
+        call.refuse("dropout in training mode", "be exported after model.eval()", "call model.eval() before torch.export.export")
+    return call.tensor("input")
+
+
+def native_dropout(call: Call) -> tuple[Value, None]:
+    return eval_dropout(call), None
+
+
+def cast(call: Call) -> Value:
+    """to, _to_copy: a conversion where the type changes."""
+    x = call.tensor()
+    return converted(call, x, call.dtype("dtype", container(x.format)))
+
+
+def cast_as(call: Call) -> Value:
+    return converted(call, call.tensor(), container(call.tensor("other").format))
+
+
+def converted(call: Call, x: Value, fmt: NumericFormat) -> Value:
+    return x if container(x.format) == fmt else call.builder.emit("move", x, fmt=fmt, op="cast")
+
+
+def view(name: str = "size") -> Translate:
+    """view and reshape; −1 is what remains."""
+
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        return call.builder.reshape(x, resolve(call, x.numel, call.ints(name)))
+
+    return translate
+
+
+def resolve(call: Call, numel: int, shape: tuple[int, ...]) -> Shape:
+    if shape.count(-1) > 1:
+        call.refuse(f"the shape {shape}", "leave one size open at most")
+    known = prod(size for size in shape if size != -1)
+    return tuple((numel // known if known else 0) if size == -1 else size for size in shape)
+
+
+def view_as(call: Call) -> Value:
+    return call.builder.reshape(call.tensor(), call.tensor("other").shape)
+
+
+def flatten(call: Call) -> Value:
+    x = call.tensor()
+    first, last = call.axis("start_dim", len(x.shape), 0), call.axis("end_dim", len(x.shape), -1)
+    return call.builder.reshape(x, (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
+
+
+def unflatten(call: Call) -> Value:
+    x = call.tensor()
+    axis = call.axis("dim", len(x.shape))
+    sizes = resolve(call, x.shape[axis], call.ints("sizes"))
+    return call.builder.reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
+
+
+def squeeze(call: Call) -> Value:
+    x = call.tensor()
+    axes = call.axes("dim", len(x.shape))
+    return call.builder.reshape(x, tuple(size for axis, size in enumerate(x.shape) if size != 1 or axis not in axes))
+
+
+def unsqueeze(call: Call) -> Value:
+    x = call.tensor()
+    axis = call.axis("dim", len(x.shape) + 1)
+    return call.builder.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
+
+
+def permute(call: Call) -> Value:
+    x = call.tensor()
+    return call.builder.transpose(x, [call.wrap(axis, len(x.shape)) for axis in call.ints("dims")])
+
+
+def transpose(first: str = "dim0", second: str = "dim1") -> Translate:
+    def translate(call: Call) -> Value:
+        x = call.tensor()
+        rank = len(x.shape)
+        return _swap(call, x, call.axis(first, rank), call.axis(second, rank))
+
+    return translate
+
+
+def last_two(call: Call) -> Value:
+    """t, mT, T of a matrix; a vector stays."""
+    x = call.tensor()
+    if len(x.shape) < 2:
+        return x
+    if len(x.shape) > 2 and not call.target.startswith("aten.mT"):
+        return call.builder.transpose(x, list(reversed(range(len(x.shape)))))
+    return _swap(call, x, len(x.shape) - 2, len(x.shape) - 1)
+
+
+def _swap(call: Call, x: Value, i: int, j: int) -> Value:
+    perm = list(range(len(x.shape)))
+    if perm:
+        perm[i], perm[j] = perm[j], perm[i]
+    return call.builder.transpose(x, perm)
+
+
+def movedim(call: Call) -> Value:
+    x = call.tensor()
+    rank = len(x.shape)
+    sources = [call.wrap(axis, rank) for axis in call.ints("source")]
+    targets = [call.wrap(axis, rank) for axis in call.ints("destination")]
+    rest = iter(axis for axis in range(rank) if axis not in sources)
+    placed = dict(zip(targets, sources, strict=True))
+    return call.builder.transpose(x, [placed[axis] if axis in placed else next(rest) for axis in range(rank)])
+
+
+def sliced(call: Call, x: Value, axis: int, start: int, end: int, step: int = 1) -> Value:
+    """x[start:end:step] on one axis; a slice of everything is nothing."""
+    if (start, end, step) == (0, x.shape[axis], 1):
+        return x
+    return call.builder.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(step,))
+
+
+def slice_axis(call: Call) -> Value:
+    """Bounds as in Python: negative from the end, beyond the end is the end."""
+    x = call.tensor()
+    axis = call.axis("dim", len(x.shape), 0)
+    return sliced(call, x, axis, *slice_bounds(call, x.shape[axis]))
+
+
+def slice_bounds(call: Call, size: int) -> tuple[int, int, int]:
+    start = call.integer("start") if call.raw("start") is not None else 0
+    end = call.integer("end") if call.raw("end") is not None else size
+    step = call.integer("step", 1)
+    if step < 1:
+        call.refuse(f"a step of {step}", "be at least 1")
+    start, end, step = slice(start, end, step).indices(size)
+    return start, max(start, end), step
+
+
+def narrow(call: Call) -> Value:
+    x = call.tensor()
+    axis, length = call.axis("dim", len(x.shape)), call.integer("length")
+    start = call.integer("start")
+    start += x.shape[axis] if start < 0 else 0
+    return sliced(call, x, axis, start, start + length)
+
+
+def select(call: Call) -> Value:
+    x = call.tensor()
+    axis, index = call.axis("dim", len(x.shape)), call.integer("index")
+    return selected(call, x, axis, index)
+
+
+def selected(call: Call, x: Value, axis: int, index: int) -> Value:
+    index += x.shape[axis] if index < 0 else 0
+    return call.builder.reshape(sliced(call, x, axis, index, index + 1), (*x.shape[:axis], *x.shape[axis + 1 :]))
+
+
+def split(call: Call) -> tuple[Value, ...]:
+    """Parts of one size (the last may be shorter), or of given sizes."""
+    x = call.tensor()
+    axis = call.axis("dim", len(x.shape), 0)
+    sizes = call.ints("split_sizes" if call.raw("split_sizes") is not None else "split_size")
+    if isinstance(call.raw("split_size"), int):
+        sizes = _equal_parts(call, x.shape[axis], sizes[0])
+    return _split(call, x, axis, sizes)
+
+
+def chunk(call: Call) -> tuple[Value, ...]:
+    x = call.tensor()
+    axis = call.axis("dim", len(x.shape), 0)
+    return _split(call, x, axis, _equal_parts(call, x.shape[axis], -(-x.shape[axis] // call.integer("chunks"))))
+
+
+def unbind(call: Call) -> tuple[Value, ...]:
+    x = call.tensor()
+    axis = call.axis("dim", len(x.shape), 0)
+    parts = _split(call, x, axis, (1,) * x.shape[axis])
+    return tuple(call.builder.reshape(part, (*x.shape[:axis], *x.shape[axis + 1 :])) for part in parts)
+
+
+def _equal_parts(call: Call, size: int, part: int) -> tuple[int, ...]:
+    if part < 1:
+        call.refuse(f"parts of {part}", "be at least 1")
+    return tuple(min(part, size - start) for start in range(0, size, part)) or (0,)
+
+
+def _split(call: Call, x: Value, axis: int, sizes: Sequence[int]) -> tuple[Value, ...]:
+    if len(sizes) == 1:
+        return (x,)
+    return call.builder.emit_many("move", (x,), (x.format,) * len(sizes), op="split", axis=axis, sizes=tuple(sizes))
+
+
+def concat(call: Call) -> Value:
+    """cat; empty tensors of one axis are skipped, as in torch."""
+    parts = [part for part in call.tensors("tensors") if part.shape != (0,)] or [call.tensors("tensors")[0]]
+    return joined(call, parts, call.axis("dim", len(parts[0].shape), 0))
+
+
+def stack(call: Call) -> Value:
+    parts = call.tensors("tensors")
+    axis = call.axis("dim", len(parts[0].shape) + 1, 0)
+    shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
+    return joined(call, [call.builder.reshape(part, shape) for part in parts], axis)
+
+
+def joined(call: Call, parts: Sequence[Value], axis: int) -> Value:
+    if len(parts) == 1:
+        return parts[0]
+    fmt = parts[0].format
+    if any(part.format != fmt for part in parts):
+        fmt = container(fmt)
+        for part in parts:
+            fmt = promote_formats(fmt, container(part.format))
+    return call.builder.emit("move", *parts, fmt=fmt, op="concat", axis=axis)
+
+
+def expand(call: Call) -> Value:
+    x = call.tensor()
+    call.ignore("implicit")
+    sizes = call.ints("size")
+    kept = (1,) * (len(sizes) - len(x.shape)) + x.shape
+    return expanded(call, x, tuple(old if size == -1 else size for size, old in zip(sizes, kept, strict=True)))
+
+
+def expand_as(call: Call) -> Value:
+    return expanded(call, call.tensor(), call.tensor("other").shape)
+
+
+def expanded(call: Call, x: Value, shape: Shape) -> Value:
+    return x if x.shape == shape else call.builder.emit("move", x, op="expand", shape=shape)
+
+
+def repeat(name: str) -> Translate:
+    """repeat and tile: missing axes are put in front."""
+
+    def translate(call: Call) -> Value:
+        x, repeats = call.tensor(), call.ints(name)
+        rank = max(len(x.shape), len(repeats))
+        x = call.builder.reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
+        repeats = (1,) * (rank - len(repeats)) + repeats
+        return x if set(repeats) <= {1} else call.builder.emit("move", x, op="tile", repeats=repeats)
+
+    return translate
+
+
+def repeat_each(call: Call) -> Value:
+    """repeat_interleave by a number: every element that many times, one after the other."""
+    x, times = call.tensor(), call.integer("repeats")
+    call.ignore("output_size")
+    if call.raw("dim") is None:
+        x = call.builder.reshape(x, (x.numel,))
+    axis = call.axis("dim", len(x.shape)) if call.raw("dim") is not None else 0
+    y = call.builder.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+    y = expanded(call, y, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]))
+    return call.builder.reshape(y, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
+
+
+def pad(call: Call) -> Value:
+    """Constant, reflected, replicated or circular: in each case elements are copied. Pairs begin at the last axis."""
+    x, pairs = call.tensor(), call.ints("pad" if call.raw("pad") is not None else "padding")
+    mode, value = call.text("mode", "constant"), call.raw("value")
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        call.refuse(f"the padding mode {mode!r}", "be constant, reflect, replicate or circular")
+    begins, ends = [0] * len(x.shape), [0] * len(x.shape)
+    for position in range(len(pairs) // 2):
+        begins[-1 - position], ends[-1 - position] = pairs[2 * position], pairs[2 * position + 1]
+    if not any((*begins, *ends)):
+        return x
+    fill = call.number("value") if value is not None else 0.0
+    return call.builder.emit("move", x, op="pad", padding=(*begins, *ends), value=float(fill))
+
+
+def pixel_shuffle(call: Call) -> Value:
+    """[.., C·r², H, W] to [.., C, H·r, W·r]."""
+    x, r = call.tensor(), call.integer("upscale_factor")
+    *lead, channels, height, width = x.shape
+    n = len(lead)
+    y = call.builder.reshape(x, (*lead, channels // (r * r), r, r, height, width))
+    y = call.builder.transpose(y, [*range(n), n, n + 3, n + 1, n + 4, n + 2])
+    return call.builder.reshape(y, (*lead, channels // (r * r), height * r, width * r))
+
+
+def pixel_unshuffle(call: Call) -> Value:
+    """[.., C, H·r, W·r] to [.., C·r², H, W]."""
+    x, r = call.tensor(), call.integer("downscale_factor")
+    *lead, channels, height, width = x.shape
+    n = len(lead)
+    y = call.builder.reshape(x, (*lead, channels, height // r, r, width // r, r))
+    y = call.builder.transpose(y, [*range(n), n, n + 2, n + 4, n + 1, n + 3])
+    return call.builder.reshape(y, (*lead, channels * r * r, height // r, width // r))
+
+
+def channel_shuffle(call: Call) -> Value:
+    """[N, g·k, ..] read as [N, g, k, ..], with g and k exchanged."""
+    x, groups = call.tensor(), call.integer("groups")
+    batch, channels, *space = x.shape
+    y = call.builder.reshape(x, (batch, groups, channels // groups, *space))
+    return call.builder.reshape(_swap(call, y, 1, 2), x.shape)
+
+
+def unfold(call: Call) -> Value:
+    """Windows of ``size`` every ``step`` along an axis; the window becomes the last axis. One slice per position in it."""
+    x = call.tensor()
+    axis, size, step = call.axis("dimension", len(x.shape)), call.integer("size"), call.integer("step")
+    count = (x.shape[axis] - size) // step + 1
+    parts = [sliced(call, x, axis, start, start + (count - 1) * step + 1, step) for start in range(size)]
+    return joined(call, [call.builder.reshape(part, (*part.shape, 1)) for part in parts], len(x.shape))
+
+
+def im2col(call: Call) -> Value:
+    """F.unfold: [N, C, H, W] to [N, C·kh·kw, L]. One slice per position in the window."""
+    x = call.tensor()
+    (kh, kw), (dh, dw) = call.spread("kernel_size", 2), call.spread("dilation", 2, (1,))
+    (ph, pw), (sh, sw) = call.spread("padding", 2, (0,)), call.spread("stride", 2, (1,))
+    if ph or pw:
+        x = call.builder.emit("move", x, op="pad", padding=(0, 0, ph, pw, 0, 0, ph, pw), value=0.0)
+    batch, channels, height, width = x.shape
+    rows, columns = (height - dh * (kh - 1) - 1) // sh + 1, (width - dw * (kw - 1) - 1) // sw + 1
+    parts = []
+    for i in range(kh):
+        band = sliced(call, x, 2, i * dh, i * dh + (rows - 1) * sh + 1, sh)
+        for j in range(kw):
+            part = sliced(call, band, 3, j * dw, j * dw + (columns - 1) * sw + 1, sw)
+            parts.append(call.builder.reshape(part, (batch, channels, 1, rows * columns)))
+    return call.builder.reshape(joined(call, parts, 2), (batch, channels * kh * kw, rows * columns))
+
+
+def diagonal(call: Call) -> Value:
+    """The diagonal of two axes, as a strided slice of the flattened matrix."""
+    x = call.tensor()
+    rank, offset = len(x.shape), call.integer("offset", 0)
+    i, j = call.axis("dim1", rank, 0), call.axis("dim2", rank, 1)
+    lead = [axis for axis in range(rank) if axis not in (i, j)]
+    y = call.builder.transpose(x, [*lead, i, j])
+    rows, columns = y.shape[-2:]
+    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    start = offset if offset >= 0 else -offset * columns
+    flat = call.builder.reshape(y, (*y.shape[:-2], rows * columns))
+    end = start + (length - 1) * (columns + 1) + 1 if length else start
+    return sliced(call, flat, len(lead), start, end, columns + 1)
+
+
+def meshgrid(call: Call) -> tuple[Value, ...]:
+    parts = call.tensors("tensors")
+    if call.text("indexing", "ij") != "ij":
+        call.refuse("meshgrid in xy order", "be in ij order")
+    shape = tuple(part.numel for part in parts)
+    laid = [call.builder.reshape(part, tuple(part.numel if k == i else 1 for k in range(len(parts)))) for i, part in enumerate(parts)]
+    return tuple(expanded(call, part, shape) for part in laid)
+
+
+def sym_size(call: Call) -> int:
+    x = call.tensor()
+    return x.shape[call.axis("dim", len(x.shape))]
+
+
+def sym_numel(call: Call) -> int:
+    return call.tensor().numel
+
+
+def nothing(call: Call) -> tuple[Value, ...]:
+    """Assertions and hints: they compute nothing."""
+    call.ignore(*call.names())
+    return ()
