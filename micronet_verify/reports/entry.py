@@ -1,0 +1,214 @@
+"""What is known about one judged entry, as plain data: what reports are made from, and what is kept on disk.
+
+A record holds no object of another room. Exact numbers are texts (``Figure``), so that a record goes through JSON and
+through pytest's ``user_properties`` and comes back equal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Literal
+
+from micronet_verify.checks.verdict import Outcome, Verdict
+from micronet_verify.evaluation import Evaluation
+from micronet_verify.reports.numbers import decimal, exact
+from micronet_verify.score import score_of
+from micronet_verify.track.track import Population, Rounding, Track
+
+Trust = Literal["sealed", "claimed"]
+Acts = Literal["entrant", "organizer", "operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An exact number: ``exact`` is ``numerator/denominator``, ``decimal`` the same rounded to 12 places."""
+
+    exact: str
+    decimal: str
+
+    @classmethod
+    def of(cls, number: Fraction) -> Figure:
+        return cls(exact(number), decimal(number))
+
+    @property
+    def value(self) -> Fraction:
+        return Fraction(self.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What an entry costs in one regime.
+
+    ``storage`` in 32-bit words, ``operations`` in 32-bit operations per example; the two ratios are to the track's
+    baseline, and ``score`` is their sum.
+    """
+
+    regime: str
+    score: Figure
+    storage_ratio: Figure
+    operations_ratio: Figure
+    storage: Figure
+    operations: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Quality: ``correct`` of ``of`` right where ``target`` are needed; ``margin`` says how far off, in words."""
+
+    metric: str
+    correct: int
+    of: int
+    target: int
+    met: bool
+    margin: str
+    ties: int
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What of a track its leaderboard needs: entries are compared only where all of it is equal."""
+
+    track: str
+    title: str
+    target: str
+    edition: str
+    baseline_parameters: Figure
+    baseline_operations: Figure
+    population: Population
+    rounding: Rounding
+    top_percent: int
+    entries_per_person: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A stage without a result: ``acts`` says who must act; ``missing``: the data set is not on this machine."""
+
+    stage: str
+    acts: Acts
+    message: str
+    missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A verdict: ``check`` asked, ``outcome`` answered; ``evidence`` in order of name."""
+
+    check: str
+    outcome: Outcome
+    message: str
+    evidence: tuple[tuple[str, str | int | float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """One judged entry. Texts are ``""`` and objects ``None`` where the judge did not get that far.
+
+    ``members`` are (id, name). ``trust`` is ``sealed`` where score and quality were both measured from one artifact, else
+    ``claimed``. ``submitted`` is ISO 8601 with its zone. ``other`` is the price in the regime that was not charged,
+    ``forfeited`` why there is none. ``claims`` are (name, text as written).
+    """
+
+    id: str
+    title: str = ""
+    team: str = ""
+    members: tuple[tuple[str, str], ...] = ()
+    track: str = ""
+    framework: str = ""
+    submitted: str = ""
+    board: Board | None = None
+    trust: Trust = "claimed"
+    artifact_sha256: str = ""
+    artifact_size: int = 0
+    price: Price | None = None
+    other: Price | None = None
+    forfeited: str = ""
+    quality: Answered | None = None
+    claims: tuple[tuple[str, str], ...] = ()
+    verdicts: tuple[Asked, ...] = ()
+    faults: tuple[Stopped, ...] = ()
+
+    @classmethod
+    def of(cls, evaluation: Evaluation, verdicts: Sequence[Verdict]) -> EntryRecord:
+        """The record of what ``evaluate`` found and ``judge`` made of it."""
+        manifest = evaluation.submission.manifest if evaluation.submission else None
+        artifact, predictions, quality = evaluation.artifact, evaluation.predictions, evaluation.quality
+        price, other = _prices(evaluation)
+        bound = artifact is not None and predictions is not None and predictions.artifact_sha256 == artifact.sha256
+        return cls(
+            id=evaluation.id,
+            title=manifest.title if manifest else "",
+            team=manifest.team if manifest else "",
+            members=tuple((member.id, member.name) for member in manifest.members) if manifest else (),
+            track=manifest.track if manifest else "",
+            framework=manifest.framework if manifest else "",
+            submitted=manifest.submitted.isoformat() if manifest else "",
+            board=_board(evaluation.track) if evaluation.track else None,
+            trust="sealed" if bound and price and quality else "claimed",
+            artifact_sha256=artifact.sha256 if artifact else "",
+            artifact_size=artifact.size if artifact else 0,
+            price=price,
+            other=other,
+            forfeited=evaluation.count.forfeited if evaluation.count else "",
+            quality=Answered(quality.metric, quality.correct, quality.of, quality.target, quality.met, quality.margin, quality.ties)
+            if quality
+            else None,
+            claims=tuple(sorted(manifest.claims.written.items())) if manifest else (),
+            verdicts=tuple(_asked(verdict) for verdict in verdicts),
+            faults=tuple(Stopped(stage, fault.acts, str(fault), fault.missing) for stage, fault in evaluation.faults.items()),
+        )
+
+    @property
+    def handed_in(self) -> datetime | None:
+        """When the entry was submitted; ``None`` where no manifest was read."""
+        return datetime.fromisoformat(self.submitted) if self.submitted else None
+
+    def verdicts_that(self, *outcomes: Outcome) -> tuple[Asked, ...]:
+        return tuple(verdict for verdict in self.verdicts if verdict.outcome in outcomes)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The entry's outcome: an error before a failure, a failure before a skip; ``passed`` where all passed."""
+        found = {verdict.outcome for verdict in self.verdicts}
+        order: tuple[Outcome, ...] = ("error", "failed", "skipped")
+        return next((outcome for outcome in order if outcome in found), "passed" if found else "error")
+
+
+def _prices(evaluation: Evaluation) -> tuple[Price | None, Price | None]:
+    count, ledger, track = evaluation.count, evaluation.ledger, evaluation.track
+    if count is None or ledger is None or track is None:
+        return None, None
+    prices = {}
+    for regime, found in count.ledgers.items():
+        score = score_of(found, track.baseline)
+        figures = (score.value, score.storage, score.operations, found.storage, found.operations)
+        prices[regime] = Price(regime, *map(Figure.of, figures))
+    return prices[ledger.regime], next((price for regime, price in prices.items() if regime != ledger.regime), None)
+
+
+def _board(track: Track) -> Board:
+    ranking, baseline = track.ranking, track.baseline
+    return Board(
+        track.name,
+        track.title,
+        str(track.target),
+        track.rules.edition,
+        Figure.of(Fraction(baseline.parameters)),
+        Figure.of(Fraction(baseline.operations)),
+        ranking.population,
+        ranking.rounding,
+        ranking.top_percent,
+        ranking.entries_per_person,
+    )
+
+
+def _asked(verdict: Verdict) -> Asked:
+    # JSON has no infinities: such a number is kept as its name.
+    evidence = (
+        (name, str(value) if isinstance(value, float) and not math.isfinite(value) else value) for name, value in verdict.evidence.items()
+    )
+    return Asked(verdict.check, verdict.outcome, verdict.message, tuple(sorted(evidence)))

@@ -1,0 +1,94 @@
+"""What a record rests on: the graph that was counted, the predictions, the rules, and the versions that did the work."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+from micronet_verify.errors import BenchFault
+from micronet_verify.evaluation import Evaluation
+from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.registry import frameworks
+from micronet_verify.reports.numbers import exact
+
+PACKAGES = ("micronet-verify", "ml-dtypes", "numpy", "pluggy", "pydantic", "pyyaml", "scikit-learn")
+
+
+def evidence(evaluation: Evaluation) -> dict[str, Any]:
+    """JSON data; ``None`` where the judge did not get that far."""
+    submission, artifact, predictions = evaluation.submission, evaluation.artifact, evaluation.predictions
+    return {
+        "artifact": [asdict(file) for file in artifact.files] if artifact else None,
+        "environment": environment(),
+        "files": [asdict(file) for file in submission.files] if submission else None,
+        "graph": graph_summary(evaluation.graph) if evaluation.graph else None,
+        "manifest_sha256": submission.manifest_sha256 if submission else None,
+        "predictions": {
+            "artifact_sha256": predictions.artifact_sha256,
+            "batch_size": predictions.batch_size,
+            "branches": {name: exact(share) for name, share in sorted(evaluation.frequencies.items())},
+            "examples": predictions.examples,
+            "sha256": predictions.sha256,
+        }
+        if predictions
+        else None,
+        "rules": asdict(evaluation.track.rules) if evaluation.track else None,
+        "versions": versions(),
+    }
+
+
+def graph_summary(graph: Graph) -> dict[str, Any]:
+    """Sizes of the graph, bodies of branches and loops included."""
+    graphs = list(_with_bodies(graph))
+    kinds = Counter(node.kind for part in graphs for node in part.nodes)
+    constants = [value for part in graphs for value in part.values.values() if value.constant is not None]
+    return {
+        "constant_values": sum(value.numel for value in constants),
+        "constants": len(constants),
+        "formats": dict(sorted(Counter(value.format.name for value in constants).items())),
+        "inputs": [[*graph.values[name].shape] for name in graph.inputs],
+        "nodes": dict(sorted(kinds.items())),
+        "outputs": [[*graph.values[name].shape] for name in graph.outputs],
+        "values": sum(len(part.values) for part in graphs),
+    }
+
+
+def _with_bodies(graph: Graph) -> Iterator[Graph]:
+    yield graph
+    for node in graph.nodes:
+        for body in node.bodies:
+            yield from _with_bodies(body)
+
+
+def environment() -> dict[str, str]:
+    """The machine as far as it can change a number: no name, no path, no time."""
+    return {
+        "implementation": platform.python_implementation(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Python, the packages that judge, and per installed framework the packages that it needs."""
+    try:
+        found = {name: dict(sorted(framework.version().items())) for name, framework in frameworks().items()}
+    except BenchFault:  # plugins that contradict each other: every entry's own fault says so
+        found = {}
+    return {
+        "frameworks": found,
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
