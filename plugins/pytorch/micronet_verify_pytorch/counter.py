@@ -65,7 +65,6 @@ class Translator:
         self._env: dict[str, Item | tuple[Item, ...]] = {}
         self._poisoned: set[str] = set()
         self._fixed: set[str] = set()
-        self._origin: dict[str, Constant] = {}
 
     def main(self, builder: GraphBuilder) -> Graph | None:
         """The whole graph, or ``None`` where a problem was added."""
@@ -73,7 +72,7 @@ class Translator:
         for name in graph.inputs:
             builder.at(f"input {name}")
             if name in program.constants:
-                self.bind_constant(name, program.constants[name], builder)
+                self._constant(name, program.constants[name], builder)
             elif name in program.literals:
                 self._env[name] = program.literals[name]  # type: ignore[assignment]
             else:
@@ -108,12 +107,11 @@ class Translator:
             self._step(graph, index, step, builder, aliases)
         return [self._resolve(output) for output in graph.outputs]  # type: ignore[misc]
 
-    def bind_constant(self, name: str, constant: Constant, builder: GraphBuilder) -> None:
+    def _constant(self, name: str, constant: Constant, builder: GraphBuilder) -> None:
         path = self._program.path.name
         value = builder.constant_at(path, constant.offset, constant.shape, constant.format, constant.fqn, constant.strides)
         self._env[name] = value
         self._fixed.add(value.id)
-        self._origin[value.id] = constant
 
     def bind(self, name: str, value: Item | tuple[Item, ...]) -> None:
         self._env[name] = value
@@ -224,13 +222,8 @@ class Translator:
             raise SubmissionFault(Problem(f"a subgraph {argument.name!r}", "belong to an operator that takes one", self._program.path.name))
         return argument
 
-    def inner(self, here: bool = False) -> Translator:
-        """A translator for a subgraph, with the same symbols and problems; ``here``: for the same builder, with its values."""
+    def inner(self) -> Translator:
+        """A translator for a subgraph, which sees the values around it and adds to the same problems."""
         inner = Translator(self._program, self._symbols, self._problems)
-        if here:
-            inner._fixed, inner._origin = self._fixed, self._origin
+        inner._fixed = self._fixed
         return inner
-
-    def origin(self, value: Value) -> Constant | None:
-        """The constant of the archive that ``value`` is, if it is one."""
-        return self._origin.get(value.id)

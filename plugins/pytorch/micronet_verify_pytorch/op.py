@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify_pytorch.call import Call, Item, Results
+from micronet_verify_pytorch.call import Argument, Call, Results
 from micronet_verify_pytorch.program import Step
 
 if TYPE_CHECKING:
     from micronet_verify_pytorch.counter import Translator
 
 Charge = Literal["priced", "moves", "free", "refused"]
-BodyTranslate = Callable[["Translator", Step, Sequence[Item | tuple[Item, ...]], GraphBuilder], Results]
+BodyTranslate = Callable[["Translator", Step, Sequence[Argument], GraphBuilder], Results]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,4 @@
-"""Recurrent layers and cells as products and element-wise arithmetic, step by step over the whole sequence.
-
-A layer projects the whole input at once, W_ih·x + b_ih for all gates; each step adds W_hh·h + b_hh and applies the gates. A
-cell is a layer of one step, so that an unrolled loop of cells and the layer have one price.
-"""
+"""Recurrent layers and cells, through the core's one lowering. A cell is a layer of one step, so both have one price."""
 
 from __future__ import annotations
 
@@ -10,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from micronet_verify.facts.graph import Value
+from micronet_verify.framework import recurrent
+from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify_pytorch.call import Call
-from micronet_verify_pytorch.ops_shape import joined, selected, sliced
-
-MOST_STEPS = 65_536
+from micronet_verify_pytorch.ops_shape import joined, selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,67 +24,48 @@ class Weights:
 
 
 State = tuple[Value, ...]
-Cell = Callable[[Call, Value, State, Weights], State]
+# builder, x [T, N, I], weights, states [N, S] -> (y [T, N, S], last states)
+Layer = Callable[[GraphBuilder, Value, Weights, State], tuple[Value, ...]]
 
 
-def lstm_step(call: Call, projected: Value, state: State, weights: Weights) -> State:
-    """i, f, g, o = gates; c' = σ(f)·c + σ(i)·tanh(g); h' = σ(o)·tanh(c'), projected where there is a projection."""
-    h, c = state
-    gates = call.elementwise("add", projected, call.builder.linear(h, weights.hidden, weights.hidden_bias))
-    i, f, g, o = _gates(call, gates, 4)
-    sigmoid = {name: call.builder.elementwise("sigmoid", gate) for name, gate in (("i", i), ("f", f), ("o", o))}
-    kept = call.elementwise("mul", sigmoid["f"], c)
-    c = call.elementwise("add", kept, call.elementwise("mul", sigmoid["i"], call.builder.elementwise("tanh", g)))
-    h = call.elementwise("mul", sigmoid["o"], call.builder.elementwise("tanh", c))
-    return (h if weights.projection is None else call.builder.linear(h, weights.projection)), c
+def lstm(builder: GraphBuilder, x: Value, w: Weights, state: State) -> tuple[Value, ...]:
+    return recurrent.lstm(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, projection=w.projection)
 
 
-def gru_step(call: Call, projected: Value, state: State, weights: Weights) -> State:
-    """r, z = σ(gates); n = tanh(n_x + r·n_h); h' = (1 − z)·n + z·h."""
-    (h,) = state
-    rx, zx, nx = _gates(call, projected, 3)
-    rh, zh, nh = _gates(call, call.builder.linear(h, weights.hidden, weights.hidden_bias), 3)
-    r = call.builder.elementwise("sigmoid", call.elementwise("add", rx, rh))
-    z = call.builder.elementwise("sigmoid", call.elementwise("add", zx, zh))
-    n = call.builder.elementwise("tanh", call.elementwise("add", nx, call.elementwise("mul", r, nh)))
-    new = call.elementwise("mul", call.elementwise("sub", 1.0, z), n)
-    return (call.elementwise("add", new, call.elementwise("mul", z, h)),)
+def gru(builder: GraphBuilder, x: Value, w: Weights, state: State) -> tuple[Value, ...]:
+    return recurrent.gru(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state)
 
 
-def rnn_step(function: str) -> Cell:
-    """h' = function(W_ih·x + b_ih + W_hh·h + b_hh)."""
+def rnn(function: str) -> Layer:
+    def run(builder: GraphBuilder, x: Value, w: Weights, state: State) -> tuple[Value, ...]:
+        def activate(value: Value) -> Value:
+            return builder.elementwise(function, value)
 
-    def step(call: Call, projected: Value, state: State, weights: Weights) -> State:
-        both = call.elementwise("add", projected, call.builder.linear(state[0], weights.hidden, weights.hidden_bias))
-        return (call.builder.elementwise(function, both),)
+        return recurrent.rnn(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, function=activate)
 
-    return step
-
-
-def _gates(call: Call, x: Value, count: int) -> tuple[Value, ...]:
-    axis = len(x.shape) - 1
-    return call.builder.emit_many("move", (x,), (x.format,) * count, op="split", axis=axis, sizes=(x.shape[axis] // count,) * count)
+    return run
 
 
-def cell(step: Cell) -> Callable[[Call], Value]:
+def cell(run: Layer) -> Callable[[Call], Value]:
     """rnn and gru cells: one state in, one out."""
 
     def translate(call: Call) -> Value:
-        return _cell(call, step, (call.tensor("hx"),))[0]
+        return _cell(call, run, (call.tensor("hx"),))[0]
 
     return translate
 
 
 def lstm_cell(call: Call) -> State:
-    return _cell(call, lstm_step, call.tensors("hx"))
+    return _cell(call, lstm, call.tensors("hx"))
 
 
-def _cell(call: Call, step: Cell, state: State) -> State:
+def _cell(call: Call, run: Layer, state: State) -> State:
+    x = call.tensor("input")
     weights = Weights(call.tensor("w_ih"), call.tensor("w_hh"), call.optional("b_ih"), call.optional("b_hh"))
-    return step(call, call.builder.linear(call.tensor("input"), weights.input, weights.input_bias), state, weights)
+    return run(call.builder, call.builder.reshape(x, (1, *x.shape)), weights, state)[1:]
 
 
-def layer(step: Cell, states: int = 1) -> Callable[[Call], tuple[Value, ...]]:
+def layer(run: Layer, states: int = 1) -> Callable[[Call], tuple[Value, ...]]:
     """lstm, gru, rnn_tanh, rnn_relu over padded sequences: the outputs of all steps, then the last states."""
 
     def translate(call: Call) -> tuple[Value, ...]:
@@ -101,21 +78,18 @@ def layer(step: Cell, states: int = 1) -> Callable[[Call], tuple[Value, ...]]:
         weights = _weights(call, layers * directions)
         if call.flag("batch_first"):
             x = call.builder.transpose(x, (1, 0, 2))
-        if not 0 < x.shape[0] * layers <= MOST_STEPS:
-            call.refuse(f"a sequence of {x.shape[0]:,} steps", f"have between 1 and {MOST_STEPS:,}")
-        last: list[State] = []
+        last: list[tuple[Value, ...]] = []
         for number in range(layers):
             sides = []
-            for direction in range(directions):
-                place = number * directions + direction
+            for place in range(number * directions, (number + 1) * directions):
                 begin = tuple(selected(call, state, 0, place) for state in initial)
-                side, final = _run(call, step, x, begin, weights[place], backwards=direction == 1)
+                side, *final = run(call.builder, x, weights[place], begin)
                 sides.append(side)
-                last.append(final)
+                last.append(tuple(final))
             x = joined(call, sides, 2)
         if call.flag("batch_first"):
             x = call.builder.transpose(x, (1, 0, 2))
-        return x, *(_stacked(call, [state[k] for state in last]) for k in range(states))
+        return x, *(_stacked(call, [final[k] for final in last]) for k in range(states))
 
     return translate
 
@@ -132,18 +106,6 @@ def _weights(call: Call, count: int) -> list[Weights]:
         biased = (part[2], part[3]) if biases else (None, None)
         groups.append(Weights(part[0], part[1], biased[0], biased[1], part[-1] if each % 2 else None))
     return groups
-
-
-def _run(call: Call, step: Cell, x: Value, state: State, weights: Weights, backwards: bool) -> tuple[Value, State]:
-    """One layer in one direction over x [T, B, inputs]: all outputs [T, B, hidden] and the last state."""
-    projected = call.builder.linear(x, weights.input, weights.input_bias)
-    steps = range(x.shape[0])
-    outputs: dict[int, Value] = {}
-    for t in reversed(steps) if backwards else steps:
-        part = sliced(call, projected, 0, t, t + 1)
-        state = step(call, call.builder.reshape(part, projected.shape[1:]), state, weights)
-        outputs[t] = state[0]
-    return _stacked(call, [outputs[t] for t in steps]), state
 
 
 def _stacked(call: Call, parts: list[Value]) -> Value:

@@ -61,7 +61,8 @@ class Step:
     """One call: ``target`` as ``aten.conv2d.default``, arguments by name in the operator's order.
 
     Arguments of a higher-order operator have no names and stand in ``positional``. ``many``: the operator returns a
-    sequence, one name (or ``None``) each.
+    sequence, one name (or ``None``) each. ``branch`` is the name under which a ``cond`` records which body it took: its place
+    in the file, ``3.0.1`` for step 1 of the first body of step 3.
     """
 
     target: str
@@ -70,6 +71,7 @@ class Step:
     outputs: tuple[str | None, ...]
     many: bool
     scope: str
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def _mutations(specs: list[dict[str, Any]], where: str) -> list[Problem]:
     return problems
 
 
-def _graph(data: Any) -> ProgramGraph:
+def _graph(data: Any, place: str = "") -> ProgramGraph:
     inputs = []
     for position, item in enumerate(data["inputs"]):
         value = _argument(item)
@@ -177,7 +179,7 @@ def _graph(data: Any) -> ProgramGraph:
     if len(set(inputs)) != len(inputs):
         raise ValueError("two inputs of one name")
     metas = {name: _meta(meta) for name, meta in data["tensor_values"].items()}
-    steps = tuple(_step(node) for node in data["nodes"])
+    steps = tuple(_step(node, f"{place}{number}") for number, node in enumerate(data["nodes"]))
     return ProgramGraph(tuple(inputs), tuple(_argument(item) for item in data["outputs"]), steps, metas)
 
 
@@ -195,12 +197,13 @@ def _size(data: Any) -> int | str:
     raise ValueError(f"a size of kind {kind!r}")
 
 
-def _step(node: Any) -> Step:
+def _step(node: Any, place: str) -> Step:
     target = str(node["target"]).removeprefix("torch.ops.")
     arguments: dict[str, Argument] = {}
     positional: list[Argument] = []
     for item in node["inputs"]:
-        name, value = item["name"], _argument(item["arg"])
+        bodies = sum(isinstance(value, Body) for value in positional)
+        name, value = item["name"], _argument(item["arg"], f"{place}.{bodies}.")
         if name == "":
             positional.append(value)
         elif name in arguments:
@@ -208,7 +211,8 @@ def _step(node: Any) -> Step:
         else:
             arguments[str(name)] = value
     outputs, many = _outputs(node)
-    return Step(target, arguments, tuple(positional), outputs, many, scope_of(node.get("metadata") or {}))
+    branch = place if target == "higher_order.cond" else None
+    return Step(target, arguments, tuple(positional), outputs, many, scope_of(node.get("metadata") or {}), branch)
 
 
 def _outputs(node: Any) -> tuple[tuple[str | None, ...], bool]:
@@ -225,7 +229,7 @@ def _output_name(value: Argument) -> str | None:
     raise ValueError(f"an output {value!r}")
 
 
-def _argument(data: Any) -> Argument:
+def _argument(data: Any, place: str = "") -> Argument:
     ((kind, value),) = data.items()
     if kind in _LISTS:
         return tuple(_atom({_LISTS[kind]: item}) for item in value)
@@ -233,7 +237,7 @@ def _argument(data: Any) -> Argument:
         return tuple(_atom({kind[:-1]: item}) for item in value)
     if kind == "as_optional_tensors":
         return tuple(_atom(item) for item in value)
-    return _atom(data)
+    return _atom(data, place)
 
 
 _LISTS = {"as_ints": "as_int", "as_floats": "as_float", "as_bools": "as_bool", "as_strings": "as_string", "as_tensors": "as_tensor"}
@@ -241,7 +245,7 @@ _WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
 _SETTINGS = {"as_memory_format": "memory_format", "as_layout": "layout"}
 
 
-def _atom(data: Any) -> Atom:
+def _atom(data: Any, place: str = "") -> Atom:
     ((kind, value),) = data.items()
     if kind == "as_none":
         return None
@@ -266,7 +270,7 @@ def _atom(data: Any) -> Atom:
     if kind == "as_device":
         return Setting("device")
     if kind == "as_graph":
-        return Body(_text(value["name"]), _graph(value["graph"]))
+        return Body(_text(value["name"]), _graph(value["graph"], place))
     raise ValueError(f"an argument of kind {kind!r}")
 
 

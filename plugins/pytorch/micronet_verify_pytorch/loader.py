@@ -1,0 +1,93 @@
+"""Exports source entries and answers for ``.pt2`` archives. Runs inside a sandboxed worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import fx
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify_pytorch.counter import bind_batch
+from micronet_verify_pytorch.program import Program, Ref, read_program
+from micronet_verify_pytorch.runner import Taken, build
+
+
+class PyTorchLoader:
+    """The ``Loader`` of PyTorch entries."""
+
+    def export(self, request: ExportRequest, folder: Path) -> str:
+        from micronet_verify_pytorch.exporting import export
+
+        return export(request, folder)
+
+    def predict(self, artifact: Path, inputs: NDArray[Any], batch_size: int, threads: int) -> Iterator[Answer]:
+        """One answer for each ``batch_size`` examples, whatever the model is fed at a time.
+
+        Raises ``SubmissionFault`` where the archive is not plain data, or the model does not accept the inputs.
+        """
+        torch.set_num_threads(threads)
+        program = read_program(artifact)
+        whole = bool(bind_batch(program))
+        _check_inputs(program, inputs)
+        taken = Taken()
+        module = build(program, taken)
+        for batch in as_batches(inputs, batch_size):
+            yield _answer(module, batch, taken, whole and not _branches(module))
+
+
+def _branches(module: fx.GraphModule) -> bool:
+    """A model that branches sees one example at a time, so that each goes its own way."""
+    return any(node.op == "call_module" for node in module.graph.nodes)
+
+
+def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
+    where = program.path.name
+    if len(program.inputs) != 1:
+        raise SubmissionFault(Problem(f"a model of {len(program.inputs)} inputs", "have one", where))
+    if len(program.graph.outputs) != 1 or not isinstance(program.graph.outputs[0], Ref):
+        advice = "return the scores alone from forward()"
+        raise SubmissionFault(Problem(f"a model of {len(program.graph.outputs)} outputs", "have one", where, advice))
+    meta = program.graph.metas[program.inputs[0]]
+    if meta.sizes[1:] != inputs.shape[1:]:
+        raise SubmissionFault(Problem(f"a model for examples of shape {meta.sizes[1:]}", f"take {inputs.shape[1:]}", where))
+    if meta.format is None or meta.format.name != inputs.dtype.name:
+        advice = "convert inside forward(), x.to(...), so that the conversion is part of what is judged"
+        raise SubmissionFault(Problem(f"a model for inputs of {meta.format}", f"take {inputs.dtype}", where, advice))
+
+
+def _answer(module: fx.GraphModule, batch: NDArray[Any], taken: Taken, whole: bool) -> Answer:
+    """Run one batch, or its examples one by one."""
+    if whole:
+        return Answer(_run(module, batch))
+    outputs: list[NDArray[Any]] = []
+    paths: dict[str, list[int]] = {}
+    for place in range(len(batch)):
+        outputs.append(_run(module, batch[place : place + 1]))
+        for name, index in taken.clear().items():
+            path = paths.setdefault(name, [])
+            path.extend([-1] * (place - len(path)))
+            path.append(index)
+    whole_paths = {name: (*path, *[-1] * (len(batch) - len(path))) for name, path in sorted(paths.items())}
+    return Answer(np.concatenate(outputs), whole_paths)
+
+
+def _run(module: fx.GraphModule, batch: NDArray[Any]) -> NDArray[Any]:
+    try:
+        with torch.inference_mode():
+            (output,) = module.forward(torch.from_numpy(np.array(batch)))
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise SubmissionFault(Problem(f"a model that fails on its inputs ({reason})", "answer")) from None
+    if not isinstance(output, torch.Tensor) or not output.shape or output.shape[0] != len(batch):
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise SubmissionFault(Problem(f"an output of shape {shape} for {len(batch)} examples", "have them on its first axis"))
+    if output.dtype not in (torch.float32, torch.float64):
+        # Wide integers are exact in float64 (up to 2⁵³), everything else in float32.
+        output = output.to(torch.float64 if output.dtype in (torch.int32, torch.int64) else torch.float32)
+    return output.numpy()  # type: ignore[no-any-return]
