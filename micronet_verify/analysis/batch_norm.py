@@ -15,7 +15,7 @@ from micronet_verify.analysis.constants import Array, Constant, derived, values_
 from micronet_verify.analysis.evaluate import mean_variance_scale
 from micronet_verify.analysis.live import consumers
 from micronet_verify.facts.graph import Graph, Node
-from micronet_verify.facts.shapes import text
+from micronet_verify.facts.shapes import number, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def channel_scale_and_shift(node: Node, pool: Mapping[str, Constant]) -> tuple[A
     mean, variance, scale, shift = ([None if c is None else values_of(c).reshape(-1) for c in statistics] + [None, None])[:4]
     if mean is None or variance is None:
         return None
-    a, c = mean_variance_scale(mean, variance, scale, shift, float(node.attributes["eps"]))  # type: ignore[arg-type]
+    a, c = mean_variance_scale(mean, variance, scale, shift, number(node.attributes, "eps"))
     return np.broadcast_to(a, mean.shape), np.broadcast_to(c, mean.shape)
 
 

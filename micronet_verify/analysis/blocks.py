@@ -42,7 +42,9 @@ def best_blocks(array: NDArray[Any], value_bits: int) -> Blocks:
     """The block shape with the fewest bits for ``value_bits``-bit values; single elements where nothing is better."""
     mask: Mask = np.asarray(array != 0)
     best = Blocks(tuple(mask.shape), (1,) * mask.ndim, mask.size, int(np.count_nonzero(mask)))
-    if mask.size in (0, best.kept):
+    zeros = mask.size - best.kept
+    # A block left out holds at least its size in zeros, so z zeros allow no blocks larger than z, nor save more than z values.
+    if zeros * zeros * value_bits <= mask.size:
         return best
     views = [mask]
     if mask.ndim > 2:

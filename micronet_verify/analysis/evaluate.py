@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Node, Value
-from micronet_verify.facts.shapes import integer, ints, text
+from micronet_verify.facts.shapes import integer, ints, number, text
 
 Array = NDArray[Any]
 
@@ -91,8 +91,8 @@ def quantized(node: Node, x: Array, scale: Array, zero: Array | None, result: Va
     scale, zero = spread(node, scale, x.shape), None if zero is None else spread(node, zero, x.shape)
     codes = np.rint(np.asarray(x, np.float64) / scale) + (0 if zero is None else zero)
     bits, signed = result.format.bits, result.format.family == "int"
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    low, high = node.attributes.get("low", low), node.attributes.get("high", high)  # type: ignore[assignment]
+    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    low, high = number(node.attributes, "low", least), number(node.attributes, "high", most)
     return np.clip(codes, low, high).astype(numpy_dtype(result.format))
 
 
@@ -101,7 +101,7 @@ def spread(node: Node, group: Array, shape: tuple[int, ...]) -> Array:
     group = np.asarray(group)
     axis, block = integer(node.attributes, "axis", -1), integer(node.attributes, "block", 0)
     if axis < 0 or group.size == 1:
-        return group.reshape(-1)[0]
+        return group.reshape(-1)[:1].reshape(())
     if block:
         return np.repeat(group, block, axis)[tuple(slice(size) for size in shape)]
     extents = [1] * len(shape)

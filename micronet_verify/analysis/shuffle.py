@@ -13,7 +13,7 @@ from math import prod
 
 from micronet_verify.analysis.live import consumers
 from micronet_verify.facts.graph import Graph, Node, Shape
-from micronet_verify.facts.shapes import ints, text
+from micronet_verify.facts.shapes import ints
 
 _CHAIN = frozenset({"identity", "reshape", "transpose", "cast"})
 
@@ -36,38 +36,59 @@ class Shuffle:
     moved: int
 
 
+Axes = list[list[Atom]]
+
+
 def find_shuffles(graph: Graph, constants: frozenset[str]) -> tuple[Shuffle, ...]:
-    """Every maximal chain of layout moves on activations that permutes elements within an axis."""
+    """Every activation that reaches a computation with the elements of an axis in another order.
+
+    Values carry their axes as atoms through layout moves; a permuted one is charged where something other than a
+    layout reads it, and counts as a new tensor from there on.
+    """
     readers = consumers(graph)
-    producer = {name: node for node in graph.nodes for name in node.outputs}
+    axes_of: dict[str, Axes | None] = {}
+    origin: dict[str, Shape] = {}
     found: list[Shuffle] = []
     for node in graph.nodes:
         if not _layout(node) or node.inputs[0] in constants:
             continue
-        onward = [reader for reader in readers.get(node.outputs[0], []) if _layout(reader)]
-        if onward and len(readers[node.outputs[0]]) == len(onward) and node.outputs[0] not in graph.outputs:
-            continue  # the chain goes on
-        chain = [node]
-        while (before := producer.get(chain[-1].inputs[0])) is not None and _layout(before):
-            chain.append(before)
-        shape = graph.values[chain[-1].inputs[0]].shape
-        axis = permuted_axis(shape, [(text(n.attributes, "op"), n) for n in reversed(chain)])
+        source, result = node.inputs[0], node.outputs[0]
+        if source not in axes_of:
+            origin[source], axes_of[source] = graph.values[source].shape, _fresh(graph.values[source].shape)
+        axes = _after(node, axes_of[source])
+        if axes is not None and not _needed_as_is(result, graph, readers):
+            axes_of[result], origin[result] = axes, origin[source]
+            continue
+        axis = None if axes is None else _permuted_axis(axes)
         if axis is not None:
-            found.append(Shuffle(node, shape[axis], prod(shape)))
+            found.append(Shuffle(node, origin[source][axis], prod(graph.values[result].shape)))
+        elif axes is not None:
+            axes_of[result], origin[result] = axes, origin[source]
     return tuple(found)
 
 
-def permuted_axis(shape: Shape, chain: list[tuple[str, Node]]) -> int | None:
-    """The original axis within which a chain of moves changes the order of elements, or ``None``."""
-    axes: list[list[Atom]] = [[Atom(axis, 1, size)] if size > 1 else [] for axis, size in enumerate(shape)]
-    for op, node in chain:
-        if op == "transpose":
-            axes = [axes[axis] for axis in ints(node.attributes, "perm")]
-        elif op == "reshape":
-            regrouped = _regroup([atom for atoms in axes for atom in atoms], ints(node.attributes, "shape"))
-            if regrouped is None:
-                return None
-            axes = regrouped
+def _needed_as_is(name: str, graph: Graph, readers: dict[str, list[Node]]) -> bool:
+    return name in graph.outputs or any(not _layout(reader) for reader in readers.get(name, []))
+
+
+def _fresh(shape: Shape) -> Axes:
+    return [[Atom(axis, 1, size)] if size > 1 else [] for axis, size in enumerate(shape)]
+
+
+def _after(node: Node, axes: Axes | None) -> Axes | None:
+    """The axes after one layout move; ``None`` where a reshape cuts across them."""
+    if axes is None or node.kind != "move":
+        return axes
+    op = node.attributes["op"]
+    if op == "transpose":
+        return [axes[axis] for axis in ints(node.attributes, "perm")]
+    if op == "reshape":
+        return _regroup([atom for atoms in axes for atom in atoms], ints(node.attributes, "shape"))
+    return axes
+
+
+def _permuted_axis(axes: Axes) -> int | None:
+    """The original axis whose elements lie in another order within one axis, or ``None``."""
     for atoms in axes:
         for index, atom in enumerate(atoms):
             # Within an axis, coarse steps come before fine ones; a later, coarser atom of the same axis is out of order.
@@ -76,10 +97,10 @@ def permuted_axis(shape: Shape, chain: list[tuple[str, Node]]) -> int | None:
     return None
 
 
-def _regroup(atoms: list[Atom], shape: Shape) -> list[list[Atom]] | None:
+def _regroup(atoms: list[Atom], shape: Shape) -> Axes | None:
     """Atoms dealt out to the axes of ``shape``, cut where an axis ends inside one; ``None`` if they do not factor."""
     rest = list(reversed(atoms))
-    axes: list[list[Atom]] = []
+    axes: Axes = []
     for size in shape:
         taken: list[Atom] = []
         needed = size

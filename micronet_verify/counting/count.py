@@ -29,7 +29,7 @@ from micronet_verify.counting.storage import Inventory, storage_lines
 from micronet_verify.counting.work import Work, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Node, Value
-from micronet_verify.facts.shapes import integer
+from micronet_verify.facts.shapes import integer, number
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
 from micronet_verify.track.rules import CountingRules
@@ -188,8 +188,8 @@ def _take_stock(inventory: Inventory, node: Node, operands: Operands) -> None:
 
 
 def _take_literals(inventory: Inventory, node: Node) -> None:
-    if node.kind == "normalise":
-        inventory.literal(float(node.attributes["eps"]), "eps") if not _is_batch_norm(node) else None  # type: ignore[arg-type]
+    if node.kind == "normalise" and not _is_batch_norm(node):
+        inventory.literal(number(node.attributes, "eps"), "eps")
     if node.kind != "elementwise":
         return
     op = str(node.attributes["op"])
@@ -197,9 +197,9 @@ def _take_literals(inventory: Inventory, node: Node) -> None:
         if isinstance(literal, float):
             inventory.literal(literal, op)
         else:
-            number = node.attributes.get(literal, DEFAULTS.get((op, literal)))
-            if isinstance(number, int | float):
-                inventory.literal(float(number), f"{op} {literal}")
+            stated = node.attributes.get(literal, DEFAULTS.get((op, literal)))
+            if isinstance(stated, int | float):
+                inventory.literal(float(stated), f"{op} {literal}")
 
 
 def _count_shuffles(counting: _Counting, graph: Graph, constants: frozenset[str], operands: Operands, times: Fraction) -> None:

@@ -54,6 +54,12 @@ def integer(attributes: Attributes, name: str, default: int = 0) -> int:
     return value
 
 
+def number(attributes: Attributes, name: str, default: float = 0.0) -> float:
+    value = attributes.get(name, default)
+    assert isinstance(value, int | float)
+    return float(value)
+
+
 def text(attributes: Attributes, name: str) -> str:
     value = attributes[name]
     assert isinstance(value, str)

@@ -246,6 +246,13 @@ def test_O9_a_shuffle_cannot_hide_behind_a_relu() -> None:
     assert operations(ledger, "multiply") == 8 * 4 + 8 * 4
 
 
+def test_O9_a_shuffle_that_two_branches_read_is_charged_once() -> None:
+    net = Net.new()
+    y = shuffle(net, net.input(1, 8, 2, 2), 2)
+    out = net.b.elementwise("add", y, net.b.elementwise("relu", y))  # type: ignore[arg-type]
+    assert operations(net.ledger(out), "multiply") == 8 * 4 + 8 * 4
+
+
 def test_O9_the_free_reading() -> None:
     net = Net.new()
     ledger = net.ledger(shuffle(net, net.input(1, 116, 28, 28), 2), rules=CountingRules(permutation="free"))
