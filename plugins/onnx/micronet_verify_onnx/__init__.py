@@ -1,0 +1,37 @@
+"""The ONNX plugin: hands over the framework, and imports neither onnx nor onnxruntime until a worker needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.framework.protocols import Counter, Framework, Loader
+
+
+@hookimpl
+def micronet_framework() -> Framework:
+    return Framework("onnx", (".onnx",), _loader, _counter, _version)
+
+
+def _loader() -> Loader:
+    from micronet_verify_onnx.loader import OnnxLoader
+
+    return OnnxLoader()
+
+
+def _counter() -> Counter:
+    from micronet_verify_onnx.counter import OnnxCounter
+
+    return OnnxCounter()
+
+
+def _version() -> Mapping[str, str | None]:
+    return {package: _installed(package) for package in ("onnx", "onnxruntime")}
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

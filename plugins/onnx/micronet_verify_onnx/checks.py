@@ -1,0 +1,73 @@
+"""Whether a file is a model that this plugin and onnxruntime can read at all: versions, domains, inputs."""
+
+from __future__ import annotations
+
+import onnx
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.graph import Shape
+
+# onnxruntime 1.31 reads no newer ones (measured); opsets below 7 broadcast by attribute and are not guaranteed there.
+NEWEST_IR, NEWEST_OPSET, OLDEST_OPSET = 13, 26, 7
+_RE_EXPORT = f"export with opset_version={OLDEST_OPSET} to {NEWEST_OPSET} and ir_version≤{NEWEST_IR}, or use onnx.version_converter"
+
+
+def plain(domain: str) -> str:
+    """A domain's one spelling: ONNX's own operators are in ``""``, also called ``ai.onnx``."""
+    return "" if domain == "ai.onnx" else domain
+
+
+def check_model(model: onnx.ModelProto, name: str) -> dict[str, int]:
+    """The opset version of every domain. Raises ``SubmissionFault`` for a model that is too new, too old or incomplete."""
+    problems = []
+    if not model.HasField("graph"):
+        problems.append(Problem("a file without a graph", "be a complete ONNX model", name))
+    if model.ir_version > NEWEST_IR:
+        problems.append(Problem(f"an ONNX file of IR version {model.ir_version}", f"be at most {NEWEST_IR}", name, _RE_EXPORT))
+    if model.ir_version < 3:
+        problems.append(Problem(f"an ONNX file of IR version {model.ir_version}", "be at least 3", name, _RE_EXPORT))
+    opsets: dict[str, int] = {}
+    for entry in model.opset_import:
+        if opsets.setdefault(plain(entry.domain), entry.version) != entry.version:
+            problems.append(Problem(f"two opsets for the domain {plain(entry.domain)!r}", "have one", name))
+    if not opsets:
+        problems.append(Problem("a model that names no opset", "be a complete ONNX model", name))
+    elif "" in opsets and not OLDEST_OPSET <= opsets[""] <= NEWEST_OPSET:
+        problems.append(Problem(f"ONNX opset {opsets['']}", f"be {OLDEST_OPSET} to {NEWEST_OPSET}", name, _RE_EXPORT))
+    if len(model.training_info):
+        problems.append(Problem("a model with training information", "be an inference model", name))
+    if problems:
+        raise SubmissionFault(problems)
+    return opsets
+
+
+def input_shape(info: onnx.ValueInfoProto) -> Shape:
+    """The shape of a graph input for one example; the first axis is the batch. Raises ``SubmissionFault``."""
+    where = f"input {info.name!r}"
+    if not info.type.HasField("tensor_type"):
+        raise SubmissionFault(Problem("an input that is no tensor", "be a tensor", where))
+    declared = info.type.tensor_type
+    if not declared.HasField("shape") or not declared.shape.dim:
+        raise SubmissionFault(Problem("an input without a batch axis", "have a shape whose first axis is the batch", where))
+    problems, shape = [], [1]
+    for axis, dim in enumerate(declared.shape.dim):
+        fixed = dim.dim_value if dim.HasField("dim_value") else None
+        if axis == 0:
+            if fixed not in (None, 1):
+                problems.append(Problem(f"a fixed batch of {fixed}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
+        elif fixed is None:
+            problems.append(
+                Problem(
+                    f"a free axis {axis} ({dim.dim_param or 'unnamed'})",
+                    "have a fixed size",
+                    where,
+                    "export with fixed sizes; only the batch may be free",
+                )
+            )
+        elif fixed < 1:
+            problems.append(Problem(f"size {fixed} on axis {axis}", "be at least 1", where))
+        else:
+            shape.append(fixed)
+    if problems:
+        raise SubmissionFault(problems)
+    return tuple(shape)

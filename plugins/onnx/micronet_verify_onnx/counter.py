@@ -1,0 +1,23 @@
+"""The counter: an ``.onnx`` file as a neutral graph, read as data; nothing of it is executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify_onnx.skeleton import Skeleton
+from micronet_verify_onnx.translate import Translator
+
+
+class OnnxCounter:
+    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+        """The model as a neutral graph for one example. Large tensors stay in the file or its external data.
+
+        Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
+        """
+        try:
+            return Translator(Skeleton(artifact), builder).graph()
+        except UnicodeDecodeError:
+            raise SubmissionFault(Problem("names that are no UTF-8 text", "be text", artifact.name)) from None

@@ -1,0 +1,150 @@
+"""The loader: runs an ``.onnx`` file with onnxruntime on the CPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify_onnx.checks import check_model, plain
+from micronet_verify_onnx.op_table import BREVITAS, QONNX
+from micronet_verify_onnx.skeleton import Skeleton
+from micronet_verify_onnx.tensors import TensorReader
+
+_INPUT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensor(float)": "float32",
+        "tensor(float16)": "float16",
+        "tensor(double)": "float64",
+        "tensor(int64)": "int64",
+        "tensor(int32)": "int32",
+        "tensor(int8)": "int8",
+        "tensor(uint8)": "uint8",
+    }
+)
+_OUTPUT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
+
+
+class OnnxLoader:
+    def export(self, request: ExportRequest, folder: Path) -> str:
+        """ONNX entries hand in the file: raises ``SubmissionFault``."""
+        raise SubmissionFault(Problem("an ONNX entry in source form", "hand in the .onnx file itself", request.entry_point))
+
+    def predict(self, artifact: Path, inputs: NDArray[Any], batch_size: int, threads: int) -> Iterator[Answer]:
+        """The model's first output for ``inputs`` [examples, …], batch by batch, as float32 or float64.
+
+        A model of fixed batch 1 is fed one example at a time and its answers are joined into the batch. Of several
+        outputs the first is the answer. Raises ``SubmissionFault`` where the model does not load, does not accept the
+        inputs, fails on them, or answers with no floats.
+        """
+        _check_file(artifact)
+        session = _session(artifact, threads)
+        name, shape, dtype = _input(session, inputs)
+        output = _output(session)
+        one_by_one = isinstance(shape[0], int)
+        for batch in as_batches(inputs, batch_size):
+            fed = batch if batch.dtype == dtype else batch.astype(dtype)
+            if one_by_one:
+                rows = [_run(session, output, name, fed[index : index + 1]) for index in range(len(fed))]
+                outputs = np.concatenate(rows) if all(row.ndim for row in rows) else rows[0]
+            else:
+                outputs = _run(session, output, name, fed)
+            if outputs.ndim == 0 or len(outputs) != len(fed):
+                raise SubmissionFault(
+                    Problem(f"an output of shape {outputs.shape} for {len(fed)} examples", f"have {len(fed)} rows", f"output {output!r}")
+                )
+            yield Answer(outputs.astype(np.float32) if outputs.dtype == np.float16 else outputs)
+
+
+def _check_file(artifact: Path) -> None:
+    """Versions, operators that onnxruntime lacks, and where every tensor's bytes lie: onnxruntime believes more than it should."""
+    skeleton = Skeleton(artifact)
+    check_model(skeleton.model, artifact.name)
+    nodes = [*skeleton.model.graph.node, *(node for function in skeleton.model.functions for node in function.node)]
+    foreign = sorted({node.op_type for node in nodes if plain(node.domain) in (QONNX, BREVITAS)})
+    if foreign:
+        raise SubmissionFault(
+            Problem(
+                f"a model with QONNX operators ({', '.join(foreign)})",
+                "be plain ONNX to be run: onnxruntime has no QONNX operators",
+                artifact.name,
+                "export it as QCDQ (QuantizeLinear, Clip, DequantizeLinear), which counts the same",
+            )
+        )
+    reader = TensorReader(skeleton)
+    for tensor in skeleton.tensors():
+        if tensor.data_location == TensorProto.EXTERNAL:
+            reader.read(tensor, f"tensor {tensor.name!r}")
+
+
+def _session(artifact: Path, threads: int) -> Any:
+    # onnxruntime writes telemetry files when it is imported, unless told before.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        _fault(error, "a model that onnxruntime does not load", "load")
+
+
+def _input(session: Any, inputs: NDArray[Any]) -> tuple[str, Sequence[int | str | None], np.dtype[Any]]:
+    """The model's one input: its name, declared shape and the type to feed."""
+    given = session.get_inputs()
+    if len(given) != 1:
+        raise SubmissionFault(Problem(f"a model with {len(given)} inputs", "have one"))
+    name, shape, kind = given[0].name, given[0].shape, given[0].type
+    where = f"input {name!r}"
+    if kind not in _INPUT_TYPES:
+        raise SubmissionFault(Problem(f"an input of type {kind}", f"be one of {', '.join(_INPUT_TYPES)}", where))
+    dtype = np.dtype(_INPUT_TYPES[kind])
+    if (
+        not shape
+        or len(shape) != inputs.ndim
+        or any(isinstance(w, int) and w != n for w, n in zip(shape[1:], inputs.shape[1:], strict=True))
+    ):
+        raise SubmissionFault(Problem(f"an input of shape {_written(shape)}", f"take examples of shape {inputs.shape[1:]}", where))
+    if isinstance(shape[0], int) and shape[0] != 1:
+        raise SubmissionFault(Problem(f"a fixed batch of {shape[0]}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
+    if (dtype.kind == "f") != (inputs.dtype.kind == "f"):
+        raise SubmissionFault(Problem(f"an input of type {dtype}", f"accept {inputs.dtype}, which the track feeds", where))
+    return name, shape, dtype
+
+
+def _written(shape: Sequence[int | str | None]) -> str:
+    return f"({', '.join('batch' if axis == 0 and not isinstance(size, int) else str(size) for axis, size in enumerate(shape))})"
+
+
+def _output(session: Any) -> str:
+    found = session.get_outputs()
+    if not found or found[0].type not in _OUTPUT_TYPES:
+        kind = found[0].type if found else "none"
+        raise SubmissionFault(Problem(f"a first output of type {kind}", f"be one of {', '.join(_OUTPUT_TYPES)}"))
+    return str(found[0].name)
+
+
+def _run(session: Any, output: str, name: str, batch: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return np.asarray(session.run([output], {name: batch})[0])
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        _fault(error, "a model that fails on an input", f"answer inputs of shape {batch.shape}")
+
+
+def _fault(error: Exception, got: str, should: str) -> NoReturn:
+    """The essential sentence of an onnxruntime error: what follows its code and the place in its own source."""
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if text.startswith("[ONNXRuntimeError]"):
+        text = text.split(" : ", 3)[-1]
+    raise SubmissionFault(Problem(f"{got}: {text[:300]}", should)) from None

@@ -1,0 +1,85 @@
+"""Constants in every form, fills, sequences."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from micronet_verify_onnx.formats import element_type
+from micronet_verify_onnx.op import Op, Result
+from micronet_verify_onnx.operands import Operand, folded
+from micronet_verify_onnx.ops_index import MOST_GENERATED
+from micronet_verify_onnx.tensors import Stored, stored_array
+
+_FORMS = ("value", "sparse_value", "value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings")
+
+
+def constant(op: Op) -> Operand:
+    """Constant: a tensor, sparse or not, one number or a list of them."""
+    given = [name for name in _FORMS if op.attribute(name) is not None]
+    if len(given) != 1:
+        op.refuse(f"a Constant with {given or 'no value'}", "have one value")
+    form = given[0]
+    if form in ("value_string", "value_strings"):
+        op.refuse("a Constant of text", "be of numbers")
+    label = op.node.output[0]
+    if any(attribute.ref_attr_name for attribute in op.node.attribute):
+        # The value comes from the call: another call has another one.
+        from micronet_verify_onnx.operands import stored
+
+        return stored(op.builder, _value(op, form), label)
+    return op.translator.constant(op.node, label, lambda: _value(op, form))
+
+
+def _value(op: Op, form: str) -> Stored:
+    if form == "value":
+        found = op.tensor(form)
+        assert found is not None
+        return found
+    attribute = op.attribute(form)
+    assert attribute is not None
+    if form == "sparse_value":
+        return op.scope.reader.sparse(attribute.sparse_tensor, op.where)
+    if form == "value_floats":
+        return op.scope.reader.floats(attribute, op.where)
+    if form == "value_float":
+        return stored_array(np.array(attribute.f, np.float32))
+    return stored_array(np.array(attribute.i if form == "value_int" else list(attribute.ints), np.int64))
+
+
+def constant_of_shape(op: Op) -> Result:
+    """A fill is one stored number, expanded."""
+    shape = op.known_ints(0)
+    if min(shape, default=0) < 0:
+        op.refuse(f"a fill of shape {shape}", "have sizes of at least 0")
+    fill = op.tensor("value") or stored_array(np.zeros(1, np.float32))
+    if fill.numel != 1:
+        op.refuse(f"a fill of {fill.numel} values", "have one")
+    number = fill.load().reshape(-1)[0]
+    return op.expand(op.builder.scalar(number.item(), fill.format), shape)
+
+
+def range_(op: Op) -> Operand:
+    """A sequence with constant bounds is stored as its values (rule S2)."""
+    start, limit, delta = (op.known(index, "a bound").reshape(-1)[0].item() for index in range(3))
+    count = math.ceil((limit - start) / delta) if delta and math.isfinite((limit - start) / delta) else -1
+    if delta == 0 or count > MOST_GENERATED:
+        op.refuse(f"a sequence of {start} to {limit} by {delta}", f"have at most {MOST_GENERATED:,} numbers")
+    dtype = op.known(0, "a bound").dtype
+    return folded(op.builder, (start + delta * np.arange(max(count, 0))).astype(dtype), op.node.output[0])
+
+
+def eye_like(op: Op) -> Operand:
+    """The identity matrix, stored."""
+    shape = op.required(0).shape
+    if len(shape) != 2 or math.prod(shape) > MOST_GENERATED:
+        op.refuse(f"an identity of shape {shape}", f"be a matrix of at most {MOST_GENERATED:,} elements")
+    fmt = element_type(op.integer("dtype"), op.where).format if op.attribute("dtype") is not None else op.required(0).format
+    value = op.builder.constant(np.eye(*shape, k=op.integer("k", 0)), "identity", fmt)
+    return Operand(value.shape, value.format, None, value=value, static=True)
+
+
+def shape_only(op: Op) -> Operand:
+    """Shape, Size and NonZero describe tensors: they are folded, or the data decides them."""
+    op.refuse(f"{op.kind} of something that the data decides", "be constant", "fixed shapes are counted: export with constant shapes")

@@ -1,0 +1,148 @@
+"""Functions element by element: arithmetic, comparison, logic and activations."""
+
+from __future__ import annotations
+
+from micronet_verify.facts.formats import BOOL
+from micronet_verify.facts.graph import Value
+from micronet_verify_onnx.op import Op, Rule
+
+
+def unary(function: str) -> Rule:
+    """A function of one tensor that has no parameters."""
+
+    def rule(op: Op) -> Value:
+        return op.elementwise(function, op.x())
+
+    return rule
+
+
+def binary(function: str) -> Rule:
+    def rule(op: Op) -> Value:
+        return op.elementwise(function, op.x(0), op.x(1))
+
+    return rule
+
+
+def bitwise(function: str) -> Rule:
+    """Bitwise logic keeps the operands' type."""
+
+    def rule(op: Op) -> Value:
+        operands = [op.x(index) for index in range(len(op.operands))]
+        return op.elementwise(function, *operands, fmt=operands[0].format)
+
+    return rule
+
+
+def chain(function: str) -> Rule:
+    """A function of any number of tensors, two at a time: Sum, Max, Min."""
+
+    def rule(op: Op) -> Value:
+        result = op.x(0)
+        for index in range(1, len(op.operands)):
+            result = op.elementwise(function, result, op.x(index))
+        return result
+
+    return rule
+
+
+def mean(op: Op) -> Value:
+    """The sum of the operands times 1/n."""
+    total = chain("add")(op)
+    assert isinstance(total, Value)
+    count = len(op.operands)
+    return total if count == 1 else op.elementwise("mul", total, op.scalar(1 / count, total))
+
+
+def activation(function: str, **defaults: float) -> Rule:
+    """A function whose parameters are attributes, by the names of ``facts/functions``; ``defaults`` are ONNX's."""
+
+    def rule(op: Op) -> Value:
+        return op.elementwise(function, op.x(), fmt=None, **{name: op.number(name, default) for name, default in defaults.items()})
+
+    return rule
+
+
+def gelu(op: Op) -> Value:
+    mode = op.text("approximate", "none")
+    if mode not in ("none", "tanh"):
+        op.refuse(f"approximate={mode!r}", "be none or tanh")
+    return op.elementwise("gelu_tanh" if mode == "tanh" else "gelu", op.x())
+
+
+def swish(op: Op) -> Value:
+    """x·sigmoid(alpha·x); with alpha 1 it is silu."""
+    return sigmoid_weighted(op, op.x(), op.number("alpha", 1.0))
+
+
+def sigmoid_weighted(op: Op, x: Value, alpha: float) -> Value:
+    if alpha == 1:
+        return op.elementwise("silu", x)
+    return op.elementwise("mul", x, op.elementwise("sigmoid", op.elementwise("mul", x, op.scalar(alpha, x))))
+
+
+def shrink(op: Op) -> Value:
+    """Hard shrink has no bias; soft shrink has the threshold as its bias."""
+    threshold, bias = op.number("lambd", 0.5), op.number("bias", 0.0)
+    if bias not in (0.0, threshold):
+        op.refuse(f"Shrink with lambd={threshold} and bias={bias}", "have a bias of 0 (hard) or lambd (soft)")
+    return op.elementwise("hard_shrink" if bias == 0 else "soft_shrink", op.x(), alpha=threshold)
+
+
+def clip(op: Op) -> Value:
+    """Clip between constant bounds is one clip; bounds from the data are a max and a min."""
+    x = op.x()
+    if op.version < 11:
+        low, high = (op.number(name, 0.0) if op.attribute(name) is not None else None for name in ("min", "max"))
+        return bounded(op, x, low, high)
+    bounds = [op.required(index) if op.has(index) else None for index in (1, 2)]
+    if all(bound is None or bound.known is not None for bound in bounds):
+        low, high = (_number(bound.known) if bound is not None else None for bound in bounds)
+        return bounded(op, x, low, high)
+    for function, bound in zip(("max", "min"), bounds, strict=True):
+        if bound is not None:
+            x = op.elementwise(function, x, bound.value)
+    return x
+
+
+def _number(array: object) -> float:
+    import numpy as np
+
+    found = np.asarray(array).reshape(-1)[0]
+    # A float32 bound as the shortest decimal that gives it back, like attributes.
+    return float(str(found)) if found.dtype.kind == "f" else int(found)
+
+
+def bounded(op: Op, x: Value, low: float | None, high: float | None) -> Value:
+    """Bounds that every number satisfies are none (exporters write ±3.4e38)."""
+    low = None if low is not None and low <= -3.4e38 else low
+    high = None if high is not None and high >= 3.4e38 else high
+    return x if low is None and high is None else op.elementwise("clip", x, low=low, high=high)
+
+
+def power(op: Op) -> Value:
+    """x² is a square; other exponents are ``pow``."""
+    exponent = op.required(1).known
+    if exponent is not None and exponent.size == 1:
+        number = float(exponent.reshape(-1)[0])
+        if number == 2:
+            return op.elementwise("square", op.x())
+        if number == 1:
+            return op.emit("move", op.x(), op="identity")
+    return op.elementwise("pow", op.x(0), op.x(1), fmt=op.x(0).format)
+
+
+def prelu(op: Op) -> Value:
+    return op.elementwise("prelu", op.x(0), op.x(1))
+
+
+def where(op: Op) -> Value:
+    return op.elementwise("where", op.x(0), op.x(1), op.x(2))
+
+
+def shift(op: Op) -> Value:
+    """A shift by n bits is one bitwise operation, priced like the multiply by 2ⁿ that it is."""
+    return op.elementwise("mul", op.x(0), op.x(1))
+
+
+def logical_not(op: Op) -> Value:
+    return op.elementwise("not", op.x(), fmt=BOOL)

@@ -1,0 +1,237 @@
+"""Operators that move data and compute nothing: views, slices, concatenation, padding, copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.facts.shapes import broadcast
+from micronet_verify_onnx.formats import element_type
+from micronet_verify_onnx.op import Op, Result
+
+
+def identity(op: Op) -> Result:
+    return op.required(0)
+
+
+def dropout(op: Op) -> Result:
+    """Dropout in inference is the identity."""
+    if op.version >= 12 and op.has(2) and op.known(2, "training_mode").any():
+        op.refuse("dropout in training mode", "be exported for inference", "call model.eval() before the export")
+    return op.required(0)
+
+
+def cast(op: Op) -> Result:
+    """Cast: another format, or none."""
+    return _cast(op, element_type(op.integer("to"), op.where).format.name)
+
+
+def cast_like(op: Op) -> Result:
+    return _cast(op, op.required(1).format.name)
+
+
+def _cast(op: Op, name: str) -> Result:
+    from micronet_verify.facts.formats import numeric_format
+
+    x = op.required(0)
+    return x if x.format.name == name else op.emit("move", x.value, op="cast", fmt=numeric_format(name))
+
+
+def reshape(op: Op) -> Result:
+    """Reshape: 0 keeps a size, −1 is what remains."""
+    x = op.required(0)
+    wanted = list(op.known_ints(1))
+    for axis, size in enumerate(wanted):
+        if size == 0 and not op.integer("allowzero", 0):
+            if axis >= len(x.shape):
+                op.refuse(f"a 0 on axis {axis} of a tensor of {len(x.shape)} axes", "stand for an axis that there is")
+            wanted[axis] = x.shape[axis]
+    return _reshaped(op, x.value, wanted)
+
+
+def _reshaped(op: Op, x: Value, wanted: list[int]) -> Value:
+    if wanted.count(-1) > 1 or min(wanted, default=0) < -1:
+        op.refuse(f"the shape {tuple(wanted)}", "have sizes and at most one −1")
+    if -1 in wanted:
+        rest = math.prod(size for size in wanted if size != -1)
+        if not rest or x.numel % rest:
+            op.refuse(
+                f"a reshape of {x.shape} to {tuple(wanted)}", f"keep {x.numel:,} elements", "only the batch may be free, and it is 1 here"
+            )
+        wanted[wanted.index(-1)] = x.numel // rest
+    return op.builder.reshape(x, wanted)
+
+
+def flatten(op: Op) -> Value:
+    x, axis = op.x(), op.integer("axis", 1)
+    axis = axis + len(x.shape) if axis < 0 else axis
+    return op.builder.reshape(x, (math.prod(x.shape[:axis]), math.prod(x.shape[axis:])))
+
+
+def _axes(op: Op) -> tuple[int, ...] | None:
+    """Axes as an attribute, from opset 13 on as an operand."""
+    if op.version < 13:
+        return op.integers("axes") if op.attribute("axes") is not None else None
+    return op.known_ints(1, what="axes") if op.has(1) else None
+
+
+def squeeze(op: Op) -> Value:
+    x, axes = op.x(), _axes(op)
+    gone = {axis for axis, size in enumerate(x.shape) if size == 1} if axes is None else {op.axis(axis, len(x.shape)) for axis in axes}
+    if any(x.shape[axis] != 1 for axis in gone):
+        op.refuse(f"a squeeze of axes {sorted(gone)} of {x.shape}", "be axes of size 1")
+    return op.builder.reshape(x, tuple(size for axis, size in enumerate(x.shape) if axis not in gone))
+
+
+def unsqueeze(op: Op) -> Value:
+    x, axes = op.x(), _axes(op) or ()
+    rank = len(x.shape) + len(axes)
+    new = {op.axis(axis, rank) for axis in axes}
+    if len(new) != len(axes):
+        op.refuse(f"axes {axes}", "be distinct")
+    sizes = iter(x.shape)
+    return op.builder.reshape(x, tuple(1 if axis in new else next(sizes) for axis in range(rank)))
+
+
+def transpose(op: Op) -> Value:
+    x = op.x()
+    return op.builder.transpose(x, op.integers("perm", tuple(reversed(range(len(x.shape))))))
+
+
+def concat(op: Op) -> Result:
+    """Concat; empty pieces of shape [0] are left out, as exporters write them."""
+    parts = [op.required(index) for index in range(len(op.operands))]
+    kept = [part for part in parts if part.numel or len(part.shape) != 1] or parts[:1]
+    axis = op.axis(op.integer("axis"), len(kept[0].shape))
+    return kept[0] if len(kept) == 1 else op.emit("move", *(part.value for part in kept), op="concat", axis=axis)
+
+
+def split(op: Op) -> tuple[Result, ...]:
+    """Split into given sizes, else into as many equal pieces as there are results; the last may be smaller."""
+    x, count = op.required(0), len(op.node.output)
+    axis = op.axis(op.integer("axis", 0), len(x.shape))
+    sizes = op.known_ints(1, (), "sizes") if op.version >= 13 else op.integers("split", ())
+    if not sizes:
+        count = op.integer("num_outputs", count)
+        step = -(-x.shape[axis] // count)
+        sizes = tuple(max(0, min(step, x.shape[axis] - index * step)) for index in range(count))
+    if len(sizes) == 1:
+        return (x,)
+    return op.builder.emit_many("move", (x.value,), (x.format,) * len(sizes), op="split", axis=axis, sizes=tuple(sizes))
+
+
+def slice_(op: Op) -> Result:
+    """Slice; a negative step reads backwards, which is a flip of a slice."""
+    x = op.required(0)
+    rank = len(x.shape)
+    if op.version < 10:
+        starts, ends = op.integers("starts"), op.integers("ends")
+        axes, steps = op.integers("axes", tuple(range(len(starts)))), (1,) * len(starts)
+    else:
+        starts, ends = op.known_ints(1, what="starts"), op.known_ints(2, what="ends")
+        axes = op.known_ints(3, tuple(range(len(starts))), "axes")
+        steps = op.known_ints(4, (1,) * len(starts), "steps")
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        op.refuse(f"starts {starts}, ends {ends}, axes {axes} and steps {steps}", "be of one length, with steps other than 0")
+    axes = tuple(op.axis(axis, rank) for axis in axes)
+    if len(set(axes)) != len(axes):
+        op.refuse(f"axes {axes}", "be distinct")
+    cuts, flips = [], []
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        chosen = _indices(x.shape[axis], start, end, step)
+        if step < 0 and len(chosen) > 1:
+            flips.append(axis)
+        chosen = chosen[::-1] if step < 0 else chosen
+        cuts.append((axis, chosen.start, chosen[-1] + 1, chosen.step) if len(chosen) else (axis, 0, 0, 1))
+    cuts = [cut for cut in sorted(cuts) if cut[1:] != (0, x.shape[cut[0]], 1)]
+    if not cuts and not flips:
+        return x
+    y = x.value
+    if cuts:
+        axes_, starts_, ends_, steps_ = (tuple(column) for column in zip(*cuts, strict=True))
+        y = op.emit("move", y, op="slice", axes=axes_, starts=starts_, ends=ends_, steps=steps_)
+    for axis in sorted(flips):
+        y = op.emit("permute", y, op="flip", axis=axis)
+    return y
+
+
+def _indices(size: int, start: int, end: int, step: int) -> range:
+    """The chosen places; bounds count from the end where negative and are clamped, as in ONNX Slice."""
+    start = start + size if start < 0 else start
+    end = end + size if end < 0 else end
+    if step > 0:
+        return range(min(max(start, 0), size), min(max(end, 0), size), step)
+    return range(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
+
+
+def pad(op: Op) -> Result:
+    """Pad: constant, reflected, repeated or wrapped, in each case elements are copied."""
+    x, mode = op.required(0), op.text("mode", "constant")
+    rank = len(x.shape)
+    if mode not in ("constant", "reflect", "edge", "wrap"):
+        op.refuse(f"mode {mode!r}", "be constant, reflect, edge or wrap")
+    if op.version < 11:
+        padding, fill = op.integers("pads"), op.number("value", 0.0)
+    else:
+        padding = op.known_ints(1, what="padding")
+        fill = float(op.known(2, "a fill value").reshape(-1)[0]) if op.has(2) and op.required(2).numel else 0.0
+    axes = tuple(op.axis(axis, rank) for axis in op.known_ints(3, tuple(range(rank)), "axes"))
+    if len(padding) != 2 * len(axes):
+        op.refuse(f"{len(padding)} paddings for {len(axes)} axes", "be two per axis")
+    spread = [0] * (2 * rank)
+    for index, axis in enumerate(axes):
+        spread[axis], spread[rank + axis] = padding[index], padding[len(axes) + index]
+    if not any(spread):
+        return x
+    return op.emit("move", x.value, op="pad", padding=tuple(spread), value=fill if math.isfinite(fill) else 0.0)
+
+
+def expand(op: Op) -> Result:
+    x = op.required(0)
+    shape = broadcast(x.shape, op.known_ints(1))
+    return x if shape == x.shape else op.expand(x.value, shape)
+
+
+def tile(op: Op) -> Result:
+    x, repeats = op.required(0), op.known_ints(1, what="repeats")
+    return x if set(repeats) <= {1} else op.emit("move", x.value, op="tile", repeats=repeats)
+
+
+def depth_to_space(op: Op) -> Value:
+    """[N, C, H, W] to [N, C/b², H·b, W·b]; the mode says whether the block is the outer (DCR) or inner part of C."""
+    x, b, mode = op.x(), op.integer("blocksize"), op.text("mode", "DCR")
+    n, c, h, w = _image(op, x, b)
+    if mode not in ("DCR", "CRD") or c % (b * b):
+        op.refuse(f"mode {mode!r} and {c} channels in blocks of {b}", "be DCR or CRD, and blocks² a divisor of the channels")
+    inner = c // (b * b)
+    shape, perm = ((n, b, b, inner, h, w), (0, 3, 4, 1, 5, 2)) if mode == "DCR" else ((n, inner, b, b, h, w), (0, 1, 4, 2, 5, 3))
+    return _through(op, x, shape, perm, (n, inner, h * b, w * b))
+
+
+def space_to_depth(op: Op) -> Value:
+    """[N, C, H, W] to [N, C·b², H/b, W/b]."""
+    x, b = op.x(), op.integer("blocksize")
+    n, c, h, w = _image(op, x, b)
+    if h % b or w % b:
+        op.refuse(f"{h}×{w} in blocks of {b}", "be a multiple")
+    return _through(op, x, (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4), (n, c * b * b, h // b, w // b))
+
+
+def _image(op: Op, x: Value, block: int) -> Shape:
+    if len(x.shape) != 4 or block < 1:
+        op.refuse(f"a tensor of shape {x.shape} in blocks of {block}", "be [N, C, H, W], and blocks at least 1")
+    return x.shape
+
+
+def _through(op: Op, x: Value, shape: Shape, perm: Sequence[int], out: Shape) -> Value:
+    return op.builder.reshape(op.builder.transpose(op.builder.reshape(x, shape), perm), out)
+
+
+def reverse_sequence(op: Op) -> Value:
+    """ReverseSequence of whole sequences is a flip of the time axis."""
+    x, lengths = op.x(), op.known_ints(1, what="sequence lengths")
+    axis = op.integer("time_axis", 0)
+    if any(length != x.shape[axis] for length in lengths):
+        op.refuse(f"a reversal of {lengths} of {x.shape[axis]} steps", "be of whole sequences")
+    return op.emit("permute", x, op="flip", axis=axis)

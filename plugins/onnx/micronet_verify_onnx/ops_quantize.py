@@ -1,0 +1,252 @@
+"""Quantization as ONNX writes it: QuantizeLinear and DequantizeLinear, integer products, and QLinear operators.
+
+Every spelling becomes quantize and dequantize nodes around the ordinary operator, so that one network has one graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+
+from micronet_verify.facts.formats import INT32, NumericFormat, numeric_format
+from micronet_verify.facts.graph import Value
+from micronet_verify_onnx.checks import plain
+from micronet_verify_onnx.formats import element_type
+from micronet_verify_onnx.op import Op, Result, Rule
+from micronet_verify_onnx.operands import Operand, computed
+from micronet_verify_onnx.ops_linear import convolution
+
+UINT8 = numeric_format("uint8")
+
+
+def quantize_linear(op: Op) -> Value:
+    """QuantizeLinear; a Clip that follows narrows its range (QCDQ)."""
+    if op.has(2):
+        fmt = op.required(2).format
+    elif op.integer("output_dtype", 0):
+        fmt = element_type(op.integer("output_dtype"), op.where).format
+    else:
+        fmt = UINT8
+    low, high = _clip_behind(op)
+    return quantized(op, op.x(0), op.required(1), _operand(op, 2), fmt, op.integer("axis", 1), op.integer("block_size", 0), low, high)
+
+
+def dequantize_linear(op: Op) -> Value:
+    return dequantized(op, op.x(0), op.required(1), _operand(op, 2), op.integer("axis", 1), op.integer("block_size", 0))
+
+
+def _operand(op: Op, index: int) -> Operand | None:
+    return op.required(index) if op.has(index) else None
+
+
+def quantized(
+    op: Op,
+    x: Value,
+    scale: Operand,
+    zero: Operand | None,
+    fmt: NumericFormat,
+    axis: int = 1,
+    block: int = 0,
+    low: float | None = None,
+    high: float | None = None,
+) -> Value:
+    """round(x / scale) + zero point, in format ``fmt``."""
+    axis, block = _granularity(op, x, scale, axis, block)
+    return op.emit("quantize", x, scale.value, *_zero(zero), fmt=fmt, axis=axis, block=block or None, low=low, high=high)
+
+
+def dequantized(op: Op, x: Value, scale: Operand, zero: Operand | None, axis: int = 1, block: int = 0) -> Value:
+    """(x − zero point) · scale."""
+    axis, block = _granularity(op, x, scale, axis, block)
+    return op.emit("dequantize", x, scale.value, *_zero(zero), axis=axis, block=block or None)
+
+
+def _granularity(op: Op, x: Value, scale: Operand, axis: int, block: int) -> tuple[int, int]:
+    """(axis, block): axis −1 for one scale, block 0 for one scale per slice of the axis."""
+    if scale.numel == 1 and not block:
+        return -1, 0
+    axis = op.axis(axis, len(x.shape))
+    if block:
+        wanted = (*x.shape[:axis], -(-x.shape[axis] // block), *x.shape[axis + 1 :])
+        if block < 0 or scale.shape != wanted:
+            op.refuse(f"scales of shape {scale.shape} for blocks of {block} of {x.shape}", f"have shape {wanted}")
+    elif scale.shape != (x.shape[axis],):
+        op.refuse(f"scales of shape {scale.shape} for axis {axis} of {x.shape}", f"be one number, or {x.shape[axis]}")
+    return axis, block
+
+
+def _zero(zero: Operand | None) -> tuple[Value, ...]:
+    """A zero point of zero is the same as none: nothing is subtracted and nothing need be stored."""
+    if zero is None or (zero.known is not None and not np.any(zero.known)):
+        return ()
+    return (zero.value,)
+
+
+def _clip_behind(op: Op) -> tuple[float | None, float | None]:
+    """Bounds of the one Clip that reads the result, if they are constant; the Clip itself is then the result."""
+    clip = only_reader(op, op.node.output[0], "Clip")
+    if clip is None or op.version < 11:
+        return None, None
+    bounds = [_constant(op, name) for name in (*clip.input[1:], "", "")[:2]]
+    if any(bound is None and name for bound, name in zip(bounds, clip.input[1:], strict=False)):
+        return None, None
+    op.scope.absorbed[clip.output[0]] = op.node.output[0]
+    return bounds[0], bounds[1]
+
+
+def _constant(op: Op, name: str) -> float | None:
+    operand = op.translator.ahead(name, op.scope) if name else None
+    return float(operand.known.reshape(-1)[0]) if operand is not None and operand.known is not None and operand.numel else None
+
+
+def dynamic_quantize(op: Op) -> tuple[Value, Value, Value]:
+    """DynamicQuantizeLinear: scale and zero point come from the range of the data, which is computed."""
+    x = op.x()
+    axes = tuple(range(len(x.shape)))
+    high, low = (op.emit("reduce", x, op=name, axes=axes, keepdims=False) for name in ("max", "min"))
+    none = op.scalar(0, x)
+    high, low = op.elementwise("max", high, none), op.elementwise("min", low, none)
+    scale = op.elementwise("div", op.elementwise("sub", high, low), op.scalar(255, x))
+    start = op.elementwise("div", op.elementwise("sub", none, low), scale)
+    zero = op.elementwise("round", op.elementwise("clip", start, low=0.0, high=255.0))
+    zero = op.emit("move", zero, op="cast", fmt=UINT8)
+    return op.emit("quantize", x, scale, zero, fmt=UINT8, axis=-1), scale, zero
+
+
+def qlinear_conv(op: Op) -> Value:
+    """QLinearConv: x, its scale and zero point, w likewise, y's scale and zero point, bias?"""
+    x = dequantized(op, op.x(0), op.required(1), op.required(2))
+    weight = dequantized(op, op.x(3), op.required(4), op.required(5), axis=0)
+    bias = None
+    if op.has(8):
+        # The bias is in units of the product of both scales.
+        unit = op.elementwise("mul", op.x(1), op.x(4))
+        bias = op.emit("dequantize", op.x(8), unit, axis=-1 if unit.numel == 1 else 0)
+    y = convolution(op, x, weight, bias)
+    return quantized(op, y, op.required(6), op.required(7), op.required(7).format)
+
+
+def qlinear_matmul(op: Op) -> Value:
+    """QLinearMatMul: a, its scale and zero point, b likewise, y's scale and zero point."""
+    a, b = _matrix(op, 0, rows=True), _matrix(op, 3, rows=False)
+    return quantized(op, op.builder.matmul(a, b), op.required(6), op.required(7), op.required(7).format)
+
+
+def _matrix(op: Op, first: int, rows: bool) -> Value:
+    """A quantized matrix; scales of several numbers are per row of the left operand, per column of the right."""
+    x = op.x(first)
+    return dequantized(op, x, op.required(first + 1), op.required(first + 2), axis=-2 if rows and len(x.shape) > 1 else -1)
+
+
+def binary(function: str) -> Rule:
+    """com.microsoft QLinearAdd and QLinearMul: a, b and y with scale and zero point each."""
+
+    def rule(op: Op) -> Value:
+        a, b = dequantized(op, op.x(0), op.required(1), _operand(op, 2)), dequantized(op, op.x(3), op.required(4), _operand(op, 5))
+        return quantized(op, op.elementwise(function, a, b), op.required(6), _operand(op, 7), _like(op, 7))
+
+    return rule
+
+
+def unary(inner: Rule) -> Rule:
+    """com.microsoft QLinear functions of one tensor: x and y with scale and zero point each."""
+
+    def rule(op: Op) -> Value:
+        y = on(op, inner, dequantized(op, op.x(0), op.required(1), _operand(op, 2)))
+        return quantized(op, y, op.required(3), _operand(op, 4), _like(op, 4))
+
+    return rule
+
+
+def on(op: Op, rule: Rule, x: Value) -> Value:
+    """An ordinary rule with ``x`` as its first operand."""
+    kept = op.operands
+    op.operands = [Operand(x.shape, x.format, None, value=x)]
+    try:
+        result: Result | Sequence[Result | None] = rule(op)
+    finally:
+        op.operands = kept
+    if isinstance(result, Operand):
+        return result.value
+    assert isinstance(result, Value)
+    return result
+
+
+def _like(op: Op, index: int) -> NumericFormat:
+    return op.required(index).format if op.has(index) else op.required(0).format
+
+
+def concat(op: Op) -> Value:
+    """com.microsoft QLinearConcat: y's scale and zero point, then each part with its own."""
+    parts = [dequantized(op, op.x(index), op.required(index + 1), _operand(op, index + 2)) for index in range(2, len(op.operands) - 2, 3)]
+    joined = op.emit("move", *parts, op="concat", axis=op.axis(op.integer("axis"), len(parts[0].shape)))
+    return quantized(op, joined, op.required(0), _operand(op, 1), _like(op, 1))
+
+
+def conv_integer(op: Op) -> Value:
+    """ConvInteger: x, w, x's zero point?, w's zero point?"""
+    scales = _scales_behind(op, op.required(1).shape[0], len(op.required(0).shape) - 1)
+    x, weight = _integers(op, 0, 2, scales[0], -1), _integers(op, 1, 3, scales[1], 0)
+    return _whole(op, convolution(op, x, weight, None), scales)
+
+
+def matmul_integer(op: Op) -> Value:
+    """MatMulInteger: a, b, a's zero point?, b's zero point?"""
+    scales = _scales_behind(op, op.required(1).shape[-1], 1)
+    a, b = _integers(op, 0, 2, scales[0], -2 if len(op.required(0).shape) > 1 else -1), _integers(op, 1, 3, scales[1], -1)
+    return _whole(op, op.builder.matmul(a, b), scales)
+
+
+Scales = tuple[Operand | None, Operand | None]
+
+
+def _integers(op: Op, index: int, zero: int, scale: Operand | None, axis: int) -> Value:
+    x, point = op.x(index), _operand(op, zero)
+    if scale is None:
+        one = op.builder.scalar(1.0)
+        scale = computed(op.expand(one, point.shape) if point is not None and point.numel > 1 else one, static=True)
+    elif scale.numel > 1:
+        scale = computed(op.builder.reshape(scale.value, (scale.numel,)), scale.static)
+    return dequantized(op, x, scale, point, axis)
+
+
+def _whole(op: Op, y: Value, scales: Scales) -> Value:
+    """Without scales the result is a whole number; with them the Cast and Mul behind are already in the operands."""
+    return op.emit("move", y, op="cast", fmt=INT32) if scales == (None, None) else y
+
+
+def _scales_behind(op: Op, channels: int, channel_axis: int) -> Scales:
+    """The scales of x and w, where the whole-number product is cast to float and multiplied by them.
+
+    product → Cast → Mul(·, scale of w) or Mul(·, Mul(scale of x, scale of w)), as dynamic quantization writes it, is the
+    same as dequantized operands. ``channel_axis`` counts the axis of the output channels from the end.
+    """
+    cast = only_reader(op, op.node.output[0], "Cast")
+    multiply = None if cast is None else only_reader(op, cast.output[0], "Mul")
+    if cast is None or multiply is None:
+        return None, None
+    name = multiply.input[1] if multiply.input[0] == cast.output[0] else multiply.input[0]
+    producer = op.scope.producer(name)
+    names = list(producer.input) if producer is not None and producer.op_type == "Mul" and not plain(producer.domain) else [name]
+    found = [op.translator.ahead(name, op.scope) for name in names]
+    # The weight's scale is the constant one, or the one per channel; the other belongs to x.
+    ordered = sorted((scale for scale in found if scale is not None), key=lambda scale: (scale.numel > 1, scale.static))
+    fits = all(_is_per_channel(scale, channels, channel_axis) for scale in ordered)
+    if len(ordered) != len(found) or not fits or (len(ordered) == 2 and ordered[0].numel > 1) or not ordered[-1].static:
+        return None, None
+    op.scope.absorbed.update({cast.output[0]: op.node.output[0], multiply.output[0]: op.node.output[0]})
+    return (ordered[0], ordered[1]) if len(ordered) == 2 else (None, ordered[0])
+
+
+def _is_per_channel(scale: Operand, channels: int, channel_axis: int) -> bool:
+    if scale.numel == 1:
+        return len(scale.shape) <= channel_axis + 1
+    return len(scale.shape) >= channel_axis and scale.shape[-channel_axis] == scale.numel == channels
+
+
+def only_reader(op: Op, name: str, kind: str) -> onnx.NodeProto | None:
+    """The node of ONNX's own ``kind`` that alone reads ``name``."""
+    readers = op.scope.readers(name)
+    return readers[0] if len(readers) == 1 and readers[0].op_type == kind and not plain(readers[0].domain) else None

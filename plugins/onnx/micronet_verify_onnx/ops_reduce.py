@@ -1,0 +1,57 @@
+"""Reductions, running sums, and choosing by value."""
+
+from __future__ import annotations
+
+from micronet_verify.facts.formats import INT64
+from micronet_verify.facts.graph import Value
+from micronet_verify_onnx.op import Op, Result, Rule
+
+# From this opset on, the axes are an operand.
+_AXES_OPERAND = {"ReduceSum": 13}
+
+
+def reduce(function: str, then: str = "") -> Rule:
+    """A reduction over the given axes, all without any; ``then`` is applied to the result (ReduceLogSum)."""
+
+    def rule(op: Op) -> Result:
+        x = op.required(0)
+        rank = len(x.shape)
+        axes = op.known_ints(1, (), "axes") if op.version >= _AXES_OPERAND.get(op.kind, 18) else op.integers("axes", ())
+        if not axes and op.integer("noop_with_empty_axes", 0):
+            return x
+        chosen = tuple(sorted({op.axis(axis, rank) for axis in axes})) or tuple(range(rank))
+        if not rank:
+            return x
+        y = op.emit("reduce", x.value, op=function, axes=chosen, keepdims=bool(op.integer("keepdims", 1)), fmt=x.format)
+        return op.elementwise(then, y) if then else y
+
+    return rule
+
+
+def arg_extreme(function: str) -> Rule:
+    def rule(op: Op) -> Value:
+        x = op.x()
+        axis = op.axis(op.integer("axis", 0), len(x.shape))
+        return op.emit("select", x, op=function, axis=axis, keepdims=bool(op.integer("keepdims", 1)))
+
+    return rule
+
+
+def top_k(op: Op) -> tuple[Value, ...]:
+    x = op.x()
+    k = op.integer("k") if op.version < 10 else op.known_ints(1, what="a number of elements")[0]
+    axis = op.axis(op.integer("axis", -1), len(x.shape))
+    if not 0 <= k <= x.shape[axis]:
+        op.refuse(f"the top {k} of {x.shape[axis]}", "be at most that many")
+    return op.builder.emit_many("select", (x,), (x.format, INT64), op="topk", axis=axis, k=k)
+
+
+def cumulative(function: str) -> Rule:
+    """Running sums and products; from the end or without the element itself is the same work."""
+
+    def rule(op: Op) -> Value:
+        x = op.x()
+        axis = op.axis(op.known_ints(1, what="an axis")[0], len(x.shape))
+        return op.emit("cumulative", x, op=function, axis=axis, fmt=x.format)
+
+    return rule

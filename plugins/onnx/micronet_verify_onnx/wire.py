@@ -1,0 +1,103 @@
+"""The protobuf wire format, read in place: fields of a message as byte ranges, nothing copied.
+
+Formats: protobuf encoding guide. A varint is base 128, lowest group first; a field's key is ``number << 3 | wire type``.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.errors import Problem, SubmissionFault
+
+VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
+Buffer = mmap.mmap | bytes
+
+
+class Field(NamedTuple):
+    """One field: it starts at ``key`` (its tag), its payload is ``start:end``."""
+
+    number: int
+    wire: int
+    key: int
+    start: int
+    end: int
+
+
+def fields(data: Buffer, start: int, end: int, place: str) -> Iterator[Field]:
+    """The fields of the message in ``data[start:end]``. Raises ``SubmissionFault`` if one is cut off or is no field."""
+    position = start
+    while position < end:
+        key = position
+        tag, position = varint(data, position, end, place)
+        number, wire = tag >> 3, tag & 7
+        if wire == BYTES:
+            length, position = varint(data, position, end, place)
+            stop = position + length
+        elif wire == VARINT:
+            _, stop = varint(data, position, end, place)
+        elif wire in (FIXED64, FIXED32):
+            stop = position + (8 if wire == FIXED64 else 4)
+        else:
+            raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
+        if number == 0:
+            raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
+        if stop > end:
+            raise _cut_off(data, stop, place)
+        yield Field(number, wire, key, position, stop)
+        position = stop
+
+
+def varint(data: Buffer, position: int, end: int, place: str) -> tuple[int, int]:
+    """(value, position behind it) of the varint at ``position``."""
+    result = shift = 0
+    while position < end and shift < 70:
+        byte = data[position]
+        position += 1
+        result |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return result, position
+        shift += 7
+    if shift >= 70:
+        raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
+    raise _cut_off(data, position + 1, place)
+
+
+def encoded(number: int, payload: bytes) -> bytes:
+    """A length-delimited field."""
+    return _varint_bytes(number << 3 | BYTES) + _varint_bytes(len(payload)) + payload
+
+
+def decode_varints(raw: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """A packed list of varints as int64 (two's complement, ten bytes for a negative number)."""
+    ends = np.flatnonzero(raw < 0x80)
+    if raw.size and (not ends.size or ends[-1] != raw.size - 1):
+        raise ValueError("a varint that does not end")
+    starts = np.concatenate(([0], ends[:-1] + 1)) if ends.size else ends
+    lengths = ends - starts + 1
+    if lengths.size and lengths.max() > 10:
+        raise ValueError("a varint of more than ten bytes")
+    values = np.zeros(starts.size, np.uint64)
+    for group in range(int(lengths.max(initial=0))):
+        has = lengths > group
+        values[has] |= (raw[starts[has] + group].astype(np.uint64) & np.uint64(0x7F)) << np.uint64(7 * group)
+    return values.view(np.int64)
+
+
+def _varint_bytes(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _cut_off(data: Buffer, stop: int, place: str) -> SubmissionFault:
+    if stop > len(data):
+        return SubmissionFault(Problem(f"a file that ends inside {place} (at byte {len(data):,})", "be a complete ONNX model"))
+    return SubmissionFault(Problem(f"lengths that contradict each other inside {place}", "be an ONNX model"))
