@@ -22,9 +22,7 @@ from micronet_verify.errors import BenchFault, MicronetError, Problem, SpecError
 from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.predictions import Predictions
-from micronet_verify.facts.serde import load_graph
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.facts.validate import validate
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_named
 from micronet_verify.quality.datasets import DatasetMissing, prepare
@@ -34,11 +32,12 @@ from micronet_verify.quality.predictions import open_predictions, seal_predictio
 from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
-from micronet_verify.sandbox.products import read_taken
+from micronet_verify.sandbox.products import read_graph, read_taken
 from micronet_verify.score import Score, score_of
+from micronet_verify.submission.choices import choose_track, preprocessing_of
 from micronet_verify.submission.load import load_submission
 from micronet_verify.submission.submission import Submission
-from micronet_verify.track.library import load_track
+from micronet_verify.track.library import load_track, track_names
 from micronet_verify.track.track import StepLimit, Track
 
 StageName = Literal["manifest", "track", "export", "translate", "count", "predict", "quality"]
@@ -160,21 +159,9 @@ def _place(error: BaseException) -> str:
 
 def _track(submission: Submission, bench: Bench) -> Track:
     """The track that the manifest names; a wrong name is the entrant's fault, a wrong file the organizer's."""
-    manifest = submission.manifest
-    if manifest.track.endswith(".yaml") or "/" in manifest.track:
-        raise SubmissionFault(Problem(f"track: {manifest.track!r}", "be the name of a track", manifest.where("track")))
-    try:
-        track = load_track(manifest.track, bench.tracks)
-    except SpecError as error:
-        if any(problem.got.startswith("a track named") for problem in error.problems):
-            found = [Problem(problem.got, problem.should, manifest.where("track"), problem.advice) for problem in error.problems]
-            raise SubmissionFault(found) from None
-        raise
-    chosen = manifest.preprocessing
-    if chosen is not None and chosen not in track.dataset.preprocessing:
-        should = f"be one of {', '.join(track.dataset.preprocessing)}"
-        raise SubmissionFault(Problem(f"preprocessing: {chosen!r}", should, manifest.where("preprocessing")))
-    return track
+    name = submission.manifest.track
+    known = track_names(bench.tracks)
+    return choose_track(submission.manifest, {other: load_track(name, bench.tracks) if other == name else None for other in known})
 
 
 def _artifact(submission: Submission, track: Track, bench: Bench, work: Path) -> Artifact:
@@ -212,8 +199,7 @@ def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:
 def _translate(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Graph:
     job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads)
     result = bench.launcher.run(job, _limits(track, track.limits.translate))
-    graph = load_graph((job.out / result.graph).read_text(encoding="utf-8"))
-    validate(graph)
+    graph = read_graph(job.out / result.graph)
     _unchanged(artifact)
     _accepts(graph, track)
     return graph
@@ -237,7 +223,7 @@ def _predict(
     submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path
 ) -> tuple[Predictions, Mapping[str, Fraction]]:
     data = track.dataset
-    prepared = prepare(data.name, data.split, submission.manifest.preprocessing or data.preprocessing[0], bench.work / "inputs")
+    prepared = prepare(data.name, data.split, preprocessing_of(submission.manifest, track), bench.work / "inputs")
     if prepared.examples != data.examples:
         raise SpecError(Problem(f"{prepared.examples:,} examples of {data.name}", f"be {data.examples:,} as the track says", track.name))
     job = PredictJob(

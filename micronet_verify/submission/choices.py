@@ -10,14 +10,15 @@ from micronet_verify.submission.manifest import Manifest
 from micronet_verify.track.track import Track
 
 
-def choose_track(manifest: Manifest, tracks: Mapping[str, Track]) -> Track:
-    """The track that the entry names. Raises ``SubmissionFault`` if there is none, or if its choices are not the track's."""
+def choose_track(manifest: Manifest, tracks: Mapping[str, Track | None]) -> Track:
+    """The track that the entry names, of ``tracks`` by name (``None``: known, and not loaded). Raises ``SubmissionFault`` if there is none, or if its choices are not the track's."""
     if manifest.track not in tracks:
         advice = did_you_mean(manifest.track, tracks)
         raise SubmissionFault(
             Problem(f"track: {manifest.track!r}", f"be one of {', '.join(sorted(tracks))}", manifest.where("track"), advice)
         )
     track = tracks[manifest.track]
+    assert track is not None
     problems: list[Problem] = []
     known = track.dataset.preprocessing
     if manifest.preprocessing is not None and manifest.preprocessing not in known:
