@@ -172,10 +172,13 @@ class EntryRecord:
 
     @property
     def outcome(self) -> Outcome:
-        """The entry's outcome: an error before a failure, a failure before a skip; ``passed`` where all passed."""
-        found = {verdict.outcome for verdict in self.verdicts}
-        order: tuple[Outcome, ...] = ("error", "failed", "skipped")
-        return next((outcome for outcome in order if outcome in found), "passed" if found else "error")
+        """The entry's outcome: an error before a failure; ``skipped`` where it was not judged to the end, without a fault of
+        its own (its data set is missing). A check that does not apply to an entry is skipped and leaves it ``passed``."""
+        if self.verdicts_that("error") or not self.verdicts:
+            return "error"
+        if self.verdicts_that("failed"):
+            return "failed"
+        return "passed" if self.price is not None and self.quality is not None else "skipped"
 
 
 def _prices(evaluation: Evaluation) -> tuple[Price | None, Price | None]:

@@ -51,11 +51,15 @@ def graph_summary(graph: Graph) -> dict[str, Any]:
         "constant_values": sum(value.numel for value in constants),
         "constants": len(constants),
         "formats": dict(sorted(Counter(value.format.name for value in constants).items())),
-        "inputs": [[*graph.values[name].shape] for name in graph.inputs],
+        "inputs": [_shape(graph, name) for name in graph.inputs],
         "nodes": dict(sorted(kinds.items())),
-        "outputs": [[*graph.values[name].shape] for name in graph.outputs],
+        "outputs": [_shape(graph, name) for name in graph.outputs],
         "values": sum(len(part.values) for part in graphs),
     }
+
+
+def _shape(graph: Graph, name: str) -> str:
+    return "×".join(map(str, graph.values[name].shape)) or "scalar"
 
 
 def _with_bodies(graph: Graph) -> Iterator[Graph]:

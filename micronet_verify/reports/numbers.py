@@ -38,6 +38,16 @@ def exact_decimal(number: Fraction) -> str:
     return decimal(number, places) if rest == 1 else exact(number)
 
 
+def figure(number: Fraction) -> str:
+    """For reading: grouped by thousands, and with three decimals where it is not whole."""
+    return rounded(number, 0 if number.denominator == 1 else 3, grouped=True)
+
+
+def number(value: Fraction) -> dict[str, str]:
+    """For JSON: both the exact form and the decimal."""
+    return {"decimal": decimal(value), "exact": exact(value)}
+
+
 def percent(part: Fraction, whole: Fraction, places: int = 1) -> str:
     """The share of ``part`` in ``whole``, as ``12.3 %``; ``–`` of nothing."""
     return f"{rounded(100 * part / whole, places)} %" if whole else "–"

@@ -1,0 +1,70 @@
+"""A model file alone, without a manifest or a track: translated in the sandbox and counted, as an entry's would be."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from micronet_verify.counting.count import Count, count_graph
+from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.facts.artifact import Artifact, seal
+from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.serde import load_graph
+from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.facts.validate import validate
+from micronet_verify.framework.registry import framework_of, frameworks
+from micronet_verify.sandbox.jobs import TranslateJob
+from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
+from micronet_verify.track.rules import CountingRules
+
+# Endings by which a file tells the plugin that it needs, where that plugin is not installed.
+ENDINGS = {".onnx": "onnx", ".pt2": "pytorch", ".keras": "tensorflow", ".tflite": "tensorflow"}
+
+
+@dataclass(frozen=True)
+class BareCount:
+    """A model file, the files that its constants lie in, its graph, and what it costs."""
+
+    framework: str
+    artifact: Artifact
+    graph: Graph
+    count: Count
+
+
+def count_file(path: Path, rules: CountingRules, launcher: Launcher | None = None) -> BareCount:
+    """Count the model file ``path``; both bodies of a branch in full, because nothing was predicted.
+
+    Raises ``SubmissionFault`` for a file that cannot be translated or priced, ``BenchFault`` for a missing plugin.
+    """
+    framework = _framework(path)
+    root, primary = path.absolute().parent, path.name
+    with tempfile.TemporaryDirectory(prefix="micronet-count-") as folder:
+        job = TranslateJob(framework, root, primary, Path(folder, "graph"))
+        result = (launcher or ProcessLauncher()).run(job)
+        graph = load_graph((job.out / result.graph).read_text(encoding="utf-8"))
+        validate(graph)
+        # Constants are read from files that the store has contained, so counting comes before digesting.
+        count = count_graph(graph, ConstantStore(root, job.out), rules)
+        artifact = seal(root, primary, tuple(sorted(set(_files(graph)))))
+    return BareCount(framework, artifact, graph, count)
+
+
+def _framework(path: Path) -> str:
+    needed = next((name for ending, name in ENDINGS.items() if path.name.endswith(ending)), None)
+    if needed is not None and needed not in frameworks():
+        got = f"the file {path.name!r} without the plugin that reads it"
+        raise BenchFault(Problem(got, f"have it installed: pip install micronet-verify-{needed}"))
+    if not frameworks():
+        raise BenchFault(Problem("no framework plugin", "have one installed: pip install micronet-verify-pytorch, or -onnx"))
+    return framework_of(path.name).name
+
+
+def _files(graph: Graph) -> Iterator[str]:
+    for value in graph.values.values():
+        if value.constant is not None and value.constant.store == "artifact":
+            yield value.constant.path
+    for node in graph.nodes:
+        for body in node.bodies:
+            yield from _files(body)

@@ -1,0 +1,86 @@
+"""What an entrant could do next: the largest charges in words, and what the entry leaves on the table. All from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+from micronet_verify.counting.ledger import Ledger, LedgerLine
+from micronet_verify.evaluation import Evaluation
+from micronet_verify.reports.layers import Scale, dearest_lines
+from micronet_verify.reports.numbers import figure, percent, rounded
+from micronet_verify.score import score_of
+from micronet_verify.track.track import Baseline
+
+_WORTH_SAYING = Fraction(1, 100)
+
+
+def largest_charges(ledger: Ledger, baseline: Baseline, most: int) -> list[str]:
+    """The lines that charge most, one sentence each, dearest first."""
+    scale = Scale.of(ledger, baseline)
+    return [f"{percent(scale.of_line(line), Fraction(1))} of the score: {_said(line)}" for line in dearest_lines(ledger, scale, most)]
+
+
+def _said(line: LedgerLine) -> str:
+    if line.axis == "storage":
+        return f"{line.subject}, {figure(line.quantity)} × {line.bits} bit = {figure(line.amount)} words [{line.rule}]"
+    kind = {"multiply": "multiply-class operations", "add": "adds"}.get(line.operation, "operations")
+    return f"{line.subject}, {figure(line.quantity)} {kind} at {line.bits} bit = {figure(line.amount)} operations [{line.rule}]"
+
+
+def left_on_the_table(evaluation: Evaluation) -> list[str]:
+    """Sentences about what the measured facts would still allow; empty where the count or the track is unknown."""
+    count, ledger, track = evaluation.count, evaluation.ledger, evaluation.track
+    if count is None or ledger is None or track is None:
+        return []
+    return [*_of_quality(evaluation), *_of_charges(ledger, Scale.of(ledger, track.baseline)), *_of_regimes(evaluation), *_of_dead(ledger)]
+
+
+def _of_quality(evaluation: Evaluation) -> Iterator[str]:
+    quality = evaluation.quality
+    if quality is not None and quality.correct > quality.target:
+        yield f"The quality is {quality.margin} of the target: it may be compressed further."
+    if quality is not None and quality.ties:
+        yield f"{quality.ties:,} answers tie with another class and count as wrong: wider outputs would settle them."
+
+
+def _of_charges(ledger: Ledger, scale: Scale) -> Iterator[str]:
+    def part(chosen: Callable[[LedgerLine], bool]) -> Fraction:
+        return sum((scale.of_line(line) for line in ledger.lines if chosen(line)), Fraction(0))
+
+    told: list[tuple[Callable[[LedgerLine], bool], str]] = [
+        (lambda line: line.rule == "S7", "batch norms with no linear operator beside them to fold into (S7): move them next to one"),
+        (lambda line: line.rule == "O9", "permutations of elements (O9): an order that is only moved is free"),
+        (
+            lambda line: line.operation == "add",
+            "adds, which count 32 bits each in any regime (O12): only fewer weights or outputs lessen them",
+        ),
+    ]
+    if ledger.regime == "quantized":
+        wide: Callable[[LedgerLine], bool] = lambda line: line.operation == "multiply" and line.bits == 32  # noqa: E731
+        told.append((wide, "multiply-class operations on 32-bit values (O2): quantize what goes into them"))
+        told.append((lambda line: line.axis == "storage" and line.bits == 32, "values stored at 32 bits (S1, S2): quantize or drop them"))
+    for chosen, words in told:
+        found = part(chosen)
+        if found >= _WORTH_SAYING:
+            yield f"{percent(found, Fraction(1))} of the score is {words}."
+
+
+def _of_regimes(evaluation: Evaluation) -> Iterator[str]:
+    count, ledger, track = evaluation.count, evaluation.ledger, evaluation.track
+    assert count is not None
+    assert ledger is not None
+    assert track is not None
+    if count.forfeited:
+        yield f"The freebie regime (16 bits for whatever is not quantized) is forfeited: {count.forfeited} (S5)."
+    for regime, other in count.ledgers.items():
+        if regime != ledger.regime:
+            score = rounded(score_of(other, track.baseline).value, 6)
+            yield f"The {ledger.regime} regime was chosen because it is no dearer; in the {regime} regime the score would be {score}."
+
+
+def _of_dead(ledger: Ledger) -> Iterator[str]:
+    for rule, words in (("S6", "constants"), ("O16", "operators")):
+        found = [line for line in ledger.lines if line.rule == rule and not line.amount]
+        if found:
+            yield f"No output depends on {len(found):,} {words} of the file ({rule}): they cost nothing and may be left out."
