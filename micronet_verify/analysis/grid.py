@@ -117,6 +117,21 @@ def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> Grid |
     return _grid(len(rows), low, high, steps)
 
 
+def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[tuple[int, Array]] | None:
+    """The integers of each row of a tensor that lies on a grid, in blocks of rows; ``None`` where a row has no grid."""
+    if fmt.name not in _MANTISSA or array.size == 0:
+        return None
+    tolerance = 2.0 ** -_MANTISSA[fmt.name]
+    found = []
+    for start, block in scan.row_blocks(scan.row_matrix(array, axes)):
+        rows = block.astype(np.float64)
+        steps = _row_steps(rows, tolerance)
+        if steps is None:
+            return None
+        found.append((start, np.rint(rows / steps[0][:, None]).astype(np.int64)))
+    return found
+
+
 def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
     if _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
         return None

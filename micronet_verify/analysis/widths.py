@@ -18,7 +18,7 @@ _KEEPING_FUNCTIONS = frozenset({"relu", "neg", "abs", "max", "min"})
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """Bits of an operand; ``sign``: whether its sign stands in a bit of its own (rule O3); ``low``/``high``: range of its codes."""
+    """Bits of an operand, and whether its sign stands in a bit of its own (O3). ``low``, ``high``: its codes less the zero point."""
 
     bits: int
     sign: bool
@@ -55,6 +55,15 @@ def code_range(fmt: NumericFormat, low: float | None, high: float | None) -> tup
     return max(least, least if low is None else int(low)), min(most, most if high is None else int(high))
 
 
+def _zero_points(node: Node, constants: Mapping[str, Constant]) -> tuple[int, int]:
+    """The least and the greatest zero point, which a code loses before it is multiplied."""
+    zero = constants.get(node.inputs[2]) if len(node.inputs) > 2 else None
+    if zero is None:
+        return 0, 0
+    found = zero.load()
+    return int(found.min()), int(found.max())
+
+
 def _kept(
     node: Node,
     values: Mapping[str, Value],
@@ -71,7 +80,8 @@ def _kept(
         if fmt is None or not fmt.is_integer:
             return operands[0]
         low, high = code_range(fmt, *ranges.get(node.inputs[0], (None, None)))
-        return Width(min(fmt.bits, max((high - low).bit_length(), 1)), False, low, high)
+        least, most = _zero_points(node, constants)
+        return Width(min(fmt.bits, max((high - low).bit_length(), 1)), False, low - most, high - least)
     if node.kind == "move":
         if node.attributes["op"] == "cast":
             return None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.accumulator import bound_sums, tree_levels
 from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.work import Work, adds, multiplies
 from micronet_verify.facts.graph import Node
@@ -125,8 +127,35 @@ def _products(
         used = int(np.count_nonzero(counts))
         sums, formula = nonzero - used, f"{positions:,} × ({nonzero:,} − {used:,} rows)"
     if sums:
-        work.append(adds("O1", positions * sums, FULL, formula, True))
+        work += _sums(operands, x, weight, axes, counts, positions, adds("O1", positions * sums, FULL, formula, True))
     return work + _bias(node, operands)
+
+
+def _sums(operands: Operands, x: str, weight: str, axes: tuple[int, ...], counts: Counts, positions: int, full: Work) -> list[Work]:
+    """The adds of dot products at the width the edition grants them: 32 bits, proved, or an adder tree (O12)."""
+    knob, value, measured = operands.rules.accumulator, operands.width(x), operands.constant(weight, axes)
+    if knob == "full" or measured is None or measured.grid is None or value.low is None or value.high is None:
+        return [full]
+    if knob == "tree":
+        return _tree(counts, positions, measured.grid.multiply_bits + value.bits)
+    bound = bound_sums(measured, value.low, value.high)
+    if bound is None or bound.bits >= FULL:
+        return [full]
+    note = f"partial sums lie in [{bound.low:,}, {bound.high:,}]: {bound.bits} bits cannot overflow"
+    return [replace(full, rule="O12", bits=bound.bits, note=note)]
+
+
+def _tree(counts: Counts, positions: int, bits: int) -> list[Work]:
+    """One line per level: its inputs are one bit wider than the level before."""
+    lengths, times = np.unique(counts, return_counts=True)
+    levels: dict[int, int] = {}
+    for length, rows in zip(lengths, times, strict=True):
+        for level, pairs in enumerate(tree_levels(int(length))):
+            levels[level] = levels.get(level, 0) + pairs * int(rows)
+    return [
+        adds("O12", positions * pairs, min(bits + level, FULL), f"{positions:,} positions × {pairs:,} adds on level {level + 1}")
+        for level, pairs in sorted(levels.items())
+    ]
 
 
 def _bias(node: Node, operands: Operands) -> list[Work]:

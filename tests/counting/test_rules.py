@@ -281,6 +281,39 @@ def test_O12_sums_are_charged_at_32_bits() -> None:
     assert {line.bits for line in ledger.lines if line.operation == "add"} == {32}
 
 
+def four_bit_product(net: Net, codes: object) -> object:
+    return net.b.linear(quantized_input(net, 4, 9), net.constant(np.asarray(codes) * np.float32(0.1)))  # type: ignore[arg-type]
+
+
+def test_O12_a_narrower_sum_counts_where_it_is_proved() -> None:
+    """4-bit × 4-bit, n = 9: 8-bit products, and 8 + ⌈log₂ 9⌉ = 12 bits for any weights; these weights need 11."""
+    net = Net.new()
+    codes = np.full((2, 9), -8)
+    codes[:, 0] = 7
+    ledger = net.ledger(four_bit_product(net, codes), regime="quantized", rules=CountingRules(accumulator="proved"))  # type: ignore[arg-type]
+    sums = [line for line in ledger.lines if line.operation == "add"]
+    assert [(line.rule, int(line.quantity), line.bits) for line in sums] == [("O12", 2 * 8, 11)]
+    high, low = 8 * -8 * -8 + 7 * 7, 8 * -8 * 7 + 7 * -8
+    assert sums[0].note == f"partial sums lie in [{low}, {high}]: 11 bits cannot overflow"
+
+
+def test_O12_an_adder_tree_grows_one_bit_a_level() -> None:
+    net = Net.new()
+    codes = np.full((1, 9), -8)
+    codes[0, 0] = 7
+    ledger = net.ledger(four_bit_product(net, codes), regime="quantized", rules=CountingRules(accumulator="tree"))  # type: ignore[arg-type]
+    sums = [(int(line.quantity), line.bits) for line in ledger.lines if line.operation == "add"]
+    assert sums == [(4, 8), (2, 9), (1, 10), (1, 11)]
+
+
+def test_O12_without_a_known_range_nothing_is_proved() -> None:
+    net = Net.new()
+    codes = np.random.default_rng(5).integers(1, 8, (16, 64))
+    y = net.b.linear(net.input(1, 64), net.constant(codes * np.float32(0.1)))
+    ledger = net.ledger(y, regime="quantized", rules=CountingRules(accumulator="proved"))
+    assert {line.bits for line in ledger.lines if line.operation == "add"} == {32}
+
+
 def test_O13_a_branch_is_charged_by_how_often_it_is_taken() -> None:
     net = Net.new()
     x = net.input(1, 8)
