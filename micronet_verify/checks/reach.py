@@ -1,0 +1,27 @@
+"""How a check answers where a stage has no result: each fault is told by one check, and every later check names the stage."""
+
+from __future__ import annotations
+
+from micronet_verify.checks.verdict import Outcome, Verdict
+from micronet_verify.errors import Problem
+from micronet_verify.evaluation import Evaluation, Fault, StageName
+
+
+def told(check: str, fault: Fault) -> Verdict:
+    """The verdict of the check that a fault concerns: failed where the entrant acts, skipped without data, else an error."""
+    outcome: Outcome = "skipped" if fault.missing else "failed" if fault.acts == "entrant" else "error"
+    return Verdict(check, outcome, str(fault), {"acts": fault.acts})
+
+
+def not_reached(check: str, evaluation: Evaluation, *stages: StageName) -> Verdict | None:
+    """Skipped, naming the first stage that failed of those that ``stages`` need; ``None`` where all gave results."""
+    stage = evaluation.blocked_by(*stages)
+    if stage is None:
+        return None
+    why = "has no data" if evaluation.faults[stage].missing else "failed"
+    return Verdict(check, "skipped", f"not reached: the {stage} stage {why}", {"stage": stage})
+
+
+def lost(check: str, what: str) -> Verdict:
+    """An error of ours: nothing failed, and yet there is no result."""
+    return Verdict(check, "error", str(Problem(f"no {what}, and no stage that failed", "be one or the other", advice="please report it")))

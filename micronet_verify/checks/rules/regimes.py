@@ -1,0 +1,91 @@
+"""S5 and O7: the freebie, its forfeiture, and the choice of the cheaper regime; S7: batch normalisation."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from micronet_verify.checks.numbers import decimal
+from micronet_verify.checks.rules.counted import Counted, Finding, absent
+from micronet_verify.counting.ledger import Ledger
+from micronet_verify.errors import Problem
+from micronet_verify.facts.graph import Node
+
+_PLACES = 6
+
+
+def freebie(counted: Counted) -> Finding:
+    """S5: an entry that quantizes nothing may count at 16 bits; one that does may not; of two regimes the cheaper is charged."""
+    ledger, forfeited = counted.ledger, counted.count.forfeited
+    scores = {regime: _score(counted, other) for regime, other in counted.count.ledgers.items()}
+    own, other = scores[ledger.regime], next((score for regime, score in scores.items() if regime != ledger.regime), None)
+    narrow = _narrow(counted)
+    broken: list[Problem] = []
+    if other is not None and other < own:
+        broken.append(Problem(f"the {ledger.regime} regime at {decimal(own, _PLACES)}", f"be the other, at {decimal(other, _PLACES)}"))
+    if bool(forfeited) != bool(narrow):
+        found = f"{narrow} node{'s' if narrow != 1 else ''} that compute{'s' if narrow == 1 else ''} below 16 bits"
+        broken.append(Problem(f"a freebie that is {'forfeited' if forfeited else 'kept'}", f"agree with {found}"))
+    elsewhere = f"{'quantized' if ledger.regime == 'freebie' else 'freebie'}: {decimal(other, _PLACES)}" if other is not None else ""
+    if ledger.regime == "freebie":
+        broken += [
+            Problem(f"{line.bits} bits", "be 16 under the freebie", line.subject)
+            for line in ledger.lines
+            if line.axis == "storage" and line.quantity and line.bits != 16 and not (line.bits == 1 and line.rule in ("S3", "O9"))
+        ]
+        return Finding(f"every value counts 16 bits: {decimal(own, _PLACES)} against {elsewhere or 'no other regime'}", tuple(broken))
+    if forfeited:
+        return Finding(f"the freebie is forfeited: {forfeited}", tuple(broken))
+    return Finding(f"the freebie is not taken: {decimal(own, _PLACES)} against {elsewhere or 'no other regime'}", tuple(broken))
+
+
+def freebie_operations(counted: Counted) -> Finding:
+    """O7: under the freebie every multiply counts 16 bits and every add 32."""
+    if counted.ledger.regime != "freebie":
+        return absent("the entry is priced in the quantized regime")
+    wanted = {"multiply": 16, "add": 32}
+    lines = [line for line in counted.ledger.lines if line.axis == "operations" and line.quantity]
+    broken = [
+        Problem(f"{line.bits} bits for {line.operation or 'no class'}", f"be {wanted.get(line.operation, 'of a class')}", line.subject)
+        for line in lines
+        if line.bits != wanted.get(line.operation)
+    ]
+    if not lines:
+        return absent("the entry computes nothing")
+    multiplies, adds = (counted.ledger.quantity("operations", name) for name in ("multiply", "add"))
+    at = {"multiplies": str(multiplies), "adds": str(adds)}
+    return Finding(f"{decimal(multiplies, 0)} multiplies at 16 bits and {decimal(adds, 0)} adds at 32", tuple(broken), evidence=at)
+
+
+def batch_norms(counted: Counted) -> Finding:
+    """S7: each batch normalisation is folded or charged, none is lost and none is both."""
+    lines = counted.lines("S7")
+    norms = [node for node in counted.nodes if node.kind == "normalise" and node.attributes["op"] == "batch_norm"]
+    if not norms and not lines:
+        return absent("the model has no batch normalisation")
+    moving = sum(node.inputs[0] in counted.varying for node in norms)
+    folded = sum(1 for line in lines if not line.quantity)
+    charged = sum(1 for line in lines if line.quantity and line.operation == "add")
+    broken: list[Problem] = []
+    if not moving <= folded + charged <= len(norms):
+        broken.append(Problem(f"{folded} folded and {charged} charged batch normalisations", f"be {len(norms)} together"))
+    if counted.track.rules.batch_norm != "folded" and folded:
+        broken.append(Problem(f"{folded} folded batch normalisations", f"be none: the edition says {counted.track.rules.batch_norm}"))
+    evidence = {"folded": folded, "charged": charged}
+    return Finding(f"{folded} folded into the linear operator before, {charged} charged", tuple(broken), evidence=evidence)
+
+
+def _score(counted: Counted, ledger: Ledger) -> Fraction:
+    baseline = counted.track.baseline
+    return ledger.storage / baseline.parameters + ledger.operations / baseline.operations
+
+
+def _narrow(counted: Counted) -> int:
+    """Live nodes that quantize, or multiply numbers of less than 16 bits or integers."""
+    return sum(_is_narrow(counted, node) for node in counted.nodes)
+
+
+def _is_narrow(counted: Counted, node: Node) -> bool:
+    if node.kind in ("conv", "matmul"):
+        formats = [counted.values[name].format for name in node.inputs if name in counted.values]
+        return any(fmt.is_integer or fmt.bits < 16 for fmt in formats)
+    return node.kind in ("quantize", "dequantize")

@@ -1,0 +1,46 @@
+"""An own look at the graph: what outputs depend on, and which values no input can change.
+
+Written again on purpose, and another way than ``analysis/live.py`` (forward from consumers there, a search from the
+outputs here): a law that asked the counter's own passes would agree with it whatever it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from micronet_verify.facts.graph import Graph, Node, Value
+
+
+def live_nodes(graph: Graph) -> list[Node]:
+    """Nodes on which an output depends, those in bodies included, in order."""
+    producer = {name: node for node in graph.nodes for name in node.outputs}
+    found: set[int] = set()
+    pending = list(graph.outputs)
+    while pending:
+        node = producer.get(pending.pop())
+        if node is None or id(node) in found:
+            continue
+        found.add(id(node))
+        pending += [*node.inputs, *(name for body in node.bodies for name in names_read(body))]
+    return [inner for node in graph.nodes if id(node) in found for inner in (node, *(n for body in node.bodies for n in live_nodes(body)))]
+
+
+def names_read(graph: Graph) -> set[str]:
+    """Every value that a live node of ``graph`` reads, and its outputs."""
+    return {*graph.outputs, *(name for node in live_nodes(graph) for name in node.inputs if name)}
+
+
+def all_values(graph: Graph) -> dict[str, Value]:
+    """Values of the graph and of every body in it, live or not, by id (ids are unique over all of them)."""
+    found = dict(graph.values)
+    for node in graph.nodes:
+        for body in node.bodies:
+            found |= all_values(body)
+    return found
+
+
+def all_nodes(graph: Graph) -> Iterator[Node]:
+    for node in graph.nodes:
+        yield node
+        for body in node.bodies:
+            yield from all_nodes(body)

@@ -1,0 +1,36 @@
+"""Has the entry a score that ranks? Asked last: it passes only where counting, sealing and quality all hold."""
+
+from __future__ import annotations
+
+from micronet_verify.checks import quality, sealing
+from micronet_verify.checks.numbers import decimal, exact
+from micronet_verify.checks.reach import lost, not_reached
+from micronet_verify.checks.rules.laws import RULE_CHECKS
+from micronet_verify.checks.verdict import Verdict
+from micronet_verify.evaluation import Evaluation
+
+NAME = "score"
+PLACES = 6
+
+
+def check(evaluation: Evaluation) -> Verdict:
+    """Never failed: what keeps an entry from ranking fails under its own name, and here the answer is skipped with that name."""
+    if (blocked := not_reached(NAME, evaluation, "count", "quality")) is not None:
+        return blocked
+    score, ledger = evaluation.score, evaluation.ledger
+    if score is None or ledger is None:
+        return lost(NAME, "score")
+    value = decimal(score.value, PLACES)
+    evidence = {
+        "score": exact(score.value),
+        "score_decimal": value,
+        "storage_ratio": exact(score.storage),
+        "operations_ratio": exact(score.operations),
+        "regime": ledger.regime,
+    }
+    for name, question in {"sealing": sealing.check, "quality": quality.check, **{f"rule {r}": c for r, c in RULE_CHECKS.items()}}.items():
+        verdict = question(evaluation)
+        if verdict.outcome in ("failed", "error"):
+            return Verdict(NAME, "skipped", f"not ranked: the check {name!r} did not pass; the score would be {value}", evidence)
+    shares = f"storage {decimal(score.storage, PLACES)} + operations {decimal(score.operations, PLACES)}"
+    return Verdict(NAME, "passed", f"{value} = {shares}, in the {ledger.regime} regime", evidence)
