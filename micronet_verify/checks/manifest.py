@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from micronet_verify.checks.numbers import many
 from micronet_verify.checks.reach import lost, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation
@@ -17,5 +18,5 @@ def check(evaluation: Evaluation) -> Verdict:
     if evaluation.submission is None:
         return lost(NAME, "manifest")
     manifest, files = evaluation.submission.manifest, evaluation.submission.files
-    message = f"{manifest.team}: {manifest.title}, in the track {manifest.track}; {len(files)} file{'s' if len(files) != 1 else ''} named"
+    message = f"{manifest.team}: {manifest.title}, in the track {manifest.track}; {many(len(files), 'file')} named"
     return Verdict(NAME, "passed", message, {"sha256": evaluation.submission.manifest_sha256, "files": len(files)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from micronet_verify.checks.blame import unreadable
+from micronet_verify.checks.numbers import many
 from micronet_verify.checks.reach import lost, not_reached, told
 from micronet_verify.checks.rules.walk import live_nodes
 from micronet_verify.checks.verdict import Verdict
@@ -27,5 +28,5 @@ def check(evaluation: Evaluation) -> Verdict:
     kinds = Counter(node.source or node.kind for node in live_nodes(evaluation.graph))
     shown = ", ".join(f"{count:,} {name}" for name, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0]))[:6])
     total = kinds.total()
-    message = f"{total:,} operator{'s' if total != 1 else ''}, every one with a price: {shown}{' …' if len(kinds) > 6 else ''}"
+    message = f"{many(total, 'operator')}, every one with a price: {shown}{' …' if len(kinds) > 6 else ''}"
     return Verdict(NAME, "passed", message, {"operators": total, "kinds": len(kinds)})

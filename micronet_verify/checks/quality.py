@@ -27,7 +27,12 @@ def check(evaluation: Evaluation) -> Verdict:
     if quality is None or track is None:
         return lost(NAME, "quality")
     words = f"{quality.correct:,} of {quality.of:,} correct, {quality.margin}"
-    evidence = {"quality": exact(quality.value), "correct": quality.correct, "of": quality.of, "target": quality.target}
+    evidence: dict[str, str | int | float] = {
+        "quality": exact(quality.value),
+        "correct": quality.correct,
+        "of": quality.of,
+        "target": quality.target,
+    }
     if quality.met:
         return Verdict(NAME, "passed", words, evidence)
     advice = f"{quality.ties:,} more would be right, but another class has the very same score" if quality.ties else ""

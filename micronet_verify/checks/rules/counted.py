@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -146,3 +146,8 @@ Law = Callable[[Counted], Finding]
 def base_label(subject: str) -> str:
     """The label of the stored constant behind a ledger's subject."""
     return subject.partition(" (batch norm folded)")[0]
+
+
+def quantity(lines: Sequence[LedgerLine], operation: str) -> Fraction:
+    """Operations of one class on these lines, before any price."""
+    return sum((line.quantity for line in lines if line.operation == operation), Fraction(0))

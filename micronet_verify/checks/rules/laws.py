@@ -12,9 +12,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
-from micronet_verify.checks.numbers import amount, exact
+from micronet_verify.checks.numbers import amount, exact, many
 from micronet_verify.checks.reach import lost, not_reached
-from micronet_verify.checks.rules import masks, regimes, storage, work
+from micronet_verify.checks.rules import masks, products, regimes, storage, work
 from micronet_verify.checks.rules.counted import Counted, Finding, Law, absent
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
@@ -33,7 +33,7 @@ def charged(rule: str, counted: Counted) -> Finding:
     if not lines:
         return absent("nothing is charged under it")
     total = sum((line.quantity for line in lines), Fraction(0))
-    return Finding(f"{len(lines)} line{'s' if len(lines) != 1 else ''}, {amount(total)} operations")
+    return Finding(f"{many(len(lines), 'line')}, {amount(total)} operations")
 
 
 LAWS: Mapping[str, Law] = MappingProxyType(
@@ -46,9 +46,9 @@ LAWS: Mapping[str, Law] = MappingProxyType(
         "S6": storage.unused,
         "S7": regimes.batch_norms,
         "S8": storage.codebooks,
-        "O1": work.dot_products,
-        "O2": work.operand_widths,
-        "O3": work.sign_flips,
+        "O1": products.dot_products,
+        "O2": products.operand_widths,
+        "O3": products.sign_flips,
         "O4": partial(charged, "O4"),
         "O5": partial(charged, "O5"),
         "O7": regimes.freebie_operations,
@@ -56,7 +56,7 @@ LAWS: Mapping[str, Law] = MappingProxyType(
         "O9": work.permutations,
         "O10": partial(charged, "O10"),
         "O11": work.conversions,
-        "O12": work.accumulators,
+        "O12": products.accumulators,
         "O13": work.branches,
         "O16": work.unused,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from micronet_verify.checks.numbers import many
 from micronet_verify.checks.rules.counted import Counted, Finding, StoredTensor, absent, base_label
 from micronet_verify.errors import Problem
 
@@ -28,7 +29,7 @@ def masks(counted: Counted) -> Finding:
             broken += _price(tensor, size, counted.ledger.regime == "freebie")
     bits = sum(tensor.mask_bits for tensor in found)
     of = f" of {elements:,}" if elements else ""
-    words = f"{len(found)} tensor{'s' if len(found) != 1 else ''} with masks of {bits:,} bits: {kept:,}{of} values are stored"
+    words = f"{many(len(found), 'tensor')} with masks of {bits:,} bits: {kept:,}{of} values are stored"
     return Finding(words, tuple(broken), evidence={"mask_bits": bits, "kept": kept})
 
 

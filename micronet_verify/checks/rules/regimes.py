@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from micronet_verify.checks.numbers import decimal
+from micronet_verify.checks.numbers import decimal, many
 from micronet_verify.checks.rules.counted import Counted, Finding, absent
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.errors import Problem
@@ -23,19 +23,19 @@ def freebie(counted: Counted) -> Finding:
     if other is not None and other < own:
         broken.append(Problem(f"the {ledger.regime} regime at {decimal(own, _PLACES)}", f"be the other, at {decimal(other, _PLACES)}"))
     if bool(forfeited) != bool(narrow):
-        found = f"{narrow} node{'s' if narrow != 1 else ''} that compute{'s' if narrow == 1 else ''} below 16 bits"
+        found = f"{many(narrow, 'operator')} below 16 bits"
         broken.append(Problem(f"a freebie that is {'forfeited' if forfeited else 'kept'}", f"agree with {found}"))
-    elsewhere = f"{'quantized' if ledger.regime == 'freebie' else 'freebie'}: {decimal(other, _PLACES)}" if other is not None else ""
+    elsewhere = f"; the other regime would score {decimal(other, _PLACES)}" if other is not None else ""
     if ledger.regime == "freebie":
         broken += [
             Problem(f"{line.bits} bits", "be 16 under the freebie", line.subject)
             for line in ledger.lines
             if line.axis == "storage" and line.quantity and line.bits != 16 and not (line.bits == 1 and line.rule in ("S3", "O9"))
         ]
-        return Finding(f"every value counts 16 bits: {decimal(own, _PLACES)} against {elsewhere or 'no other regime'}", tuple(broken))
+        return Finding(f"every value counts 16 bits: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
     if forfeited:
         return Finding(f"the freebie is forfeited: {forfeited}", tuple(broken))
-    return Finding(f"the freebie is not taken: {decimal(own, _PLACES)} against {elsewhere or 'no other regime'}", tuple(broken))
+    return Finding(f"the freebie is not taken: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
 
 
 def freebie_operations(counted: Counted) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from micronet_verify.checks.numbers import amount
+from micronet_verify.checks.numbers import amount, many
 from micronet_verify.checks.rules.counted import Counted, Finding, absent, base_label
 from micronet_verify.errors import Problem
 from micronet_verify.facts.validate import place
@@ -45,9 +45,7 @@ def complete(counted: Counted) -> Finding:
         return absent("no operator reads a constant")
     scalars = sum(int(line.quantity) for line in counted.lines("S2") if line.subject == "scalars")
     also = f"; {scalars:,} different scalars" if scalars else ""
-    return Finding(
-        f"{read:,} constant operand{'s' if read != 1 else ''} of linear operators, each with its storage line{also}", tuple(broken)
-    )
+    return Finding(f"{many(read, 'constant operand')} of linear operators, each with its storage line{also}", tuple(broken))
 
 
 def once(counted: Counted) -> Finding:
@@ -68,9 +66,7 @@ def once(counted: Counted) -> Finding:
     if not tied and not broken:
         return absent("no tensor is used in several places")
     shown = ", ".join(f"{line.subject} {line.note}" for line in tied[:3])
-    return Finding(
-        f"{len(tied)} further use{'s' if len(tied) != 1 else ''} charged once: {shown}", tuple(broken), evidence={"tied": len(tied)}
-    )
+    return Finding(f"{many(len(tied), 'further use')} charged nothing: {shown}", tuple(broken), evidence={"tied": len(tied)})
 
 
 def unused(counted: Counted) -> Finding:
@@ -102,4 +98,4 @@ def codebooks(counted: Counted) -> Finding:
     if not found:
         return absent("no tensor is cheapest as a codebook")
     shown = ", ".join(f"{tensor.values.subject} with {tensor.values.bits}-bit indices" for tensor in found[:3])
-    return Finding(f"{len(found)} codebook{'s' if len(found) != 1 else ''}: {shown}", tuple(broken), evidence={"codebooks": len(found)})
+    return Finding(f"{many(len(found), 'codebook')}: {shown}", tuple(broken), evidence={"codebooks": len(found)})
