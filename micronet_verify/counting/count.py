@@ -17,6 +17,7 @@ from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
 from micronet_verify.analysis.fold import fold
 from micronet_verify.analysis.live import needed_values, prune
+from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.shuffle import find_shuffles
 from micronet_verify.analysis.widths import Width, widths
@@ -35,14 +36,16 @@ from micronet_verify.facts.validate import place
 from micronet_verify.track.rules import CountingRules
 
 Frequencies = Mapping[str, Fraction]
+NOTHING = Transient(0, 0)
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a graph costs: one ledger per regime it may be priced in, and why the freebie is forfeited, if it is."""
+    """What a graph costs: one ledger per regime it may be priced in, why the freebie is forfeited, the peak of activations."""
 
     ledgers: Mapping[Regime, Ledger]
     forfeited: str = ""
+    transient: Transient = NOTHING
 
     def cheapest(self, parameters: Fraction, operations: Fraction) -> Ledger:
         """The ledger of the lower score under a baseline; the freebie's where they tie."""
@@ -62,6 +65,7 @@ class _Counting:
     measured: dict[Key, Measured] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     values: Mapping[str, Value] = field(default_factory=dict)
+    transient: Transient = NOTHING
 
 
 def count_graph(graph: Graph, store: ConstantStore, rules: CountingRules, frequencies: Frequencies | None = None) -> Count:
@@ -78,7 +82,7 @@ def count_graph(graph: Graph, store: ConstantStore, rules: CountingRules, freque
     regimes: list[Regime] = ["quantized"] if forfeited else ["freebie", "quantized"]
     if rules.regimes != "both":
         regimes = [rules.regimes]
-    return Count({regime: _ledger(counting, regime) for regime in regimes}, forfeited)
+    return Count({regime: _ledger(counting, regime) for regime in regimes}, forfeited, counting.transient)
 
 
 def quantization(graph: Graph) -> str:
@@ -115,6 +119,7 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
         else:
             _count_node(counting, node, operands, times)
     _count_shuffles(counting, folded, frozenset(pool), operands, times)
+    counting.transient = transient(folded, found)  # bodies come first, so the whole model's is the one that stays
     for name in folded.outputs:
         if name in pool:
             counting.inventory.add(name, Measured(pool[name]), "", "an output of the model")
