@@ -27,6 +27,7 @@ MOST_ENTRIES = 200_000
 LONGEST_JSON = 256 << 20
 AGAIN = "save it again with torch.export.save"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_END = struct.Struct("<4s4H2IH")
 _STRIDED = 7
 
 
@@ -90,6 +91,11 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, Member]:
     if len(entries) > MOST_ENTRIES:
         raise _fault(path, f"{len(entries):,} entries", f"have at most {MOST_ENTRIES:,}")
     size = path.stat().st_size
+    with path.open("rb") as handle:
+        handle.seek(-min(size, _END.size), 2)
+        end = handle.read()
+        if len(end) < _END.size or _END.unpack(end)[0] != b"PK\x05\x06":
+            raise zipfile.BadZipFile("the index is not at the end")  # else a zip inside the zip could be taken for the whole
     members: dict[str, Member] = {}
     begins: list[tuple[int, int]] = []
     with path.open("rb") as handle:

@@ -1,0 +1,112 @@
+"""Real ``.pt2`` files made by torch.export, and their translation."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from micronet_verify_pytorch.counter import PyTorchCounter
+from torch import Tensor, nn
+
+from micronet_verify.errors import SubmissionFault
+from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.validate import validate
+from micronet_verify.framework.builder import GraphBuilder
+
+_numbers = itertools.count()
+
+
+class Function(nn.Module):
+    """A function, with the modules it uses, as a module."""
+
+    def __init__(self, function: Callable[..., object], *parts: nn.Module | Tensor) -> None:
+        super().__init__()
+        self.function = function
+        self.parts = nn.ModuleList([part for part in parts if isinstance(part, nn.Module)])
+        self.tensors = nn.ParameterList([part for part in parts if isinstance(part, Tensor)])
+
+    def forward(self, x: Tensor) -> object:
+        return self.function(x, *self.parts, *self.tensors)
+
+
+def exported(model: nn.Module, x: Tensor, *, dynamic: bool = True, decomposed: bool = True) -> torch.export.ExportedProgram:
+    shapes = ({0: torch.export.Dim("batch")},) if dynamic else None
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch warns about its own classes
+        program = torch.export.export(model.eval(), (x,), dynamic_shapes=shapes)
+        return program.run_decompositions({}) if decomposed else program
+
+
+def save(program: torch.export.ExportedProgram, folder: Path) -> Path:
+    path = folder / f"model{next(_numbers)}.pt2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(program, path)
+    return path
+
+
+def archive(model: nn.Module, x: Tensor, folder: Path, *, dynamic: bool = True, decomposed: bool = True) -> Path:
+    return save(exported(model, x, dynamic=dynamic, decomposed=decomposed), folder)
+
+
+def translate(path: Path) -> Graph:
+    """The neutral graph, validated as the judge does it."""
+    graph = PyTorchCounter().translate(path, GraphBuilder(path.parent))
+    validate(graph)
+    return graph
+
+
+def kinds(graph: Graph, moves: bool = False) -> list[str]:
+    """``conv``, ``add``, ``pool average`` … in order; an element-wise node by its function alone."""
+    return [word(node) for node in graph.nodes if moves or node.kind != "move"]
+
+
+def word(node: Node) -> str:
+    op = str(node.attributes.get("op", ""))
+    return op if node.kind == "elementwise" else f"{node.kind} {op}".strip()
+
+
+def only(graph: Graph, kind: str) -> Node:
+    (found,) = [node for node in graph.nodes if node.kind == kind]
+    return found
+
+
+def members(path: Path) -> dict[str, bytes]:
+    """The archive's entries by name without the root folder."""
+    with zipfile.ZipFile(path) as archive:
+        return {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist()}
+
+
+def rewritten(path: Path, entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    """A new archive with these entries beside ``path``."""
+    new = path.with_name(f"hostile{next(_numbers)}.pt2")
+    with zipfile.ZipFile(new, "w", compression) as archive:
+        for name, data in entries.items():
+            archive.writestr(f"model/{name}", data)
+    return new
+
+
+MODEL = "models/model.json"
+WEIGHTS = "data/weights/model_weights_config.json"
+
+
+def edited(path: Path, change: Callable[[Any], object], entry: str = MODEL) -> Path:
+    """A new archive whose ``entry``, JSON, has been changed in place by ``change``."""
+    entries = members(path)
+    data = json.loads(entries[entry])
+    change(data)
+    return rewritten(path, {**entries, entry: json.dumps(data).encode()})
+
+
+def sentences(path: Path) -> list[str]:
+    """What the counter says about an archive that it must refuse."""
+    with pytest.raises(SubmissionFault) as caught:
+        translate(path)
+    return [str(problem) for problem in caught.value.problems]
