@@ -11,12 +11,11 @@ from micronet_verify.counting.count import Count, count_graph
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Graph
-from micronet_verify.facts.serde import load_graph
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.facts.validate import validate
 from micronet_verify.framework.registry import framework_of, frameworks
 from micronet_verify.sandbox.jobs import TranslateJob
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
+from micronet_verify.sandbox.products import read_graph
 from micronet_verify.track.rules import CountingRules
 
 # Endings by which a file tells the plugin that it needs, where that plugin is not installed.
@@ -43,8 +42,7 @@ def count_file(path: Path, rules: CountingRules, launcher: Launcher | None = Non
     with tempfile.TemporaryDirectory(prefix="micronet-count-") as folder:
         job = TranslateJob(framework, root, primary, Path(folder, "graph"))
         result = (launcher or ProcessLauncher()).run(job)
-        graph = load_graph((job.out / result.graph).read_text(encoding="utf-8"))
-        validate(graph)
+        graph = read_graph(job.out / result.graph)
         # Constants are read from files that the store has contained, so counting comes before digesting.
         count = count_graph(graph, ConstantStore(root, job.out), rules)
         artifact = seal(root, primary, tuple(sorted(set(_files(graph)))))

@@ -8,8 +8,7 @@ from fractions import Fraction
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.reports.layers import Scale, dearest_lines
-from micronet_verify.reports.numbers import figure, percent, rounded
-from micronet_verify.score import score_of
+from micronet_verify.reports.numbers import figure, percent
 from micronet_verify.track.track import Baseline
 
 _WORTH_SAYING = Fraction(1, 100)
@@ -30,16 +29,16 @@ def _said(line: LedgerLine) -> str:
 
 def left_on_the_table(evaluation: Evaluation) -> list[str]:
     """Sentences about what the measured facts would still allow; empty where the count or the track is unknown."""
-    count, ledger, track = evaluation.count, evaluation.ledger, evaluation.track
-    if count is None or ledger is None or track is None:
+    ledger, track = evaluation.ledger, evaluation.track
+    if ledger is None or track is None:
         return []
-    return [*_of_quality(evaluation), *_of_charges(ledger, Scale.of(ledger, track.baseline)), *_of_regimes(evaluation), *_of_dead(ledger)]
+    return [*_of_quality(evaluation), *_of_charges(ledger, Scale.of(ledger, track.baseline)), *_of_dead(ledger)]
 
 
 def _of_quality(evaluation: Evaluation) -> Iterator[str]:
     quality = evaluation.quality
     if quality is not None and quality.correct > quality.target:
-        yield f"The quality is {quality.margin} of the target: it may be compressed further."
+        yield f"The quality is {quality.margin} the target: the model may be compressed further."
     if quality is not None and quality.ties:
         yield f"{quality.ties:,} answers tie with another class and count as wrong: wider outputs would settle them."
 
@@ -64,19 +63,6 @@ def _of_charges(ledger: Ledger, scale: Scale) -> Iterator[str]:
         found = part(chosen)
         if found >= _WORTH_SAYING:
             yield f"{percent(found, Fraction(1))} of the score is {words}."
-
-
-def _of_regimes(evaluation: Evaluation) -> Iterator[str]:
-    count, ledger, track = evaluation.count, evaluation.ledger, evaluation.track
-    assert count is not None
-    assert ledger is not None
-    assert track is not None
-    if count.forfeited:
-        yield f"The freebie regime (16 bits for whatever is not quantized) is forfeited: {count.forfeited} (S5)."
-    for regime, other in count.ledgers.items():
-        if regime != ledger.regime:
-            score = rounded(score_of(other, track.baseline).value, 6)
-            yield f"The {ledger.regime} regime was chosen because it is no dearer; in the {regime} regime the score would be {score}."
 
 
 def _of_dead(ledger: Ledger) -> Iterator[str]:

@@ -49,6 +49,8 @@ def _track(ranked: Ranked) -> list[str]:
     ]
     if ranked.standings:
         lines += [_row(_HEAD), _row(_ALIGN), *(_row(_standing(standing)) for standing in ranked.standings), "", *_legend(board), ""]
+        lines += [f"- † {_name(one.record)}: {markdown(one.note)}" for one in ranked.standings if one.note]
+        lines += [""] if any(one.note for one in ranked.standings) else []
     else:
         lines += ["No entry ranks.", ""]
     if ranked.unranked:
@@ -57,7 +59,7 @@ def _track(ranked: Ranked) -> list[str]:
 
 
 def _legend(board: Board) -> list[str]:
-    population = "each team's best entry" if board.population == "ranked" else "all entries that reached the target"
+    population = "the ranked entries" if board.population == "ranked" else "all entries that reached the target"
     return [
         f"Lower scores are better: score = storage + operations, each as a share of the baseline's. A team ranks by its best entry; "
         f"its others have no rank. **S**: among the best {board.top_percent} % of {population} by storage; **C**: by operations."
@@ -69,7 +71,7 @@ def _standing(standing: Standing) -> tuple[str, ...]:
     return (
         str(standing.rank) if standing.rank is not None else "–",
         markdown(record.team),
-        _name(record),
+        _name(record) + (" †" if standing.note else ""),
         rounded(price.score.value, PLACES),
         rounded(price.storage_ratio.value, PLACES),
         rounded(price.operations_ratio.value, PLACES),

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micronet_verify.checks.verdict import Outcome
-from micronet_verify.reports.entry import EntryRecord
+from micronet_verify.reports.entry import Asked, EntryRecord
 from micronet_verify.reports.tables import safe
 from micronet_verify.reports.texts import many_lines
 
@@ -26,12 +26,19 @@ def exit_code(records: Sequence[EntryRecord]) -> int:
     return int(any(record.outcome == "failed" for record in records))
 
 
-def verdict_grid(verdicts: Iterable[tuple[str, Outcome, str]]) -> Table:
-    """One row per verdict: outcome, check, message with each problem on its own line."""
+def verdict_grid(verdicts: Iterable[Asked], most: int | None = None) -> Table:
+    """One row per verdict: outcome, check, message with each problem on its own line, and no more than ``most`` of them."""
     made = Table.grid(padding=(0, 2, 0, 0))
     made.add_column(no_wrap=True)
     made.add_column(no_wrap=True)
     made.add_column(overflow="fold")
-    for check, outcome, message in verdicts:
-        made.add_row(Text(outcome, STYLES[outcome]), safe(check), Text(many_lines(message)))
+    for verdict in verdicts:
+        made.add_row(Text(verdict.outcome, STYLES[verdict.outcome]), safe(verdict.check), Text(_cut(many_lines(verdict.message), most)))
     return made
+
+
+def _cut(text: str, most: int | None) -> str:
+    lines = text.splitlines()
+    if most is None or len(lines) <= most + 1:
+        return text
+    return "\n".join([*lines[:most], f"– and {len(lines) - most} more problems"])

@@ -2,7 +2,7 @@
 
 R3 comes first, over every entry that was handed in, judged well or not: an entry is out where one of its members already
 has as many as the track allows, in the order of submission. An entry that is out uses up nobody's share. Of the rest
-rank those that passed every check; a team's best one takes the place (R1), by the key of R4.
+rank those that were judged, met the target and broke no rule; a team's best one takes the place (R1), by the key of R4.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 
+from micronet_verify.checks import claims, score
 from micronet_verify.reports.entry import Board, EntryRecord, Price
 from micronet_verify.reports.texts import first_sentence
 
@@ -25,13 +26,14 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 class Standing:
     """An entry that reached the target and passed: ``rank`` is ``None`` where another entry of its team is better (R1).
 
-    ``marks``: ``S`` storage-efficient, ``C`` compute-efficient, ``SC`` both (R2).
+    ``marks``: ``S`` storage-efficient, ``C`` compute-efficient, ``SC`` both (R2). ``note``: where a claim was wrong.
     """
 
     record: EntryRecord
     price: Price
     rank: int | None
     marks: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def rank(board: Board, records: Sequence[EntryRecord]) -> Ranked:
     return Ranked(
         board,
         tuple(
-            Standing(record, price, ranks.get(record.id), "S" * (record.id in stored) + "C" * (record.id in computed))
+            Standing(record, price, ranks.get(record.id), "S" * (record.id in stored) + "C" * (record.id in computed), _note(record))
             for record, price in scored
         ),
         tuple(Unranked(record, reasons[record.id]) for record in sorted(records, key=lambda item: item.id) if reasons[record.id]),
@@ -98,13 +100,15 @@ def _too_many(record: EntryRecord, id: str, name: str, earlier: Sequence[EntryRe
 
 
 def why_unranked(record: EntryRecord) -> str:
-    """R1: the sentence why an entry cannot rank, or an empty text for one that can."""
-    for outcome, words in (("error", "could not be judged"), ("failed", "")):
-        found = [verdict for verdict in record.verdicts if verdict.outcome == outcome]
-        if found:
-            sentence = first_sentence(found[0].message) or "no reason given"
-            others = f" (and {len(found) - 1} more failed checks)" if len(found) > 2 else " (and 1 more failed check)"
-            return f"{words or found[0].check}: {sentence}{others if len(found) > 1 else ''}"
+    """R1: the sentence why an entry cannot rank, or an empty text for one that can.
+
+    A claim that disagrees with the measurement fails its check and keeps nobody from ranking: the measurement counts.
+    """
+    blamed = [verdict for verdict in record.verdicts_that("error", "failed") if verdict.check != claims.NAME]
+    blamed.sort(key=lambda verdict: verdict.outcome != "error")
+    if blamed:
+        others = f" (and {len(blamed) - 1} more check{'s' if len(blamed) > 2 else ''})" if len(blamed) > 1 else ""
+        return f"{blamed[0].check}: {first_sentence(blamed[0].message) or 'no reason given'}{others}"
     for stopped in record.faults:
         return f"{stopped.stage}: {first_sentence(stopped.message)}"
     if record.price is None:
@@ -114,9 +118,12 @@ def why_unranked(record: EntryRecord) -> str:
     if not record.quality.met:
         quality = record.quality
         return f"misses the quality target: {quality.correct:,} of {quality.of:,} right, {quality.margin}"
-    if not record.verdicts:
-        return "no check was made"
-    return ""
+    asked = [verdict for verdict in record.verdicts if verdict.check == score.NAME]
+    return asked[0].message if asked and asked[0].outcome != "passed" else ""
+
+
+def _note(record: EntryRecord) -> str:
+    return next((first_sentence(verdict.message) for verdict in record.verdicts_that("failed")), "")
 
 
 def team_key(team: str) -> str:

@@ -11,10 +11,10 @@ from rich.text import Text
 from micronet_verify.reports.texts import one_line
 
 
-def table(columns: Sequence[str], numbers: Iterable[str] = ()) -> Table:
-    """An empty table; the columns named in ``numbers`` are right-aligned and never wrapped."""
+def table(columns: Sequence[str], numbers: Iterable[str] = (), gap: int = 2) -> Table:
+    """An empty table; the columns named in ``numbers`` are right-aligned and never wrapped; ``gap`` spaces between columns."""
     right = frozenset(numbers)
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False)
     for name in columns:
         made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, overflow="fold")
     return made
