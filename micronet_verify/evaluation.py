@@ -9,6 +9,7 @@ gets its answers to the others. Nothing of one entry can reach another.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,6 +102,10 @@ class Bench:
     threads: int = 1
     batch_size: int = 64
 
+    def folder(self, id: str) -> Path:
+        """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""
+        return self.work / "entries" / hashlib.sha256(id.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
 
 def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], None] | None = None) -> Evaluation:
     """Judge the entry in the directory ``entry``. ``progress(id, stage)`` is told of every stage as it starts.
@@ -108,7 +113,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     Never raises for a fault of the entry, the organizers or the bench: it is recorded with its stage.
     """
     run = _Run(id, progress or (lambda entry_id, stage: None))
-    work = bench.work / "entries" / id.replace("/", "__")
+    work = bench.folder(id)
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     submission = run.stage("manifest", lambda: load_submission(entry, id))
