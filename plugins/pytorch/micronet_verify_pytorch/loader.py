@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import fx
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
 from micronet_verify_pytorch.counter import bind_batch
 from micronet_verify_pytorch.program import Program, Ref, read_program
-from micronet_verify_pytorch.runner import Taken, build
+from micronet_verify_pytorch.runner import Model, Taken, build
 
 
 class PyTorchLoader:
@@ -33,17 +32,13 @@ class PyTorchLoader:
         """
         torch.set_num_threads(threads)
         program = read_program(artifact)
-        whole = bool(bind_batch(program))
         _check_inputs(program, inputs)
         taken = Taken()
-        module = build(program, taken)
+        model = build(program, taken)
+        # A model that branches sees one example at a time, so that each goes its own way.
+        whole = bool(bind_batch(program)) and not model.branches
         for batch in as_batches(inputs, batch_size):
-            yield _answer(module, batch, taken, whole and not _branches(module))
-
-
-def _branches(module: fx.GraphModule) -> bool:
-    """A model that branches sees one example at a time, so that each goes its own way."""
-    return any(node.op == "call_module" for node in module.graph.nodes)
+            yield _answer(model, batch, taken, whole)
 
 
 def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
@@ -61,14 +56,14 @@ def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
         raise SubmissionFault(Problem(f"a model for inputs of {meta.format}", f"take {inputs.dtype}", where, advice))
 
 
-def _answer(module: fx.GraphModule, batch: NDArray[Any], taken: Taken, whole: bool) -> Answer:
+def _answer(model: Model, batch: NDArray[Any], taken: Taken, whole: bool) -> Answer:
     """Run one batch, or its examples one by one."""
     if whole:
-        return Answer(_run(module, batch))
+        return Answer(_run(model, batch))
     outputs: list[NDArray[Any]] = []
     paths: dict[str, list[int]] = {}
     for place in range(len(batch)):
-        outputs.append(_run(module, batch[place : place + 1]))
+        outputs.append(_run(model, batch[place : place + 1]))
         for name, index in taken.clear().items():
             path = paths.setdefault(name, [])
             path.extend([-1] * (place - len(path)))
@@ -77,10 +72,10 @@ def _answer(module: fx.GraphModule, batch: NDArray[Any], taken: Taken, whole: bo
     return Answer(np.concatenate(outputs), whole_paths)
 
 
-def _run(module: fx.GraphModule, batch: NDArray[Any]) -> NDArray[Any]:
+def _run(model: Model, batch: NDArray[Any]) -> NDArray[Any]:
     try:
         with torch.inference_mode():
-            (output,) = module.forward(torch.from_numpy(np.array(batch)))
+            (output,) = model.forward(torch.from_numpy(np.array(batch)))
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise SubmissionFault(Problem(f"a model that fails on its inputs ({reason})", "answer")) from None

@@ -1,20 +1,18 @@
-"""Builds a runnable torch module from a ``Program``: the same records that are counted, and nothing else of the file.
+"""Builds a function that runs from a ``Program``: the same records that are counted, and nothing else of the file.
 
 ``torch.export.load`` is not used: on a foreign archive it unpickles and evaluates text. Here every operator comes from the op
-table, every name is made here, and arguments are numbers, lists, types and a few words. The module is a plain
-``torch.fx.GraphModule`` and runs as fast as the one that ``torch.export.load(...).module()`` gives.
+table, every name is made here, and arguments are numbers, lists, types and a few words.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed.*
-from torch import fx, nn
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify_pytorch.aliases import Aliases
@@ -22,11 +20,46 @@ from micronet_verify_pytorch.formats import SCALAR_TYPES
 from micronet_verify_pytorch.op_table import lookup
 from micronet_verify_pytorch.ops_shape import nothing
 from micronet_verify_pytorch.program import Argument, Body, Dtype, Program, ProgramGraph, Ref, Setting, Step
+from micronet_verify_pytorch.source import Name, Source
 
 DTYPES: dict[int, torch.dtype] = {number: getattr(torch, fmt.name) for number, fmt in SCALAR_TYPES.items()}
 # torch._export.serde.schema.MemoryFormat and Layout
 _MEMORY = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
 _STRIDED = 7
+Forward = Callable[..., tuple[Any, ...]]
+# torch's own entry points to the same operators, with less to do for each call than ``torch.ops``.
+_QUICK: dict[str, Any] = {
+    "aten.adaptive_avg_pool2d.default": torch._C._nn.adaptive_avg_pool2d,
+    "aten.add.Tensor": torch.add,
+    "aten.avg_pool2d.default": torch._C._nn.avg_pool2d,
+    "aten.batch_norm.default": torch.batch_norm,
+    "aten.bmm.default": torch.bmm,
+    "aten.cat.default": torch.cat,
+    "aten.conv1d.default": torch.conv1d,
+    "aten.conv2d.default": torch.conv2d,
+    "aten.gelu.default": torch._C._nn.gelu,
+    "aten.gru.input": torch.gru,
+    "aten.hardsigmoid.default": torch._C._nn.hardsigmoid,
+    "aten.hardswish.default": torch._C._nn.hardswish,
+    "aten.hardtanh.default": torch._C._nn.hardtanh,
+    "aten.layer_norm.default": torch.layer_norm,
+    "aten.linear.default": torch._C._nn.linear,
+    "aten.lstm.input": torch.lstm,
+    "aten.matmul.default": torch.matmul,
+    "aten.max_pool2d.default": torch.max_pool2d,
+    "aten.mul.Tensor": torch.mul,
+    "aten.permute.default": torch.permute,
+    "aten.relu.default": torch.relu,
+    "aten.select.int": torch.select,
+    "aten.sigmoid.default": torch.sigmoid,
+    "aten.silu.default": torch._C._nn.silu,
+    "aten.softmax.int": torch.softmax,
+    "aten.sub.Tensor": torch.sub,
+    "aten.tanh.default": torch.tanh,
+    "aten.transpose.int": torch.transpose,
+    "aten.view.default": torch.Tensor.view,
+    "aten._native_batch_norm_legit_no_training.default": torch._native_batch_norm_legit_no_training,
+}
 
 
 class Taken:
@@ -40,28 +73,22 @@ class Taken:
         return taken
 
 
-class Branch(nn.Module):  # type: ignore[misc]  # torch is not typed here
-    """``torch.cond`` as a Python ``if`` that notes which body it took."""
+class Model:
+    """``forward`` takes the user's inputs and returns the outputs; ``branches``: whether some ``cond`` is in it."""
 
-    def __init__(self, name: str, bodies: list[fx.GraphModule], taken: Taken) -> None:
-        super().__init__()
-        self.bodies = nn.ModuleList(bodies)
-        self._name, self._taken = name, taken
-
-    def forward(self, predicate: Any, *operands: Any) -> Any:
-        index = 0 if bool(predicate) else 1
-        self._taken.indices[self._name] = index
-        return self.bodies[index](*operands)
+    def __init__(self, forward: Forward, branches: bool) -> None:
+        self.forward, self.branches = forward, branches
 
 
-def build(program: Program, taken: Taken) -> fx.GraphModule:
-    """A module from the user's inputs to a tuple of outputs. Raises ``SubmissionFault`` with every operator off the table."""
+def build(program: Program, taken: Taken) -> Model:
+    """Raises ``SubmissionFault`` with every operator off the table."""
     problems: list[Problem] = []
+    building = _Building(taken, problems)
     constants = {**dict.fromkeys(program.constants), **_constants(program)}
-    module = _module(program.graph, {**program.literals, **constants}, taken, problems)
+    forward = building.function(program.graph, {**program.literals, **constants})
     if problems:
         raise SubmissionFault(dict.fromkeys(problems))
-    return module
+    return Model(forward, building.branches)
 
 
 def _constants(program: Program) -> dict[str, torch.Tensor]:
@@ -86,62 +113,64 @@ def _constants(program: Program) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _module(graph: ProgramGraph, known: dict[str, Any], taken: Taken, problems: list[Problem]) -> fx.GraphModule:
-    """``known``: inputs that have a value; the others become the module's arguments, in order."""
-    root, traced, env = nn.Module(), fx.Graph(), dict[str, Any]()
-    for position, name in enumerate(graph.inputs):
-        if isinstance(known.get(name), torch.Tensor):
-            root.register_buffer(f"c{position}", known[name])
-            env[name] = traced.get_attr(f"c{position}")
+class _Building:
+    """Source of a graph and of the bodies in it."""
+
+    def __init__(self, taken: Taken, problems: list[Problem]) -> None:
+        self._taken, self._problems = taken, problems
+        self.branches = False
+
+    def function(self, graph: ProgramGraph, known: Mapping[str, Any]) -> Forward:
+        """``known``: inputs that have a value; the others become the function's arguments, in order."""
+        source, env = Source(), dict[str, Any]()
+        for name in graph.inputs:
+            env[name] = source.input() if name not in known else source.bind(known[name])
+        used = Aliases(graph).used
+        for step in graph.steps:
+            try:
+                self._step(step, source, env, used)
+            except SubmissionFault as fault:
+                self._problems.extend(fault.problems)
+                env.update({name: None for name in step.outputs if name is not None})
+        return source.function([_value(output, env) for output in graph.outputs])
+
+    def _step(self, step: Step, source: Source, env: dict[str, Any], used: Callable[[str | None], bool]) -> None:
+        op, base = lookup(step.target)
+        if op is None or op.charge == "refused":
+            where = f"{base} in {step.scope}" if step.scope else base
+            advice = "see the plugin's README for the operators that can be counted"
+            raise SubmissionFault(Problem(f"the operator {step.target}", "be one that can be priced", where, op.note if op else advice))
+        if op.translate is nothing:
+            return  # an assertion
+        if op.body is not None:
+            result = self._bodies(step, source, env)
         else:
-            env[name] = known[name] if name in known else traced.placeholder(f"x{position}")
-    used = Aliases(graph).used
-    for number, step in enumerate(graph.steps):
-        try:
-            _emit(step, number, root, traced, env, used, taken, problems)
-        except SubmissionFault as fault:
-            problems.extend(fault.problems)
-            env.update({name: None for name in step.outputs if name is not None})
-    traced.output(tuple(_value(output, env) for output in graph.outputs))
-    return fx.GraphModule(root, traced)
+            overload = _function(step)
+            result = source.call(_QUICK.get(step.target, overload), *_arguments(step, overload, env))
+        if not step.many:
+            env.update({name: result for name in step.outputs if name is not None})
+            return
+        for place, name in enumerate(step.outputs):
+            if name is not None and used(name):
+                env[name] = source.item(result, place)
 
-
-def _emit(
-    step: Step,
-    number: int,
-    root: nn.Module,
-    traced: fx.Graph,
-    env: dict[str, Any],
-    used: Callable[[str | None], bool],
-    taken: Taken,
-    problems: list[Problem],
-) -> None:
-    op, base = lookup(step.target)
-    if op is None or op.charge == "refused":
-        where = f"{base} in {step.scope}" if step.scope else base
-        advice = "see the plugin's README for the operators that can be counted"
-        raise SubmissionFault(Problem(f"the operator {step.target}", "be one that can be priced", where, op.note if op else advice))
-    if op.translate is nothing and op.body is None:
-        return  # an assertion
-    bodies = [argument for argument in step.positional if isinstance(argument, Body)]
-    if bodies:
-        modules = [_module(body.graph, {}, taken, problems) for body in bodies]
-        wanted = 2 if step.branch is not None else 1
-        if len(modules) != wanted:
-            raise SubmissionFault(Problem(f"{len(modules)} bodies of {base}", f"be {wanted}", step.scope))
-        inner = Branch(step.branch, modules, taken) if step.branch is not None else modules[0]
-        root.add_module(f"m{number}", inner)
+    def _bodies(self, step: Step, source: Source, env: dict[str, Any]) -> Name:
+        """``cond`` as a Python ``if`` that notes which body it took; a wrapper as its body."""
+        bodies = [self.function(argument.graph, {}) for argument in step.positional if isinstance(argument, Body)]
         operands = [_value(argument, env) for argument in step.positional if not isinstance(argument, Body)]
-        arguments = (operands[0], *operands[1]) if step.branch is not None else tuple(operands[1:])
-        result = traced.call_module(f"m{number}", arguments)
-    else:
-        result = traced.call_function(_function(step), *_arguments(step, env))
-    if not step.many:
-        env.update({name: result for name in step.outputs if name is not None})
-        return
-    for place, name in enumerate(step.outputs):
-        if name is not None and used(name):
-            env[name] = traced.call_function(operator.getitem, (result, place))
+        name, taken = step.branch, self._taken
+        if len(bodies) != (1 if name is None else 2) or (name is not None and len(operands) != 2):
+            raise SubmissionFault(Problem(f"{len(bodies)} bodies of {step.target}", "be as the operator takes them", step.scope))
+        if name is None:
+            return source.call(bodies[0], operands[1:])
+
+        def cond(predicate: Any, *values: Any) -> tuple[Any, ...]:
+            index = 0 if bool(predicate) else 1
+            taken.indices[name] = index
+            return bodies[index](*values)
+
+        self.branches = True
+        return source.call(cond, [operands[0], *operands[1]])
 
 
 def _function(step: Step) -> Any:
@@ -156,10 +185,10 @@ def _function(step: Step) -> Any:
     return found
 
 
-def _arguments(step: Step, env: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _arguments(step: Step, function: Any, env: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments in the order of the operator's schema; by keyword after the first that is left out."""
     values = {name: _value(argument, env) for name, argument in step.arguments.items()}
-    schema = getattr(_function(step), "_schema", None)
+    schema = getattr(function, "_schema", None)
     if schema is None:
         return tuple(values.values()), {}
     names = {argument.name for argument in schema.arguments}
