@@ -90,8 +90,8 @@ class Stopped:
 
     stage: str
     acts: Acts
-    message: str
-    missing: bool
+    message: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Asked:
 
     check: str
     outcome: Outcome
-    message: str
+    message: str = ""
     evidence: tuple[tuple[str, str | int | float], ...] = ()
 
 

@@ -20,7 +20,7 @@ def leaderboard(records: Sequence[EntryRecord]) -> str:
     found = boards(records)
     for board in found:
         lines += _track(rank(board, [record for record in records if home(record, found) == board]))
-    homeless = [record for record in records if home(record, found) is None]
+    homeless = sorted((record for record in records if home(record, found) is None), key=lambda record: record.id)
     if homeless:
         lines += ["## Without a track", "", *_unranked(Unranked(record, why_unranked(record)) for record in homeless)]
     return "\n".join(lines)
