@@ -25,6 +25,8 @@ WORKER_OUTPUT = "micronet_entries"
 
 def activate(config: pytest.Config) -> None:
     """Register the cases for this run. Raises ``pytest.UsageError`` where there is nothing to judge, or a track file is broken."""
+    from micronet_verify.suite import fixtures
+
     submissions, tracks = Path(config.getoption("micronet_submissions")), [Path(path) for path in config.getoption("micronet_tracks")]
     report = Path(config.getoption("micronet_report")).absolute() if config.getoption("micronet_report") else None
     folders, entries = entry_folders(submissions), find_entries(submissions)
@@ -38,7 +40,7 @@ def activate(config: pytest.Config) -> None:
     _check_tracks(tracks)
     config.stash[CASES] = Cases(config, chosen, tracks, report)
     config.pluginmanager.register(config.stash[CASES], "micronet_cases")
-    config.pluginmanager.import_plugin("micronet_verify.suite.fixtures")
+    config.pluginmanager.register(fixtures, "micronet_fixtures")
 
 
 def _check_tracks(folders: Sequence[Path]) -> None:
