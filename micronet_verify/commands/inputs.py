@@ -1,0 +1,125 @@
+"""What a user names on the command line, looked up, and refused in one sentence where it is not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from micronet_verify.commands.exits import Mistake
+from micronet_verify.errors import Problem, SpecError
+
+if TYPE_CHECKING:
+    from micronet_verify.submission.directory import EntryPath
+    from micronet_verify.track.rules import CountingRules
+    from micronet_verify.track.track import Track
+
+
+def entries(folder: Path) -> list[EntryPath]:
+    """Every entry at or below ``folder``; at least one."""
+    from micronet_verify.submission.directory import find_entries
+
+    _directory(folder)
+    found = find_entries(folder)
+    if not found:
+        raise Mistake(Problem(f"{str(folder)!r} without any submission.yaml", "be a folder of entries, each with a submission.yaml"))
+    return found
+
+
+def chosen(found: Sequence[EntryPath], globs: Sequence[str]) -> list[EntryPath]:
+    """The entries whose id fits one of ``globs``, or all; at least one."""
+    fitting = [entry for entry in found if not globs or any(fnmatchcase(entry.id, glob) for glob in globs)]
+    if not fitting:
+        from micronet_verify.strict_yaml.sentences import did_you_mean
+
+        advice = did_you_mean(globs[0], [entry.id for entry in found])
+        raise Mistake(Problem(f"--entry {' --entry '.join(globs)}", "fit the id of an entry", advice=advice))
+    return fitting
+
+
+def one_entry(folder: Path) -> EntryPath:
+    """The entry in ``folder``; exactly one."""
+    if folder.is_file():
+        advice = f"micronet-verify count {folder} counts a model file"
+        raise Mistake(Problem(f"the file {str(folder)!r}", "be an entry: a directory with a submission.yaml", advice=advice))
+    _directory(folder)
+    from micronet_verify.submission.manifest import MANIFEST
+
+    if not os.path.lexists(folder / MANIFEST):
+        advice = f"micronet-verify run {folder} judges every entry below it"
+        below = any(folder.glob(f"*/{MANIFEST}")) or any(folder.glob(f"*/*/{MANIFEST}"))
+        raise Mistake(Problem(f"{str(folder)!r} without a {MANIFEST}", "be an entry, which has one", advice=advice if below else ""))
+    return entries(folder)[0]
+
+
+def model_file(path: Path) -> Path:
+    """``path``, which is a file that can be read."""
+    if path.is_dir():
+        advice = f"micronet-verify explain {path} prices an entry"
+        raise Mistake(Problem(f"the directory {str(path)!r}", "be a model file", advice=advice))
+    if not path.exists():
+        raise Mistake(Problem(f"the model file {str(path)!r}", "be a file that exists"))
+    if not path.is_file():
+        raise Mistake(Problem(f"{str(path)!r}", "be a regular file"))
+    try:
+        with path.open("rb") as handle:
+            handle.read(1)
+    except OSError as error:
+        raise Mistake(Problem(f"{str(path)!r}, which cannot be read ({error.strerror}),", "be readable")) from None
+    return path
+
+
+def track_folders(folders: Sequence[Path]) -> tuple[Path, ...]:
+    """``folders``, each a directory."""
+    for folder in folders:
+        _directory(folder, "the folder of track files")
+    return tuple(folders)
+
+
+def track_named(name: str, folders: Sequence[Path]) -> Track:
+    """The track ``name``; a name that is not there is the user's mistake, a broken file the organizers' (``SpecError``)."""
+    from micronet_verify.track.library import load_track
+
+    try:
+        return load_track(name, folders)
+    except SpecError as error:
+        raise _mistaken(error, "a track named") from None
+
+
+def rules_named(edition: str, folders: Sequence[Path]) -> CountingRules:
+    """The edition of the counting rules; as ``track_named``."""
+    from micronet_verify.track.library import load_rules
+
+    try:
+        return load_rules(edition, folders)
+    except SpecError as error:
+        raise _mistaken(error, "an edition of the counting rules named") from None
+
+
+def check_tracks(folders: Sequence[Path]) -> None:
+    """Read every track file now, rather than after an hour of judging. Raises ``SpecError`` with all problems."""
+    from micronet_verify.track.library import load_track, track_names
+
+    problems: list[Problem] = []
+    for name in track_names(folders):
+        try:
+            load_track(name, folders)
+        except SpecError as error:
+            problems += error.problems
+    if problems:
+        raise SpecError(problems)
+
+
+def _directory(folder: Path, what: str = "the folder") -> None:
+    if not folder.is_dir():
+        got = f"{what} {str(folder)!r}"
+        raise Mistake(Problem(got, "be a directory" if folder.exists() else "be a directory that exists"))
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise Mistake(Problem(f"{what} {str(folder)!r}, which cannot be listed,", "be readable"))
+
+
+def _mistaken(error: SpecError, start: str) -> Exception:
+    first = error.problems[0]
+    return Mistake(first) if len(error.problems) == 1 and first.got.startswith(start) else error

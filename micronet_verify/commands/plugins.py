@@ -1,0 +1,34 @@
+"""``micronet-verify plugins``: what this installation can judge."""
+
+from __future__ import annotations
+
+import click
+
+from micronet_verify.commands.exits import Command
+from micronet_verify.commands.terminal import console
+
+
+@click.command(cls=Command)
+def plugins() -> None:
+    """Installed frameworks, the versions of what they need, and what an entry of a missing one is told."""
+    from rich.text import Text
+
+    from micronet_verify.errors import MicronetError
+    from micronet_verify.framework.registry import KNOWN, framework_named, frameworks
+    from micronet_verify.reports.texts import one_line
+
+    screen = console()
+    for name, framework in frameworks().items():
+        screen.print(Text.assemble((one_line(name), "bold"), f"  reads {', '.join(framework.suffixes)}"))
+        for package, version in sorted(framework.version().items()):
+            screen.print(
+                Text(f"  {one_line(package)} {one_line(version) if version else 'is not installed: its entries cannot be judged'}")
+            )
+    for name in KNOWN:
+        if name not in frameworks():
+            screen.print(Text.assemble((name, "bold"), "  not installed; an entry of it is told:"))
+            try:
+                framework_named(name)
+            except MicronetError as error:
+                for problem in error.problems:
+                    screen.print(Text(f"  {one_line(str(problem))}"))
