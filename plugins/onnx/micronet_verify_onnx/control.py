@@ -21,6 +21,7 @@ UNROLLED_NODES = 4000
 _DATA_DECIDES = "the data decides how often it turns"
 _ADVICE = "give it a constant trip count and a condition that stays true"
 
+SIDES = ("then", "else")
 Results = list[Operand | None]
 
 
@@ -29,18 +30,20 @@ def if_(op: Op) -> Sequence[Operand | Value | None]:
     bodies = op.graph("then_branch"), op.graph("else_branch")
     predicate = op.required(0).known
     if predicate is not None:
-        return _inline(op, bodies[0] if predicate.reshape(-1)[0] else bodies[1], op.builder, ())
-    graphs = []
-    for body in bodies:
+        chosen = 0 if predicate.reshape(-1)[0] else 1
+        name = op.scope.branch_name(op.node)
+        return _inline(op, bodies[chosen], op.builder, (), None if name is None else f"{name}/{SIDES[chosen]}/")
+    graphs, name = [], op.scope.branch_name(op.node)
+    for side, body in zip(SIDES, bodies, strict=True):
         builder = op.builder.body()
-        graph = _finished(builder, _inline(op, body, builder, ()))
+        graph = _finished(builder, _inline(op, body, builder, (), None if name is None else f"{name}/{side}/"))
         if graph is None:
             return [None] * len(op.node.output)
         graphs.append(graph)
     shapes = [[graph.values[name].shape for name in graph.outputs] for graph in graphs]
     if shapes[0] != shapes[1]:
         op.refuse(f"branches that return {shapes[0]} and {shapes[1]}", "return the same shapes")
-    return op.builder.emit_bodies("branch", (op.x(0),), graphs)
+    return op.builder.emit_bodies("branch", (op.x(0),), graphs, **({} if name is None else {"id": name}))
 
 
 def loop(op: Op) -> Sequence[Operand | Value | None]:
@@ -115,11 +118,13 @@ def scan(op: Op) -> Sequence[Operand | Value | None]:
     return [*state, *stacked]
 
 
-def _inline(op: Op, graph: onnx.GraphProto, builder: GraphBuilder, arguments: Sequence[Operand | None]) -> Results:
-    """A body's outputs, its nodes emitted into ``builder``."""
+def _inline(
+    op: Op, graph: onnx.GraphProto, builder: GraphBuilder, arguments: Sequence[Operand | None], branches: str | None = None
+) -> Results:
+    """A body's outputs, its nodes emitted into ``builder``; ``branches`` begins the names of branches inside it."""
     if len(graph.input) != len(arguments):
         op.refuse(f"a body with {len(graph.input)} inputs", f"have {len(arguments)}")
-    inner = op.scope.inside(builder, graph)
+    inner = op.scope.inside(builder, graph, branches)
     for info, argument in zip(graph.input, arguments, strict=True):
         inner.define(info.name, argument, op.where)
     op.translator.run(graph, inner)
@@ -140,7 +145,10 @@ def _finished(builder: GraphBuilder, results: Results) -> Graph | None:
 
 
 def _one_node(op: Op, body: onnx.GraphProto, turns: int, operands: Results, carried: int | None = None) -> Sequence[Operand | Value | None]:
-    """A ``loop`` node. Operands are the carried values (and a Scan's first slices); collected outputs are spread to their length."""
+    """A ``loop`` node. Operands are the carried values, then a Scan's first slices or a Loop's number of the turn.
+
+    Collected outputs are spread to their length.
+    """
     is_loop = carried is None
     carried = len(operands) if carried is None else carried
     builder = op.builder.body()
@@ -148,8 +156,9 @@ def _one_node(op: Op, body: onnx.GraphProto, turns: int, operands: Results, carr
     arguments: list[Operand | None] = [computed(builder.input(x.shape, x.format), static=False) for x in given]
     values = [operand.value for operand in given]
     if is_loop:
-        arguments = [computed(builder.input((), INT64, "iteration"), False), folded(op.builder, np.array(True), "condition"), *arguments]
-        values = [op.builder.constant(np.array(0, np.int64), "iteration"), *values]
+        turn = computed(builder.input((), INT64, "iteration"), static=False)
+        arguments = [turn, folded(op.builder, np.array(True), "condition"), *arguments]
+        values.append(op.builder.constant(np.array(0, np.int64), "iteration"))
     results = _inline(op, body, builder, arguments)
     if None in results:
         return [None] * len(op.node.output)

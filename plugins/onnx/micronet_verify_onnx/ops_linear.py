@@ -40,7 +40,7 @@ def conv_transpose(op: Op) -> Value:
             step * (size - 1) + more + (window - 1) * gap + 1 - out
             for size, out, window, step, gap, more in zip(x.shape[2:], wanted[-rank:], kernel, stride, dilation, extra, strict=True)
         ]
-        padding = _shared_out(totals, mode == "SAME_UPPER")
+        padding = _shared_out(totals, mode != "SAME_UPPER")
     elif mode == "VALID":
         padding = (0,) * (2 * rank)
     return op.emit(

@@ -29,7 +29,7 @@ def quantize_linear(op: Op) -> Value:
         fmt = element_type(op.integer("output_dtype"), op.where).format
     else:
         fmt = UINT8
-    low, high = _clip_behind(op)
+    fmt, low, high = _narrowed(fmt, *_clip_behind(op))
     return quantized(op, op.x(0), op.required(1), _operand(op, 2), fmt, op.integer("axis", 1), op.integer("block_size", 0), low, high)
 
 
@@ -94,6 +94,24 @@ def _clip_behind(op: Op) -> tuple[float | None, float | None]:
         return None, None
     op.scope.absorbed[clip.output[0]] = op.node.output[0]
     return bounds[0], bounds[1]
+
+
+def _narrowed(fmt: NumericFormat, low: float | None, high: float | None) -> tuple[NumericFormat, float | None, float | None]:
+    """The narrowest format that holds the clipped codes, and what of the clip it does not say already."""
+    if not fmt.is_integer or (low is None and high is None):
+        return fmt, None, None
+    least, most = _codes(fmt)
+    least, most = max(least, int(low)) if low is not None else least, min(most, int(high)) if high is not None else most
+    held = next(form for bits in range(1, 65) if _holds(form := numeric_format(f"{fmt.family}{bits}"), least, most))
+    return (held, None, None) if _codes(held) == (least, most) else (held, float(least), float(most))
+
+
+def _codes(fmt: NumericFormat) -> tuple[int, int]:
+    return (0, 2**fmt.bits - 1) if fmt.family == "uint" else (-(2 ** (fmt.bits - 1)), 2 ** (fmt.bits - 1) - 1)
+
+
+def _holds(fmt: NumericFormat, least: int, most: int) -> bool:
+    return _codes(fmt)[0] <= least and most <= _codes(fmt)[1]
 
 
 def _constant(op: Op, name: str) -> float | None:

@@ -20,7 +20,8 @@ class Scope:
     """``names`` maps to ``None`` where the node that should have made the value was at fault: that is reported once.
 
     ``attributes`` are those given to the function whose body this is; ``opsets`` the version of each domain; ``path``
-    the calls around it, for places; ``depth`` how many graphs and calls lie around it.
+    the calls around it, for places; ``branches`` what the names of branches begin with here, ``None`` where a node may run
+    more than once and no record can tell the runs apart.
     """
 
     def __init__(
@@ -34,9 +35,9 @@ class Scope:
         parent: Scope | None = None,
         attributes: Mapping[str, onnx.AttributeProto] | None = None,
         path: str = "",
-        depth: int = 0,
+        branches: str | None = None,
     ) -> None:
-        self.builder, self.reader, self.opsets, self.parent, self.path, self.depth = builder, reader, opsets, parent, path, depth
+        self.builder, self.reader, self.opsets, self.parent, self.path, self.branches = builder, reader, opsets, parent, path, branches
         self.attributes: Mapping[str, onnx.AttributeProto] = attributes or {}
         self._names: dict[str, Operand | None] = {}
         self._nodes, self._outputs = nodes, outputs
@@ -45,7 +46,11 @@ class Scope:
         # Results of nodes that an earlier node has already done (a Clip behind a QuantizeLinear), and whose result they are.
         self.absorbed: dict[str, str] = {}
 
-    def inside(self, builder: GraphBuilder, graph: onnx.GraphProto) -> Scope:
+    def branch_name(self, node: onnx.NodeProto) -> str | None:
+        """The name under which the predictor records which body of an If was taken."""
+        return None if self.branches is None else f"{self.branches}{node.output[0]}"
+
+    def inside(self, builder: GraphBuilder, graph: onnx.GraphProto, branches: str | None = None) -> Scope:
         """The scope of a subgraph."""
         outputs = tuple(output.name for output in graph.output)
         return Scope(
@@ -57,7 +62,7 @@ class Scope:
             parent=self,
             attributes=self.attributes,
             path=self.path,
-            depth=self.depth + 1,
+            branches=branches,
         )
 
     def find(self, name: str) -> Operand | None:

@@ -25,7 +25,7 @@ from micronet_verify_onnx.skeleton import Skeleton
 from micronet_verify_onnx.tensors import Stored, TensorReader
 
 # Functions that call functions, and unrolled loops, can make a small file as long as one likes.
-MOST_NODES = 200_000
+MOST_NODES = 100_000
 DEEPEST = 40
 
 
@@ -46,7 +46,8 @@ class Translator:
         opsets = check_model(self._model, self._name)
         graph = self._model.graph
         self._collect_functions()
-        scope = Scope(self._builder, self._reader, opsets, tuple(graph.node), tuple(output.name for output in graph.output))
+        names = tuple(output.name for output in graph.output)
+        scope = Scope(self._builder, self._reader, opsets, tuple(graph.node), names, branches="")
         self._inputs(graph, scope)
         self.run(graph, scope)
         outputs = self._outputs(graph, scope)
@@ -162,15 +163,16 @@ class Translator:
         where, outputs = scope.builder.where, [name for name in node.output if name]
         with self.collecting(scope, outputs, where):
             function = self._functions.get((domain, node.op_type, node.overload))
-            results: Sequence[Operand | None] | None
-            if function is not None:
+            line = None if function is not None else self._line(node, domain, scope)
+            results: Sequence[Operand | None]
+            if any(_found(scope, name, where) is None for name in node.input if name):
+                # What it needs was refused, and that is reported already.
+                results = [None] * len(node.output)
+            elif line is None:
                 results = self._call(function, node, scope)
             else:
-                line = self._line(node, domain, scope)
-                faulty = any(_found(scope, name, where) is None for name in node.input if name)
-                results = None if faulty else _results(Op(self, scope, node, scope.opsets[domain], source, standing), line)
-            if results is not None:
-                self._define(node, results, scope, where)
+                results = _results(Op(self, scope, node, scope.opsets[domain], source, standing), line)
+            self._define(node, results, scope, where)
 
     def _define(self, node: onnx.NodeProto, results: Sequence[Operand | None], scope: Scope, where: str) -> None:
         for index, name in enumerate(node.output):
@@ -217,7 +219,6 @@ class Translator:
             tuple(function.output),
             attributes=attributes,
             path=place(node, scope.path),
-            depth=scope.depth + 1,
         )
         actual = [*node.input, *[""] * (len(function.input) - len(node.input))]
         for formal, name in zip(function.input, actual, strict=True):
