@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify_onnx.branches import Record, branch_names, record_branches, taken
 from micronet_verify_onnx.checks import check_model, plain
 from micronet_verify_onnx.op_table import BREVITAS, QONNX
 from micronet_verify_onnx.skeleton import Skeleton
@@ -42,29 +43,34 @@ class OnnxLoader:
         """The model's first output for ``inputs`` [examples, …], batch by batch, as float32 or float64.
 
         A model of fixed batch 1 is fed one example at a time and its answers are joined into the batch. Of several
-        outputs the first is the answer. Raises ``SubmissionFault`` where the model does not load, does not accept the
+        outputs the first is the answer. A model with branches that the data decides is fed one example at a time, too, and
+        the answer says which body each took. Raises ``SubmissionFault`` where the model does not load, does not accept the
         inputs, fails on them, or answers with no floats.
         """
-        _check_file(artifact)
-        session = _session(artifact, threads)
+        skeleton = _checked(artifact)
+        names = branch_names(artifact, skeleton.model)
+        session, records = _session(artifact, threads, names)
         name, shape, dtype = _input(session, inputs)
-        output = _output(session)
-        one_by_one = isinstance(shape[0], int)
+        outputs = [_output(session), *(record.output for record in records)]
+        one_by_one = isinstance(shape[0], int) or bool(records)
         for batch in as_batches(inputs, batch_size):
             fed = batch if batch.dtype == dtype else batch.astype(dtype)
             if one_by_one:
-                rows = [_run(session, output, name, fed[index : index + 1]) for index in range(len(fed))]
-                outputs = np.concatenate(rows) if all(row.ndim for row in rows) else rows[0]
+                rows = [_run(session, outputs, name, fed[index : index + 1]) for index in range(len(fed))]
+                answer = np.concatenate([row[0] for row in rows]) if rows[0][0].ndim else rows[0][0]
+                yield Answer(_floats(answer, len(fed), outputs[0]), taken(records, [row[1:] for row in rows]))
             else:
-                outputs = _run(session, output, name, fed)
-            if outputs.ndim == 0 or len(outputs) != len(fed):
-                raise SubmissionFault(
-                    Problem(f"an output of shape {outputs.shape} for {len(fed)} examples", f"have {len(fed)} rows", f"output {output!r}")
-                )
-            yield Answer(outputs.astype(np.float32) if outputs.dtype == np.float16 else outputs)
+                yield Answer(_floats(_run(session, outputs, name, fed)[0], len(fed), outputs[0]))
 
 
-def _check_file(artifact: Path) -> None:
+def _floats(answer: NDArray[Any], examples: int, name: str) -> NDArray[Any]:
+    if answer.ndim == 0 or len(answer) != examples:
+        got = f"an output of shape {answer.shape} for {examples} examples"
+        raise SubmissionFault(Problem(got, f"have {examples} rows", f"output {name!r}"))
+    return answer.astype(np.float32) if answer.dtype == np.float16 else answer
+
+
+def _checked(artifact: Path) -> Skeleton:
     """Versions, operators that onnxruntime lacks, and where every tensor's bytes lie: onnxruntime believes more than it should."""
     skeleton = Skeleton(artifact)
     check_model(skeleton.model, artifact.name)
@@ -83,9 +89,11 @@ def _check_file(artifact: Path) -> None:
     for tensor in skeleton.tensors():
         if tensor.data_location == TensorProto.EXTERNAL:
             reader.read(tensor, f"tensor {tensor.name!r}")
+    return skeleton
 
 
-def _session(artifact: Path, threads: int) -> Any:
+def _session(artifact: Path, threads: int, names: frozenset[str]) -> tuple[Any, tuple[Record, ...]]:
+    """A session of the file itself, or, where the data decides a branch, of the model with its records."""
     # onnxruntime writes telemetry files when it is imported, unless told before.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -94,8 +102,14 @@ def _session(artifact: Path, threads: int) -> Any:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    source: str | bytes = str(artifact)
+    records: tuple[Record, ...] = ()
+    if names:
+        model, records = record_branches(artifact, names)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(artifact.parent))
+        source = model.SerializeToString()
     try:
-        return onnxruntime.InferenceSession(str(artifact), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]), records
     except Exception as error:  # onnxruntime's exceptions share no base class
         _fault(error, "a model that onnxruntime does not load", "load")
 
@@ -135,9 +149,9 @@ def _output(session: Any) -> str:
     return str(found[0].name)
 
 
-def _run(session: Any, output: str, name: str, batch: NDArray[Any]) -> NDArray[Any]:
+def _run(session: Any, outputs: Sequence[str], name: str, batch: NDArray[Any]) -> list[NDArray[Any]]:
     try:
-        return np.asarray(session.run([output], {name: batch})[0])
+        return [np.asarray(answer) for answer in session.run(outputs, {name: batch})]
     except Exception as error:  # onnxruntime's exceptions share no base class
         _fault(error, "a model that fails on an input", f"answer inputs of shape {batch.shape}")
 

@@ -120,14 +120,14 @@ class Interpreter:
     def _run(self, node: Node) -> None:
         operands = [self.arrays[name] if name else None for name in node.inputs]
         if node.kind == "branch":
-            body = node.bodies[0 if operands[0].all() else 1]  # type: ignore[union-attr]
+            body = node.bodies[0 if operands[0].all() else 1]
             results = Interpreter(body, self.store, self.arrays).run([])
         elif node.kind == "loop":
             # Carried values first, the number of the turn last.
             *carried, turn = operands
-            for number in range(int(node.attributes["trips"])):  # type: ignore[call-overload]
-                carried = Interpreter(node.bodies[0], self.store, self.arrays).run([*carried, turn + number])[: len(carried)]  # type: ignore[assignment, operator, list-item]
-            results = carried  # type: ignore[assignment]
+            for number in range(int(node.attributes["trips"])):
+                carried = Interpreter(node.bodies[0], self.store, self.arrays).run([*carried, turn + number])[: len(carried)]
+            results = carried
         else:
             found = RULES[node.kind](node, operands)
             results = found if isinstance(found, list) else [found]
@@ -282,7 +282,7 @@ def _quantize(node: Node, x: Sequence[Array]) -> Array:
 
 
 def _spread(node: Node, group: Array, shape: tuple[int, ...]) -> Any:
-    axis, block = int(node.attributes["axis"]), int(node.attributes.get("block", 0))  # type: ignore[call-overload]
+    axis, block = int(node.attributes["axis"]), int(node.attributes.get("block", 0))
     if axis < 0 or group.size == 1:
         return group.astype(np.float64).reshape(-1)[0]
     if block:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, unknown
 
 X = random(1, 4)
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64

@@ -18,7 +18,7 @@ def test_one_constant_index_is_a_slice() -> None:
 
 
 @pytest.mark.parametrize("index", [ints(5, 0, 3), ints(-1, 0), np.array([[0, 2], [4, 1]], np.int64)])
-def test_several_constant_indices_are_a_permutation(index: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_several_constant_indices_are_a_permutation(index: np.ndarray) -> None:
     assert "permute:index" in compare([node("Gather", "x i", axis=1)], {"x": X}, {"i": index}).kinds
 
 
@@ -56,7 +56,7 @@ def test_elements_chosen_by_tuples() -> None:
     ("kind", "index"), [("ScatterElements", np.zeros((1, 2, 5), np.int64)), ("ScatterND", np.array([[0, 1], [0, 2]], np.int64))]
 )
 @pytest.mark.parametrize(("reduction", "op"), [("none", "replace"), ("add", "add")])
-def test_scatter(kind: str, index: np.ndarray, reduction: str, op: str) -> None:  # type: ignore[type-arg]
+def test_scatter(kind: str, index: np.ndarray, reduction: str, op: str) -> None:
     updates = random(*((1, 2, 5) if kind == "ScatterElements" else (2, 5)))
     attributes = {"axis": 1} if kind == "ScatterElements" else {}
     found = compare([node(kind, "x i u", reduction=reduction, **attributes)], {"x": X}, {"i": index, "u": updates}, opset=16, exact=False)

@@ -21,7 +21,7 @@ X = random(1, 4, 9, 7)
     ],
 )
 def test_a_convolution_is_one_node(attributes: dict[str, object]) -> None:
-    channels = 4 // int(attributes.get("group", 1))  # type: ignore[call-overload]
+    channels = 4 // int(attributes.get("group", 1))
     found = compare([node("Conv", "x w b", **attributes)], {"x": X}, {"w": random(6, channels, 3, 2), "b": random(6)})
     assert found.kinds == ["conv"]
 
@@ -49,7 +49,7 @@ def test_convolutions_of_one_and_three_axes() -> None:
     ],
 )
 def test_a_transposed_convolution(attributes: dict[str, object]) -> None:
-    group = int(attributes.get("group", 1))  # type: ignore[call-overload]
+    group = int(attributes.get("group", 1))
     found = compare([node("ConvTranspose", "x w b", **attributes)], {"x": X}, {"w": random(4, 6 // group, 3, 3), "b": random(6)})
     assert found.kinds == ["conv"]
     assert found.nodes[0].attributes["transposed"] is True

@@ -68,8 +68,9 @@ def test_per_tensor_and_per_axis(scale: Any, axis: int, expected: dict[str, int]
         (TensorProto.INT16, "int16"),
         (TensorProto.INT4, "int4"),
         (TensorProto.UINT4, "uint4"),
-    ]
-    + [(TensorProto.FLOAT8E4M3FN, "float8_e4m3fn"), (TensorProto.FLOAT8E5M2, "float8_e5m2")],
+        (TensorProto.FLOAT8E4M3FN, "float8_e4m3fn"),
+        (TensorProto.FLOAT8E5M2, "float8_e5m2"),
+    ],
 )
 def test_the_type_of_the_zero_point_or_the_attribute_is_the_format(kind: int, name: str) -> None:
     nodes = [node("QuantizeLinear", "x s", "q", output_dtype=kind), node("DequantizeLinear", "q s")]
@@ -250,8 +251,12 @@ def test_a_scale_on_another_axis_stays_a_multiply() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "inputs", "op"),
-    [("QLinearAdd", "q xs xz v ws wz ys yz", "elementwise:add"), ("QLinearMul", "q xs xz v ws wz ys yz", "elementwise:mul")]
-    + [("QLinearSigmoid", "q xs xz ys yz", "elementwise:sigmoid"), ("QLinearLeakyRelu", "q xs xz ys yz", "elementwise:leaky_relu")],
+    [
+        ("QLinearAdd", "q xs xz v ws wz ys yz", "elementwise:add"),
+        ("QLinearMul", "q xs xz v ws wz ys yz", "elementwise:mul"),
+        ("QLinearSigmoid", "q xs xz ys yz", "elementwise:sigmoid"),
+        ("QLinearLeakyRelu", "q xs xz ys yz", "elementwise:leaky_relu"),
+    ],
 )
 def test_onnxruntimes_quantized_functions(kind: str, inputs: str, op: str) -> None:
     constants = {"xs": f(0.02), "xz": U8(120), "v": np.full((6,), 140, U8), "ws": f(0.03), "wz": U8(128), "ys": f(0.05), "yz": U8(100)}
@@ -298,7 +303,8 @@ def test_scales_that_do_not_fit_are_refused() -> None:
         {"s": np.ones((1, 3, 6, 3), np.float32)},
     )
     assert problems(model(blocks, 21, 10)) == [
-        "got scales of shape (1, 3, 6, 3) for blocks of 4 of (1, 3, 6, 6) but should have shape (1, 3, 6, 2) [QuantizeLinear in the_QuantizeLinear]"
+        "got scales of shape (1, 3, 6, 3) for blocks of 4 of (1, 3, 6, 6) but should have shape (1, 3, 6, 2) "
+        "[QuantizeLinear in the_QuantizeLinear]"
     ]
 
 

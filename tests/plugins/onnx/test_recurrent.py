@@ -10,13 +10,13 @@ import pytest
 
 from tests.plugins.onnx.support import Translated, compare, graph, info, model, node, problems, random, saved, translate, unknown
 
-T, N, I, H = 5, 1, 3, 4
+T, N, WIDTH, H = 5, 1, 3, 4
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
 def weights(kind: str, directions: int = 1) -> dict[str, Any]:
     g = GATES[kind]
-    return {"w": random(directions, g * H, I), "r": random(directions, g * H, H, seed=1), "b": random(directions, 2 * g * H, seed=2)}
+    return {"w": random(directions, g * H, WIDTH), "r": random(directions, g * H, H, seed=1), "b": random(directions, 2 * g * H, seed=2)}
 
 
 def products(found: Translated) -> dict[tuple[tuple[int, ...], ...], int]:
@@ -31,7 +31,7 @@ def test_results_have_the_shapes_that_onnxruntime_gives(kind: str, direction: st
     directions = 2 if direction == "bidirectional" else 1
     # The batch is the second axis of a sequence, so the sequence comes from a batch-first input.
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node(kind, "t w r b", "y h", hidden_size=H, direction=direction)]
-    found = compare(nodes, {"x": random(N, T, I)}, weights(kind, directions), "y h", exact=False)
+    found = compare(nodes, {"x": random(N, T, WIDTH)}, weights(kind, directions), "y h", exact=False)
     assert found.shapes() == [(T, directions, N, H), (directions, N, H)]
 
 
@@ -42,15 +42,15 @@ def test_one_step_gives_the_numbers_of_onnxruntime(kind: str, attributes: dict[s
     constants = {**weights(kind), "h0": random(1, N, H, seed=3), "c0": random(1, N, H, seed=4)}
     states = "h0 c0" if kind == "LSTM" else "h0"
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node(kind, f"t w r b - {states}", "y h", hidden_size=H, **attributes)]
-    compare(nodes, {"x": random(N, 1, I, seed=9)}, constants, "y h")
+    compare(nodes, {"x": random(N, 1, WIDTH, seed=9)}, constants, "y h")
 
 
 def test_a_layer_costs_its_cell_times_the_steps() -> None:
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("LSTM", "t w r b", "y", hidden_size=H)]
-    found = compare(nodes, {"x": random(N, T, I)}, weights("LSTM"), exact=False)
+    found = compare(nodes, {"x": random(N, T, WIDTH)}, weights("LSTM"), exact=False)
     # One product for the inputs of all steps; the state's product once for the first step and once for the T−1 others.
     assert products(found) == {
-        ((T, N, I), (4 * H, I)): 1,
+        ((T, N, WIDTH), (4 * H, WIDTH)): 1,
         ((1, N, H), (4 * H, H)): 1,
         ((T - 1, N, H), (4 * H, H)): 1,
     }
@@ -64,7 +64,7 @@ def test_a_layer_costs_its_cell_times_the_steps() -> None:
 
 def test_gru_work_per_step() -> None:
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("GRU", "t w r b", "y", hidden_size=H, linear_before_reset=1)]
-    found = compare(nodes, {"x": random(N, T, I)}, weights("GRU"), exact=False)
+    found = compare(nodes, {"x": random(N, T, WIDTH)}, weights("GRU"), exact=False)
     sizes = Counter()
     for n in found.nodes:
         if n.kind == "elementwise":
@@ -79,7 +79,7 @@ def test_peepholes_and_other_activations() -> None:
         node("Transpose", "x", "t", perm=[1, 0, 2]),
         node("LSTM", "t w r b - h0 c0 p", "y", hidden_size=H, activations=["HardSigmoid", "Relu", "Tanh"], activation_alpha=[0.3]),
     ]
-    found = compare(nodes, {"x": random(N, 1, I)}, constants)
+    found = compare(nodes, {"x": random(N, 1, WIDTH)}, constants)
     hard = next(n for n in found.nodes if n.attributes.get("op") == "hard_sigmoid")
     assert hard.attributes["alpha"] == pytest.approx(0.3)
     assert hard.attributes["beta"] == 0.5
@@ -88,14 +88,14 @@ def test_peepholes_and_other_activations() -> None:
 def test_batch_first_layout() -> None:
     # onnxruntime has no kernel for layout=1, so only the shapes of the specification are checked.
     body = graph(
-        [node("GRU", "x w r", "y h", hidden_size=H, layout=1)], [info("x", ("n", T, I))], [unknown("y"), unknown("h")], weights("GRU")
+        [node("GRU", "x w r", "y h", hidden_size=H, layout=1)], [info("x", ("n", T, WIDTH))], [unknown("y"), unknown("h")], weights("GRU")
     )
     assert translate(saved(model(body))).shapes() == [(N, T, 1, H), (N, 1, H)]
 
 
 def test_only_the_results_that_are_read_are_built() -> None:
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("LSTM", "t w r", "- h", hidden_size=H), node("Relu", "h")]
-    assert compare(nodes, {"x": random(N, T, I)}, weights("LSTM"), exact=False).shapes() == [(1, N, H)]
+    assert compare(nodes, {"x": random(N, T, WIDTH)}, weights("LSTM"), exact=False).shapes() == [(1, N, H)]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_only_the_results_that_are_read_are_built() -> None:
 )
 def test_what_a_layer_cannot_have(attributes: dict[str, Any], operands: str, sentence: str) -> None:
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("LSTM", operands, "y", **{"hidden_size": H, **attributes})]
-    body = graph(nodes, [info("x", ("n", T, I))], [unknown("y")], {**weights("LSTM"), "n": np.array([3], np.int32)})
+    body = graph(nodes, [info("x", ("n", T, WIDTH))], [unknown("y")], {**weights("LSTM"), "n": np.array([3], np.int32)})
     (found,) = problems(model(body))
     assert found.startswith(sentence)
     assert found.endswith("[LSTM in the_LSTM]") or "activation" in sentence

@@ -80,7 +80,7 @@ def _tensor(number: int) -> object:
 )
 def test_whole_numbers_are_computed_as_onnxruntime_computes_them(nodes: list[object], constants: dict[str, object], target: int) -> None:
     x = random(1, target)
-    body = graph([*nodes, node("Reshape", "x t")], [info("x", (FREE, *x.shape[1:]))], [unknown("y")], constants)  # type: ignore[arg-type, list-item]
+    body = graph([*nodes, node("Reshape", "x t")], [info("x", (FREE, *x.shape[1:]))], [unknown("y")], constants)
     found = translate(saved(model(body)))
     assert found.shapes() == [(target,)]
     assert found.kinds == ["move:reshape"]
