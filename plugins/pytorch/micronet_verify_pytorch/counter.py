@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -120,11 +121,13 @@ class Translator:
         op, base = lookup(step.target)
         builder.at(base, step.scope)
         try:
-            arguments = {name: self._resolve(argument) for name, argument in step.arguments.items()}
-            positional = [self._resolve(argument) for argument in step.positional if not isinstance(argument, Body)]
             if op is None:
                 advice = "see the plugin's README for the operators that can be counted"
                 raise SubmissionFault(Problem(f"the operator {step.target}", "be one that can be priced", builder.where, advice))
+            if op.charge == "refused":
+                op.translate(Call(step.target, builder, {}, (), self._fixed))
+            arguments = {name: self._resolve(argument) for name, argument in step.arguments.items()}
+            positional = [self._resolve(argument) for argument in step.positional if not isinstance(argument, Body)]
             if op.body is not None:
                 results = op.body(self, step, positional, builder)
             else:
@@ -133,17 +136,25 @@ class Translator:
                 call.finish()
             self._bind_results(graph, index, step, op, results, builder, aliases)
         except Poisoned:
-            self._poison(step)
+            self._skip(graph, step, builder)
         except SubmissionFault as fault:
             self._problems.extend(fault.problems)
-            self._poison(step)
+            self._skip(graph, step, builder)
         except _MISFITS as error:
             what = f"arguments that do not fit ({str(error)[:80] or type(error).__name__})"
             self._problems.append(Problem(what, "be those of the operator", builder.where))
-            self._poison(step)
+            self._skip(graph, step, builder)
 
-    def _poison(self, step: Step) -> None:
-        self._poisoned.update(name for name in step.outputs if name is not None)
+    def _skip(self, graph: ProgramGraph, step: Step, builder: GraphBuilder) -> None:
+        """After a refusal, go on with the declared results, so that one pass finds every fault; the graph is thrown away."""
+        for name in step.outputs:
+            meta = graph.metas.get(name) if name is not None else None
+            if name is None or name in self._env:
+                continue
+            self._poisoned.add(name)
+            if meta is not None and meta.format is not None:
+                with contextlib.suppress(SubmissionFault):
+                    self._env[name] = builder.input(self._sizes(graph, name, builder), meta.format)
 
     def _bind_results(
         self, graph: ProgramGraph, index: int, step: Step, op: Op, results: Results, builder: GraphBuilder, aliases: Aliases
@@ -167,13 +178,14 @@ class Translator:
                     self._fixed.add(result.id)
                 if isinstance(subject, Ref) and op.alias:
                     aliases.join(name, subject.name, op.alias == "same")
-                if isinstance(subject, Ref) and op.changes:
-                    self._change(index, name, subject.name, result, builder, aliases)
+                if op.changes:
+                    self._change(index, name, subject, result, builder, aliases)
             self._env[name] = result
 
-    def _change(self, index: int, name: str, subject: str, result: Value, builder: GraphBuilder, aliases: Aliases) -> None:
+    def _change(self, index: int, name: str, changed: Argument, result: Value, builder: GraphBuilder, aliases: Aliases) -> None:
         """An operator in place: everything that is the tensor it changes means the result from here on."""
-        before = self._env[subject]
+        subject = changed.name if isinstance(changed, Ref) else ""
+        before = self._env.get(subject)
         if not isinstance(before, Value) or (before.shape, container(before.format)) != (result.shape, container(result.format)):
             raise SubmissionFault(Problem("a change of shape or type in place", "keep both", builder.where, FUNCTIONAL))
         group, other = aliases.change(subject, index)

@@ -13,7 +13,7 @@ _FAST = refused(
 _OBSERVER = refused(
     "a fake quantizer that still observes",
     "be exported after converting the observers",
-    "fix scale and zero point: model.apply(torch.ao.quantization.disable_observer) and fake_quantize_per_*_affine, or convert",
+    "replace its module by torch.fake_quantize_per_tensor_affine, or per_channel, with its scale and zero point",
 )
 _LOOP = refused("a loop over a body", "be unrolled", "write the loop in Python: torch.export unrolls it")
 _LOW_LEVEL = refused("a tensor laid over memory by strides", "be a view, a slice or a reshape")
