@@ -13,8 +13,8 @@ from micronet_verify.commands.plugins import plugins
 from micronet_verify.commands.run import run
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="micronet-verify")
+@click.group("micronet-verify", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="micronet-verify", prog_name="micronet-verify")
 def main() -> None:
     """Judge compressed neural networks from their bytes.
 
@@ -29,3 +29,7 @@ def main() -> None:
 
 for command in (run, check, explain, count, plugins):
     main.add_command(command)
+
+
+if __name__ == "__main__":
+    main(prog_name="micronet-verify")

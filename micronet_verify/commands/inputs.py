@@ -112,6 +112,18 @@ def check_tracks(folders: Sequence[Path]) -> None:
         raise SpecError(problems)
 
 
+def report_folder(report: Path, found: Sequence[EntryPath]) -> None:
+    """Make the folder of reports; it lies in no entry, and can be written to."""
+    if any(report.resolve().is_relative_to(entry.path.resolve()) for entry in found):
+        raise Mistake(Problem(f"the report folder {str(report)!r}", "lie outside of the entries"))
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(Problem(f"the report folder {str(report)!r}, which cannot be made ({error.strerror}),", "be a folder")) from None
+    if not os.access(report, os.W_OK | os.X_OK):
+        raise Mistake(Problem(f"the report folder {str(report)!r}, which cannot be written to,", "be writable"))
+
+
 def _directory(folder: Path, what: str = "the folder") -> None:
     if not folder.is_dir():
         got = f"{what} {str(folder)!r}"

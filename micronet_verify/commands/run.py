@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,10 +43,11 @@ def run(
       report/ENTRY/ledger.csv       every charge
       report/ENTRY/evidence.json    the verdicts and what they rest on
     """
-    total = len(inputs.chosen(inputs.entries(folder), globs))
+    entries = inputs.entries(folder)
+    total = len(inputs.chosen(entries, globs))
     folders = inputs.track_folders(tracks)
     inputs.check_tracks(folders)
-    _writable(report)
+    inputs.report_folder(report, entries)
 
     from micronet_verify.suite.run import run_suite
 
@@ -65,6 +65,8 @@ def run(
     if code == _NOTHING:
         raise Mistake(Problem(f"-k {expression!r}, which fits no case", "fit one, such as -k quality"))
     found = [records[id] for id in sorted(records)]
+    if code == _INTERRUPTED:
+        click.echo("Interrupted: what was judged until then follows.", err=True)
     if found:
         _show(found, report, time.monotonic() - started, total)
     raise click.exceptions.Exit(_exit_code(code, found, expression is not None))
@@ -80,7 +82,9 @@ def _show(records: Sequence[EntryRecord], report: Path, seconds: float, total: i
         screen.print(part)
     if len(records) < total:
         screen.print(safe(f"{total - len(records)} of {total} entries were not judged in this run.", "yellow"))
-    screen.print(safe(f"Judged in {seconds:.1f} s. Reports: {report / LEADERBOARD}, {report / JUNIT}"))
+    screen.print(safe(f"Judged in {seconds:.1f} s. Reports:"))
+    for name in (LEADERBOARD, JUNIT):
+        screen.print("  ", safe(str(report / name)), sep="", soft_wrap=True)  # a path stays in one piece
 
 
 def _exit_code(code: int, records: Sequence[EntryRecord], chosen_cases: bool) -> int:
@@ -97,12 +101,3 @@ def _exit_code(code: int, records: Sequence[EntryRecord], chosen_cases: bool) ->
         return PASSED
     # A case that failed although every verdict passed is a fault of the judge.
     return exit_code(records) or (OPERATOR if code == FAILED else PASSED)
-
-
-def _writable(report: Path) -> None:
-    try:
-        report.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Mistake(Problem(f"the report folder {str(report)!r}, which cannot be made ({error.strerror}),", "be a folder")) from None
-    if not os.access(report, os.W_OK | os.X_OK):
-        raise Mistake(Problem(f"the report folder {str(report)!r}, which cannot be written to,", "be writable"))

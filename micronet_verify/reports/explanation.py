@@ -79,9 +79,10 @@ def _charges(layer: Layer, scale: Scale, widths: Sequence[int]) -> Iterator[Rend
         head.append(f"   {percent(scale.share(layer.storage, layer.operations), Fraction(1))} of the score", "not bold dim")
     yield head
     made = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-    for wide in widths[:-1]:
+    for wide in widths[:-2]:
         made.add_column(width=wide, overflow="fold")
-    made.add_column(width=widths[-1], justify="right", no_wrap=True)
+    for wide in widths[-2:]:
+        made.add_column(width=wide, justify="right", no_wrap=True)
     for line in layer.lines:
         if line.amount:
             cells = [line.rule, _kind(line), subject(line), told(line), f"{line.bits} bit"]
