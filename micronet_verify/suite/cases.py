@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from micronet_verify.checks.judge import CHECKS
 from micronet_verify.errors import Problem, SpecError
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import entry_folder
@@ -20,7 +21,9 @@ from micronet_verify.suite.judging import Judge
 from micronet_verify.suite.progress import DONE, PROGRESS
 from micronet_verify.track.library import load_track, track_names
 
+SUITE = "micronet_verify.suite."
 WORKER_OUTPUT = "micronet_entries"
+_RANKS = {name: rank for rank, name in enumerate(CHECKS)}
 
 
 def activate(config: pytest.Config) -> None:
@@ -83,6 +86,11 @@ class Cases:
             ids = [entry.id for entry in self._entries]
             metafunc.parametrize("entry", ids, ids=ids, scope="session")
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """In the order in which a reader asks; organizers' own cases come last. pytest then puts each entry's together."""
+        items.sort(key=_order)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Start what the selected cases need, and nothing that was deselected. A worker learns only later what it will get."""
         if not self._worker and not session.config.option.collectonly:
@@ -134,6 +142,13 @@ class Cases:
 
 def _asks(item: pytest.Item) -> bool:
     return "judged" in getattr(item, "fixturenames", ()) and "entry" in getattr(getattr(item, "callspec", None), "params", {})
+
+
+def _order(item: pytest.Item) -> int:
+    mark = item.get_closest_marker("verdict")
+    if mark is None or not getattr(getattr(item, "module", None), "__name__", "").startswith(SUITE):
+        return len(_RANKS)
+    return _RANKS[mark.args[0].format_map(item.callspec.params)]  # type: ignore[attr-defined]
 
 
 CASES = pytest.StashKey[Cases]()

@@ -8,17 +8,24 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+# The one case of the suite with a second parameter.
+RULE_CASE = "test_counting_rule"
+
 
 class EntryScheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Hands out whole entries. A case's entry is read from its id, ``test_name[entry]`` or ``test_name[entry-more]``."""
 
     def __init__(self, config: pytest.Config, log: Any, ids: Iterable[str]) -> None:
         super().__init__(config, log)
-        # Longest first: of the entries "a" and "a-b", the case [a-b-S3] belongs to the second. pytest escapes ids like this.
+        # pytest escapes ids like this; longest first, so that of the entries "a" and "a-b" the case [a-b-more] is the second's.
         self._ids = sorted((id.encode("unicode_escape").decode("ascii") for id in ids), key=len, reverse=True)
 
     def _split_scope(self, nodeid: str) -> str:
-        parameters = nodeid.partition("[")[2].removesuffix("]")
-        owner = next((id for id in self._ids if parameters == id or parameters.startswith(f"{id}-")), None)
-        scope: str = super()._split_scope(nodeid) if owner is None else owner
+        name, _, rest = nodeid.rpartition("::")[2].partition("[")
+        parameters = rest.removesuffix("]")
+        if name == RULE_CASE:
+            parameters = parameters.rpartition("-")[0]
+        owner = next((id for id in self._ids if parameters == id), None)
+        owner = owner or next((id for id in self._ids if parameters.startswith(f"{id}-")), None)
+        scope: str = owner or super()._split_scope(nodeid)
         return scope

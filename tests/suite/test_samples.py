@@ -1,0 +1,115 @@
+"""One plain pytest run over all samples: what fails, with which sentence, and what is reported."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from micronet_verify.checks.judge import CHECKS
+from micronet_verify.checks.rules.laws import LAWS
+from tests.suite.conftest import SAMPLES, SUITE, start
+
+FUNCTIONS = {
+    "manifest": "test_manifest",
+    "artifact": "test_artifact",
+    "sealing": "test_sealed",
+    "operators": "test_operators_priced",
+    "claims": "test_claims",
+    "quality": "test_quality_target",
+    "score": "test_final_score",
+}
+# Each broken sample fails this one test, and its message begins, or goes on, like this.
+BROKEN = {
+    "bad-manifest": ("test_manifest", "got NO, which some readers take for true or false"),
+    "crashes-on-import": ("test_artifact", "got an export step that ended with exit code 3 and no result but should give a result"),
+    "custom-operator": ("test_operators_priced", "got the operator FusedHead of domain com.example but should be"),
+    "external-data-outside": ("test_operators_priced", "got external data in '../../digits/dense-onnx/weights.bin'"),
+    "extra-axis": ("test_quality_target", "got outputs of shape (500, 10, 1) but should be (500, 10) [outputs]"),
+    "misses-by-one": ("test_quality_target", "got 474 of 500 correct, 1 image short, but should be at least 475 of 500 correct"),
+    "nan-outputs": ("test_quality_target", "got NaN or infinity in 2 of 500 rows of outputs, first for example 97"),
+    "nine-classes": ("test_quality_target", "got outputs of shape (500, 9) but should be (500, 10) [outputs]"),
+    "overclaims": ("test_claims", "got claims.score: 0.62 but should be 1.25 as measured [submission.yaml:11]"),
+    "path-outside": ("test_manifest", "got model: the path '../../digits/int8-qdq-onnx/model.onnx' but should stay inside the entry"),
+    "raises-in-build": ("test_artifact", "got FileNotFoundError: configs/network.json"),
+    "symlink-outside": ("test_manifest", "got model: the symbolic link 'model.onnx' but should be the file itself"),
+    "truncated": ("test_artifact", "got a file that cannot be read as a .pt2 archive (File is not a zip file) but should be a whole one"),
+    "truncated-onnx": ("test_artifact", "got a file that ends inside the model (at byte 8,660) but should be a complete ONNX model"),
+    "unknown-operator": ("test_operators_priced", "got Det: an operator whose work has no agreed price but should be"),
+    "unknown-operator-pytorch": ("test_operators_priced", "got the operator aten.linalg_det.default but should be one that can be priced"),
+}
+HONEST = sorted(entry.name for entry in (SAMPLES / "digits").iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    desk = tmp_path_factory.mktemp("desk")
+    options = ["--submissions", str(SAMPLES), "--report", "report", "--junitxml", "junit-by-pytest.xml", "-p", "no:cacheprovider"]
+    return start(desk, ["-m", "pytest", *SUITE, *options])
+
+
+def test_every_check_has_a_case_for_every_entry(run) -> None:
+    ids = [*(f"digits/{name}" for name in HONEST), *(f"broken/{name}" for name in BROKEN)]
+    expected = {f"{function}[{id}]" for function in FUNCTIONS.values() for id in ids}
+    expected |= {f"test_counting_rule[{id}-{rule}]" for rule in LAWS for id in ids}
+    assert run.tests.keys() == expected
+    assert "test_counting_rule[digits/pruned-onnx-S3]" in expected
+    assert {*FUNCTIONS, *(f"rule {rule}" for rule in LAWS)} == set(CHECKS)
+
+
+def test_broken_samples_fail_and_nothing_else_does(run) -> None:
+    assert run.code == 1, run.text
+    assert run.named("failed") == {f"{function}[broken/{name}]" for name, (function, _) in BROKEN.items()}
+    assert run.named("error") == set()
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_sample_says_what_should_be(run, name) -> None:
+    function, sentence = BROKEN[name]
+    message = run.tests[f"{function}[broken/{name}]"][1]
+    assert sentence in message
+    assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_an_honest_sample_passes_and_has_its_score(run, name) -> None:
+    passed = {function for check, function in FUNCTIONS.items() if check != "claims"}
+    assert {function for function in FUNCTIONS.values() if run.tests[f"{function}[digits/{name}]"][0] == "passed"} == passed
+    applied = {rule for rule in LAWS if run.tests[f"test_counting_rule[digits/{name}-{rule}]"][0] == "passed"}
+    assert applied >= {"S1", "S2", "S5", "O1", "O12"}
+
+
+def test_what_cannot_be_reached_is_skipped_by_the_name_of_the_stage(run) -> None:
+    told = {run.tests[f"test_quality_target[broken/{name}]"][1] for name in ("bad-manifest", "crashes-on-import", "symlink-outside")}
+    assert told == {"not reached: the manifest stage failed", "not reached: the export stage failed"}
+
+
+def test_reports_are_written_for_every_entry(run) -> None:
+    report = run.folder / "report"
+    assert (report / "leaderboard.md").read_text().startswith("# Leaderboard")
+    suites = ET.parse(report / "junit.xml").getroot().iter("testsuite")
+    assert {suite.get("name") for suite in suites} == {f"digits/{name}" for name in HONEST} | {f"broken/{name}" for name in BROKEN}
+    for name in HONEST:
+        assert (report / "digits" / name / "ledger.csv").is_file()
+    for name in BROKEN:
+        assert (report / "broken" / name / "evidence.json").is_file()
+
+
+def test_properties_of_a_case_are_its_evidence(run) -> None:
+    cases = ET.parse(run.folder / "junit-by-pytest.xml").getroot().iter("testcase")
+    case = next(case for case in cases if case.get("name") == "test_quality_target[digits/pruned-onnx]")
+    properties = {item.get("name"): item.get("value") for item in case.iter("property")}
+    assert properties == {
+        "entry": "digits/pruned-onnx",
+        "check": "quality",
+        "quality": "122/125",
+        "correct": "488",
+        "of": "500",
+        "target": "475",
+    }
+
+
+def test_a_failure_prints_its_sentence_and_no_code(run) -> None:
+    assert "got 474 of 500 correct, 1 image short, but should be at least 475 of 500 correct [track digits]" in run.text
+    assert "def test_quality_target" not in run.text
+    assert "warning" not in run.text.lower()
