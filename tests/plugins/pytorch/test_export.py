@@ -21,6 +21,7 @@ from tests.plugins.pytorch.support import kinds, members, translate
 
 NET = """
 import torch
+from torch import nn
 
 
 class Net(nn.Module):
