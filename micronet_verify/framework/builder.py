@@ -126,7 +126,7 @@ class GraphBuilder:
         return x if tuple(shape) == x.shape else self.emit("move", x, op="reshape", shape=tuple(shape))
 
     def transpose(self, x: Value, perm: Sequence[int]) -> Value:
-        return x if list(perm) == sorted(perm) else self.emit("move", x, op="transpose", perm=tuple(perm))
+        return x if list(perm) == list(range(len(x.shape))) else self.emit("move", x, op="transpose", perm=tuple(perm))
 
     def linear(self, x: Value, weight: Value, bias: Value | None = None) -> Value:
         """x [..., in] times weight [out, in] transposed, plus bias [out]."""

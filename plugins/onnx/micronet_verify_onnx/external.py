@@ -20,7 +20,8 @@ def external_range(folder: Path, tensor: onnx.TensorProto, needed: int, where: s
 
     Raises ``SubmissionFault`` unless the file lies in the folder, is an ordinary file with one name, and holds them.
     """
-    entries = {entry.key: entry.value for entry in tensor.external_data}
+    # Text that is no UTF-8 comes as bytes; it names no file that may be read.
+    entries = {entry.key: entry.value if isinstance(entry.value, str) else "\0" for entry in tensor.external_data}
     location = entries.get("location", "")
     size = _checked_size(folder, location, where)
     offset = _number(entries.get("offset", "0"), "offset", where)

@@ -80,6 +80,8 @@ class Scope:
 
     def define(self, name: str, operand: Operand | None, where: str) -> None:
         """Give ``name`` its one meaning. Raises ``SubmissionFault`` if it has one already, here or outside."""
+        if not isinstance(name, str):  # protobuf hands out bytes where text is no UTF-8
+            raise SubmissionFault(Problem(f"a name {name!r} that is no text", "be UTF-8", where))
         if self.has(name):
             raise SubmissionFault(Problem(f"a second value called {name!r}", "be defined once", where))
         self._names[name] = operand

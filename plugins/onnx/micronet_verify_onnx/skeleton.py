@@ -28,7 +28,10 @@ _DEEPEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Bytes ``offset:offset+length`` of the model file, the payload of the tensor field called ``field``."""
+    """Bytes ``offset:offset+length`` of the model file, the payload of the tensor field called ``field``.
+
+    In a ``tagged`` field a tag byte stands before each of the floats.
+    """
 
     field: str
     offset: int
@@ -37,12 +40,16 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """What the walk does with a message type: ``nested`` fields are walked, ``data`` fields stay behind, others may be dropped."""
+    """What the walk does with a message type: ``nested`` fields are walked, ``data`` fields stay behind, others may be dropped.
+
+    ``runs`` are fields of floats that protobuf writes one by one, a tag before each.
+    """
 
     name: str
     nested: Mapping[int, str]
     data: Mapping[int, str]
     dropped: frozenset[int]
+    runs: frozenset[int] = frozenset()
 
 
 # Field numbers of onnx.proto.
@@ -56,6 +63,7 @@ _MESSAGES = {
         {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
         {7: "floats"},
         frozenset({13}),
+        frozenset({7}),
     ),
     "sparse": _Message("a sparse tensor", {1: "tensor", 2: "tensor"}, {}, frozenset()),
     "tensor": _Message(
@@ -90,7 +98,8 @@ class Skeleton:
     def extent(self, message: onnx.TensorProto | onnx.AttributeProto) -> Extent | None:
         """The data that was left out of ``message``, if it was."""
         mark = message.doc_string
-        if not mark.startswith(self._secret):
+        # Text that is no UTF-8 comes as bytes.
+        if not isinstance(mark, str) or not mark.startswith(self._secret):
             return None
         return self._extents[int(mark.partition(":")[2])]
 
@@ -113,14 +122,16 @@ class Skeleton:
         pieces: list[bytes] = []
         kept = start  # what lies in kept:position is copied as it is
         found: list[Extent] = []
-        for field in fields(self.data, start, end, message.name):
-            large = field.wire == BYTES and field.end - field.start > LARGE
+        inside = {number: _MESSAGES[nested].name for number, nested in message.nested.items()}
+        for field in fields(self.data, start, end, message.name, inside, message.runs):
+            large = field.end - field.start > LARGE
             if field.number in message.dropped:
                 replacement = b""
             elif field.number in message.data and large:
-                found.append(Extent(message.data[field.number], field.start, field.end - field.start))
+                name = message.data[field.number] if field.wire == BYTES else f"tagged {message.data[field.number]}"
+                found.append(Extent(name, field.start, field.end - field.start))
                 replacement = b""
-            elif field.number in message.nested and large:
+            elif field.number in message.nested and field.wire == BYTES and large:
                 inner = self._rewritten(message.nested[field.number], field.start, field.end, depth + 1)
                 replacement = encoded(field.number, inner)
             else:

@@ -105,9 +105,14 @@ class TensorReader:
         if extent is None:
             values = np.array(attribute.floats, np.float32)
             return stored_array(values)
-        if len(attribute.floats) or extent.length % 4:
+        each = 5 if extent.field.startswith("tagged") else 4
+        if len(attribute.floats) or extent.length % each:
             raise SubmissionFault(Problem("a list of floats in several pieces", "be stored in one piece", where))
-        return self._raw((extent.length // 4,), element_type(TensorProto.FLOAT, where), self._skeleton.path.name, extent.offset)
+        shape, element = (extent.length // each,), element_type(TensorProto.FLOAT, where)
+        if each == 4:
+            return self._raw(shape, element, self._skeleton.path.name, extent.offset)
+        rows = self._skeleton.bytes_of(extent).reshape(-1, 5)
+        return Stored(shape, element.format, None, lambda: np.ascontiguousarray(rows[:, 1:]).view(np.float32).reshape(shape))
 
     def sparse(self, tensor: onnx.SparseTensorProto, where: str) -> Stored:
         """A sparse tensor, written out with its zeros. Indices are [n] into the flat tensor, or [n, rank]."""

@@ -92,7 +92,7 @@ class Translator:
             detail = str(error).splitlines()[0] if str(error) else type(error).__name__
             self.problems.append(Problem(f"operands that do not fit ({detail})", "follow the operator's specification", where))
         for name in names:
-            if not scope.has(name):
+            if isinstance(name, str) and not scope.has(name):
                 scope.define(name, None, where)
 
     def ahead(self, name: str, scope: Scope) -> Operand | None:

@@ -6,7 +6,8 @@ Formats: protobuf encoding guide. A varint is base 128, lowest group first; a fi
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -28,8 +29,19 @@ class Field(NamedTuple):
     end: int
 
 
-def fields(data: Buffer, start: int, end: int, place: str) -> Iterator[Field]:
-    """The fields of the message in ``data[start:end]``. Raises ``SubmissionFault`` if one is cut off or is no field."""
+def fields(
+    data: Buffer,
+    start: int,
+    end: int,
+    place: str,
+    inside: Mapping[int, str] = MappingProxyType({}),
+    runs: frozenset[int] = frozenset(),
+) -> Iterator[Field]:
+    """The fields of the message in ``data[start:end]``. Raises ``SubmissionFault`` if one is cut off or is no field.
+
+    ``place`` names the message in words, ``inside`` some of its fields. Neighbouring 4-byte entries of a field in ``runs``
+    come as one field: ``key`` and ``start`` are where the first begins.
+    """
     position = start
     while position < end:
         key = position
@@ -42,14 +54,30 @@ def fields(data: Buffer, start: int, end: int, place: str) -> Iterator[Field]:
             _, stop = varint(data, position, end, place)
         elif wire in (FIXED64, FIXED32):
             stop = position + (8 if wire == FIXED64 else 4)
+            if number in runs and wire == FIXED32 and position - key == 1 and stop <= end:
+                stop = _run_end(data, key, end)
+                position = key
         else:
             raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
         if number == 0:
             raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
         if stop > end:
-            raise _cut_off(data, stop, place)
+            raise _cut_off(data, stop, inside.get(number, place))
         yield Field(number, wire, key, position, stop)
         position = stop
+
+
+def _run_end(data: Buffer, key: int, end: int) -> int:
+    """Where the entries that begin at ``key``, a tag byte and 4 bytes each, end."""
+    block = 64
+    while True:
+        count = min(block, (end - key) // 5)
+        other = np.flatnonzero(np.frombuffer(data, np.uint8, count * 5, key)[::5] != data[key])
+        if other.size:
+            return key + 5 * int(other[0])
+        if count < block:
+            return key + 5 * count
+        block *= 2
 
 
 def varint(data: Buffer, position: int, end: int, place: str) -> tuple[int, int]:

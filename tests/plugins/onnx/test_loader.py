@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from micronet_verify_onnx.loader import OnnxLoader
 from onnx import TensorProto
 
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.protocols import ExportRequest
-from micronet_verify_onnx.loader import OnnxLoader
 from tests.plugins.onnx.support import execute, graph, info, model, node, random, saved, translate, unknown
 
 BOOL = TensorProto.BOOL
@@ -72,7 +72,9 @@ def test_an_initializer_that_is_listed_as_input_is_not_fed() -> None:
 
 
 def test_onnx_entries_are_not_exported(tmp_path: Path) -> None:
-    with pytest.raises(SubmissionFault, match=r"got an ONNX entry in source form but should hand in the \.onnx file itself \[net\.py:build\]"):
+    with pytest.raises(
+        SubmissionFault, match=r"got an ONNX entry in source form but should hand in the \.onnx file itself \[net\.py:build\]"
+    ):
         OnnxLoader().export(ExportRequest(tmp_path, "net.py:build", "", (2, 3)), tmp_path)
 
 
