@@ -140,12 +140,12 @@ class EntryRecord:
         price, other = _prices(evaluation)
         bound = artifact is not None and predictions is not None and predictions.artifact_sha256 == artifact.sha256
         return cls(
-            id=evaluation.id,
-            title=manifest.title if manifest else "",
-            team=manifest.team if manifest else "",
-            members=tuple((member.id, member.name) for member in manifest.members) if manifest else (),
-            track=manifest.track if manifest else "",
-            framework=manifest.framework if manifest else "",
+            id=_sound(evaluation.id),
+            title=_sound(manifest.title) if manifest else "",
+            team=_sound(manifest.team) if manifest else "",
+            members=tuple((_sound(member.id), _sound(member.name)) for member in manifest.members) if manifest else (),
+            track=_sound(manifest.track) if manifest else "",
+            framework=_sound(manifest.framework) if manifest else "",
             submitted=manifest.submitted.isoformat() if manifest else "",
             board=_board(evaluation.track) if evaluation.track else None,
             trust="sealed" if bound and price and quality else "claimed",
@@ -153,13 +153,13 @@ class EntryRecord:
             artifact_size=artifact.size if artifact else 0,
             price=price,
             other=other,
-            forfeited=evaluation.count.forfeited if evaluation.count else "",
+            forfeited=_sound(evaluation.count.forfeited) if evaluation.count else "",
             quality=Answered(quality.metric, quality.correct, quality.of, quality.target, quality.met, quality.margin, quality.ties)
             if quality
             else None,
             claims=tuple(sorted(manifest.claims.written.items())) if manifest else (),
             verdicts=tuple(_asked(verdict) for verdict in verdicts),
-            faults=tuple(Stopped(stage, fault.acts, str(fault), fault.missing) for stage, fault in evaluation.faults.items()),
+            faults=tuple(Stopped(stage, fault.acts, _sound(str(fault)), fault.missing) for stage, fault in evaluation.faults.items()),
         )
 
     @property
@@ -210,8 +210,17 @@ def _board(track: Track) -> Board:
 
 
 def _asked(verdict: Verdict) -> Asked:
+    evidence = tuple(sorted((_sound(name), _plain(value)) for name, value in verdict.evidence.items()))
+    return Asked(_sound(verdict.check), verdict.outcome, _sound(verdict.message), evidence)
+
+
+def _plain(value: str | int | float) -> str | int | float:
     # JSON has no infinities: such a number is kept as its name.
-    evidence = (
-        (name, str(value) if isinstance(value, float) and not math.isfinite(value) else value) for name, value in verdict.evidence.items()
-    )
-    return Asked(verdict.check, verdict.outcome, verdict.message, tuple(sorted(evidence)))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return _sound(value) if isinstance(value, str) else value
+
+
+def _sound(text: str) -> str:
+    """``text`` as UTF-8 can hold it: half characters, which a model file may bring in by JSON, are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
