@@ -1,0 +1,50 @@
+"""Graph work of every reference network (translate, analyse, price; no value looked at), and the scan of its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import networks
+from benchmarks.figures import Limit, Row
+from benchmarks.harness import Contender, NotMeasured, Task, interleaved
+from benchmarks.rivals import rivals
+from benchmarks.settings import Settings
+
+SECONDS = Limit("ours", 0.3)
+SCAN = Limit("ratio", 10.0)
+ROOM = 50_000_000
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    for name in ["tiny"] if settings.tiny else (settings.only or networks.names()):
+        for file_format in networks.FORMATS:
+            try:
+                path = networks.network_file(name, file_format, settings)
+            except NotMeasured as reason:
+                yield Row("graph", f"{name}.{file_format}", None, limit=SECONDS, note=str(reason))
+                continue
+            yield from _file_rows(name, path, settings)
+            networks.discard(path, settings)
+
+
+def _file_rows(name: str, path: Path, settings: Settings) -> Iterator[Row]:
+    others = rivals(name, str(path))
+    others.pop("torch flop_counter", None)  # stands beside ours in the benchmark ``count``
+    contenders: dict[str, Contender] = {
+        "ours": Task("benchmarks.counted:counting", {"path": str(path), "apart": True}),
+        "copy": Task("benchmarks.counted:copying", {"path": str(path)}),
+        **others,
+    }
+    found = interleaved(contenders, settings.repeats)
+    ours, copy = found["ours"], found["copy"]
+    seconds, scan = ours.seconds, ours.figure("scan")
+    work = None if seconds is None else seconds - scan
+    for other in others:
+        note = "; ".join(filter(None, (ours.reason, found[other].reason)))
+        yield Row("graph", path.name, work, other, found[other].seconds, limit=SECONDS, note=note)
+    yield Row("graph", f"{path.name}, its values scanned", scan, "np.copyto", copy.seconds, limit=SCAN, note=copy.reason)
+    largest = copy.figure("largest")
+    if largest is not None:
+        most = path.stat().st_size + largest + ROOM
+        yield Row("graph", f"{path.name}, peak memory", ours.peak, unit="MB", limit=Limit("ours", most))

@@ -1,0 +1,128 @@
+"""Predictions beside a bare loop in the same framework, at the same batch size, on one thread.
+
+Twice: the plugin's loader beside the loop, in one process each, from the first answer to the last; and the sandbox's whole
+predict step beside a whole Python program that loads the model, predicts and saves.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import networks
+from benchmarks.figures import Limit, Row, seconds_row
+from benchmarks.harness import THREADS, Contender, NotMeasured, Program, Task, interleaved
+from benchmarks.settings import Settings
+
+LIMIT = Limit("ratio", 1.10)
+BATCH = 64
+EXAMPLES = {"digits-baseline": 10_000, "cnn-32": 3_000}
+AGREE = 1e-3
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    for name, wanted in EXAMPLES.items():
+        examples = 3 * BATCH if settings.tiny else wanted
+        inputs = _inputs(name, examples, settings.work)
+        for file_format in networks.FORMATS:
+            subject = f"{examples:,} through {name}.{file_format}"
+            try:
+                path = networks.network_file(name, file_format, settings)
+            except NotMeasured as reason:
+                yield Row("predict", subject, None, limit=LIMIT, note=str(reason))
+                continue
+            yield from _model_rows(subject, path, inputs, settings)
+            networks.discard(path, settings)
+
+
+def _inputs(name: str, examples: int, work: Path) -> Path:
+    import numpy as np
+
+    path = work / f"{name}-{examples}.npy"
+    np.save(path, np.random.default_rng(0).random((examples, *networks.SHAPES[name]), np.float32))
+    return path
+
+
+def _model_rows(subject: str, path: Path, inputs: Path, settings: Settings) -> Iterator[Row]:
+    # The bare loop of PyTorch runs the network as Python code, which loads faster than any archive.
+    model = str(path.with_suffix(".weights") if path.suffix == ".pt2" else path)
+    with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
+        saved = str(Path(folder, "outputs.npy"))
+        contenders: dict[str, Contender] = {
+            "loader": Task("benchmarks.promises.predict:loading", {"path": str(path), "inputs": str(inputs)}),
+            "bare": Task("benchmarks.promises.predict:bare", {"model": model, "inputs": str(inputs)}),
+            "step": Task("benchmarks.promises.predict:stepping", {"path": str(path), "inputs": str(inputs)}),
+            "program": Program((sys.executable, "-m", "benchmarks.bare", model, str(inputs), saved, str(BATCH))),
+        }
+        found = interleaved(contenders, settings.repeats)
+    loader, loop = found["loader"], found["bare"]
+    note = "" if _agree(loader.figure("sum"), loop.figure("sum")) else "the answers differ"
+    for what, figure, limit in (("", "loop", LIMIT), (", load to first answer", "first", None)):
+        reasons = "; ".join(filter(None, (loader.reason, loop.reason, note)))
+        yield Row("predict", subject + what, loader.figure(figure), "bare loop", loop.figure(figure), limit=limit, note=reasons)
+    yield seconds_row("predict", f"{subject}, the whole step", found["step"], "bare program", found["program"], LIMIT)
+
+
+def _agree(ours: float | None, theirs: float | None) -> bool:
+    return ours is None or theirs is None or abs(ours - theirs) <= AGREE * abs(theirs)
+
+
+def loading(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
+    """The plugin's loader, called as the step calls it."""
+    import numpy as np
+
+    from micronet_verify.framework.registry import framework_of
+
+    loader, data = framework_of(path).loader(), np.load(inputs, mmap_mode="r")
+    if path.endswith(".onnx"):
+        import onnxruntime  # noqa: F401  the loader imports it when it is called; imports are not measured
+    return lambda: _timed(answer.outputs for answer in loader.predict(Path(path), data, BATCH, THREADS))
+
+
+def bare(model: str, inputs: str) -> Callable[[], dict[str, Any]]:
+    import numpy as np
+
+    from benchmarks import bare as loop
+
+    data = np.load(inputs, mmap_mode="r")
+    if model.endswith(".onnx"):
+        import onnxruntime  # noqa: F401
+    else:
+        import torch  # noqa: F401
+
+    def outputs() -> Iterator[Any]:
+        yield from loop.batches(loop.loaded(model), data, BATCH)
+
+    return lambda: _timed(outputs())
+
+
+def _timed(answers: Iterator[Any]) -> dict[str, Any]:
+    start = time.perf_counter()
+    total = float(next(answers).sum(dtype="float64"))
+    first = time.perf_counter()
+    for outputs in answers:
+        total += float(outputs.sum(dtype="float64"))
+    return {"first": first - start, "loop": time.perf_counter() - first, "sum": total}
+
+
+def stepping(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
+    """The predict step in its sandbox, from the judge's side."""
+    from micronet_verify.framework.registry import framework_of
+    from micronet_verify.sandbox.jobs import PredictJob
+    from micronet_verify.sandbox.launcher import ProcessLauncher
+
+    file, launcher = Path(path), ProcessLauncher()
+    framework = framework_of(file.name).name
+
+    def work() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
+            job = PredictJob(framework, file.parent, file.name, Path(inputs), Path(folder, "out"), BATCH, THREADS)
+            return {"examples": launcher.run(job).shape[0]}
+
+    return work
+
+

@@ -1,0 +1,62 @@
+"""Tells the scanning of values apart from graph work: a clock around every question that reads a whole tensor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any
+
+from micronet_verify.analysis.representation import Measured
+from micronet_verify.counting import storage
+
+_PROPERTIES = ("nonzeros_per_row", "_grids", "exact_half", "distinct", "_integer_bits")
+_METHODS = ("freebie_form", "quantized_form")
+
+
+class ScanClock:
+    """While it is entered, ``seconds`` adds up the time that the questions about values take."""
+
+    def __init__(self, on: bool = True) -> None:
+        self.seconds = 0.0
+        self._on = on
+        self._inside = False
+        self._undo: list[Callable[[], None]] = []
+
+    def __enter__(self) -> ScanClock:
+        if self._on:
+            for name in _PROPERTIES:
+                self._replace(_property(name), "func")
+            for name in _METHODS:
+                self._replace(Measured, name)
+            self._replace(storage, "_without_twins")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        while self._undo:
+            self._undo.pop()()
+
+    def _replace(self, owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+        setattr(owner, name, self._timed(original))
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return function(*args, **kwargs)
+            self._inside, start = True, time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._inside = False
+                self.seconds += time.perf_counter() - start
+
+        return timed
+
+
+def _property(name: str) -> cached_property[Any]:
+    found = Measured.__dict__[name]
+    assert isinstance(found, cached_property)
+    return found
