@@ -38,11 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before any conftest is loaded: nothing that lies inside an entry may steer the run."""
+    """Before any conftest is loaded: nothing that lies among the submissions may steer the run."""
     if getattr(early_config.known_args_namespace, "micronet_submissions", None) is not None:
-        from micronet_verify.suite.guard import keep_entries_out
+        from micronet_verify.suite.guard import keep_submissions_out
 
-        keep_entries_out(early_config)
+        keep_submissions_out(early_config)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from micronet_verify.checks.judge import CHECKS
-from micronet_verify.errors import Problem, SpecError
+from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import entry_folder
 from micronet_verify.reports.record import read_records, write_reports
 from micronet_verify.submission.directory import EntryPath, find_entries
-from micronet_verify.suite.guard import check_report, entry_folders
+from micronet_verify.suite.guard import inside
 from micronet_verify.suite.judging import Judge
 from micronet_verify.suite.progress import DONE, PROGRESS
 from micronet_verify.track.library import load_track, track_names
@@ -32,9 +32,14 @@ def activate(config: pytest.Config) -> None:
 
     submissions, tracks = Path(config.getoption("micronet_submissions")), [Path(path) for path in config.getoption("micronet_tracks")]
     report = Path(config.getoption("micronet_report")).absolute() if config.getoption("micronet_report") else None
-    folders, entries = entry_folders(submissions), find_entries(submissions)
+    try:
+        entries = find_entries(submissions)
+    except BenchFault as fault:
+        raise pytest.UsageError(str(fault)) from None
     if report is not None:
-        check_report(report, [report, *(entry_folder(report, entry.id) for entry in entries)], folders)
+        written = [report, *(entry_folder(report, entry.id) for entry in entries)]
+        if any(inside(folder, [entry.path for entry in entries]) for folder in written):
+            raise pytest.UsageError(str(Problem(f"the report folder {str(report)!r}", "lie outside of the entries")))
     wanted: Sequence[str] = config.getoption("micronet_entries")
     chosen = [entry for entry in entries if not wanted or any(fnmatchcase(entry.id, glob) for glob in wanted)]
     if not chosen:

@@ -1,4 +1,4 @@
-"""Runs the suite inside this process, shut off from whatever lies in the entries and in the current folder."""
+"""Runs the suite inside this process, shut off from whatever lies among the submissions and in the current folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.suite.guard import entry_folders, forget_modules
+from micronet_verify.suite.guard import forget_modules
 from micronet_verify.suite.progress import PROGRESS, Progress
 
 SUITE = Path(__file__).parent
@@ -43,8 +43,7 @@ def run_suite(
         arguments += [text for value in values for text in (option, value)]
     arguments += [] if judges is None else ["--judges", str(judges)]
     with _environment():
-        if submissions.is_dir():
-            forget_modules(entry_folders(submissions))
+        forget_modules(submissions)
         return int(pytest.main([*arguments, *extra], plugins=[_Stash(progress)]))
 
 

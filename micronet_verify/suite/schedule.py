@@ -17,8 +17,7 @@ class EntryScheduling(LoadScopeScheduling):  # type: ignore[misc]
 
     def __init__(self, config: pytest.Config, log: Any, ids: Iterable[str]) -> None:
         super().__init__(config, log)
-        # pytest escapes ids like this; longest first, so that of the entries "a" and "a-b" the case [a-b-more] is the second's.
-        self._ids = sorted((id.encode("unicode_escape").decode("ascii") for id in ids), key=len, reverse=True)
+        self._ids = escaped(ids)
 
     def _split_scope(self, nodeid: str) -> str:
         name, _, rest = nodeid.rpartition("::")[2].partition("[")
@@ -29,3 +28,8 @@ class EntryScheduling(LoadScopeScheduling):  # type: ignore[misc]
         owner = owner or next((id for id in self._ids if parameters.startswith(f"{id}-")), None)
         scope: str = owner or super()._split_scope(nodeid)
         return scope
+
+
+def escaped(ids: Iterable[str]) -> list[str]:
+    """Ids as pytest writes them, longest first: of the entries "a" and "a-b", the case [a-b-more] is the second's."""
+    return sorted((id.encode("unicode_escape").decode("ascii") for id in ids), key=len, reverse=True)

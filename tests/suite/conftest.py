@@ -72,6 +72,7 @@ def judged(tmp_path) -> Callable[..., Run]:
     desk = tmp_path / "desk"
     desk.mkdir()
     (desk / "conftest.py").write_text(NOTING)
+    (desk / "own.ini").write_text("[pytest]\n")
 
     def run(submissions: Path, *options: str, paths: Sequence[str] = SUITE) -> Run:
         junit = ["--junitxml", str(desk / "junit-by-pytest.xml")]
