@@ -23,18 +23,27 @@ if TYPE_CHECKING:
 @click.option("--csv", "as_csv", is_flag=True, help="Print every line of the ledger as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with exact numbers.")
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N dearest layers.")
+@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Layers by the first N parts of their module path.")
 @click.option("--regime", type=click.Choice(["freebie", "quantized"]), help="Price it in this regime, not the cheaper one.")
 @click.option("--track", "track_name", metavar="NAME", help="For a bare model file: the track whose baseline makes the score.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
 def explain(
-    entry: Path, as_csv: bool, as_json: bool, top: int | None, regime: str | None, track_name: str | None, tracks: tuple[Path, ...]
+    entry: Path,
+    as_csv: bool,
+    as_json: bool,
+    top: int | None,
+    depth: int | None,
+    regime: str | None,
+    track_name: str | None,
+    tracks: tuple[Path, ...],
 ) -> None:
     """Explain what ENTRY costs: layer by layer, every charge with its rule and formula.
 
     ENTRY is an entry's directory or a bare model file.
     """
-    if as_csv and (as_json or top):
-        raise Mistake(Problem(f"--csv with {'--json' if as_json else '--top'}", "be alone: it prints every line of the ledger"))
+    others = [name for name, given in (("--json", as_json), ("--top", top), ("--depth", depth)) if given]
+    if as_csv and others:
+        raise Mistake(Problem(f"--csv with {' and '.join(others)}", "be alone: it prints every line of the ledger"))
     folders = inputs.track_folders(tracks)
     if entry.is_dir():
         if track_name:
@@ -42,7 +51,20 @@ def explain(
         title, count, track = _of_entry(entry, folders)
     else:
         title, count, track = _of_file(entry, track_name, folders)
-    _show(title, count, _ledger(count, track, regime), track, as_csv, as_json, top)
+    ledger = _ledger(count, track, regime)
+    if as_csv:
+        from micronet_verify.reports.ledger import ledger_csv
+
+        click.echo(ledger_csv(ledger), nl=False)
+    elif as_json:
+        import json
+
+        from micronet_verify.reports.explanation_data import explanation_data
+
+        data = {"entry": title, "track": track.name if track else None, "forfeited": count.forfeited}
+        click.echo(json.dumps(data | explanation_data(ledger, track.baseline if track else None, top, depth), indent=1))
+    else:
+        _show(title, count, ledger, track, top, depth)
 
 
 def _of_entry(entry: Path, folders: tuple[Path, ...]) -> tuple[str, Count, Track | None]:
@@ -80,29 +102,15 @@ def _ledger(count: Count, track: Track | None, regime: str | None) -> Ledger:
     return next(iter(count.ledgers.values()))
 
 
-def _show(title: str, count: Count, ledger: Ledger, track: Track | None, as_csv: bool, as_json: bool, top: int | None) -> None:
-    baseline = track.baseline if track else None
-    if as_csv:
-        from micronet_verify.reports.ledger import ledger_csv
-
-        click.echo(ledger_csv(ledger), nl=False)
-        return
-    if as_json:
-        import json
-
-        from micronet_verify.reports.explanation_data import explanation_data
-
-        data = {"entry": title, "track": track.name if track else None, "forfeited": count.forfeited}
-        click.echo(json.dumps(data | explanation_data(ledger, baseline, top), indent=1))
-        return
+def _show(title: str, count: Count, ledger: Ledger, track: Track | None, top: int | None, depth: int | None) -> None:
     from micronet_verify.reports.explanation import explanation
     from micronet_verify.reports.regimes import regime_words
     from micronet_verify.reports.tables import safe
 
-    screen = console()
+    screen, baseline = console(), track.baseline if track else None
     screen.print(safe(title, "bold"))
     screen.print(safe(f"Rules {ledger.edition}" + (f", track {track.title} ({track.name})" if track else "")))
     screen.print(safe(regime_words(count, ledger, baseline)))
     screen.print()
-    for part in explanation(ledger, baseline, top, screen.width):
+    for part in explanation(ledger, baseline, top, screen.width, depth):
         screen.print(part)

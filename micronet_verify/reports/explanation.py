@@ -13,15 +13,18 @@ from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.reports.layers import Layer, Scale, dearest_layers, layers
 from micronet_verify.reports.numbers import figure, percent, rounded
 from micronet_verify.reports.tables import safe, table
+from micronet_verify.reports.texts import broken
 from micronet_verify.score import score_of
 from micronet_verify.track.track import Baseline
 
 _NARROW = 80
 
 
-def explanation(ledger: Ledger, baseline: Baseline | None, top: int | None, width: int = _NARROW) -> Iterator[RenderableType]:
-    """What to print, part by part. ``top``: only so many layers, the dearest first."""
-    found, scale = layers(ledger), Scale.of(ledger, baseline)
+def explanation(
+    ledger: Ledger, baseline: Baseline | None, top: int | None = None, width: int = _NARROW, depth: int | None = None
+) -> Iterator[RenderableType]:
+    """What to print, part by part. ``top``: only so many layers, the dearest first; ``depth``: see ``layers``."""
+    found, scale = layers(ledger, depth), Scale.of(ledger, baseline)
     charged = [layer for layer in found if layer.storage or layer.operations]
     shown = dearest_layers(charged, scale, top) if top is not None else charged
     yield _summary(shown, charged, ledger, scale)
@@ -85,8 +88,9 @@ def _charges(layer: Layer, scale: Scale, widths: Sequence[int]) -> Iterator[Rend
         made.add_column(width=wide, justify="right", no_wrap=True)
     for line in layer.lines:
         if line.amount:
-            cells = [line.rule, _kind(line), subject(line), told(line), f"{line.bits} bit"]
-            made.add_row("", *map(safe, cells), Text(figure(line.amount)))
+            name = Text("\n".join(broken(subject(line, layer.name), widths[3])))
+            cells = [safe(line.rule), safe(_kind(line)), name, safe(told(line)), safe(f"{line.bits} bit")]
+            made.add_row("", *cells, Text(figure(line.amount)))
     yield made
     yield Text()
 
@@ -105,7 +109,7 @@ def _widths(shown: Sequence[Layer], width: int) -> tuple[int, ...]:
     )
     amount = longest((figure(line.amount) for line in lines), 1)
     free = max(width, _NARROW) - 1 - rule - kind - bits - amount - 6
-    name = min(longest((subject(line) for line in lines), 1), free * 2 // 5)
+    name = min(longest((subject(line, layer.name) for layer in shown for line in layer.lines if line.amount), 1), free * 2 // 5)
     formula = min(longest((told(line) for line in lines), 1), free - name)
     return 1, rule, kind, name, formula, bits, amount
 
@@ -114,11 +118,13 @@ def _kind(line: LedgerLine) -> str:
     return "storage" if line.axis == "storage" else line.operation
 
 
-def subject(line: LedgerLine) -> str:
-    """What the line charges, without the layer that stands above it."""
-    if line.axis == "operations":
-        return line.subject.removesuffix(f" in {line.scope}")
-    return line.subject.removeprefix(f"{line.scope}.") if line.scope else line.subject
+def subject(line: LedgerLine, layer: str) -> str:
+    """What the line charges, without the name of the layer that stands above it."""
+    if line.axis == "storage":
+        return line.subject.removeprefix(f"{layer}.")
+    inner = line.scope.removeprefix(layer).lstrip(".")
+    name = line.subject.removesuffix(f" in {line.scope}")
+    return f"{name} in {inner}" if inner and name != line.subject else name
 
 
 def told(line: LedgerLine) -> str:

@@ -12,9 +12,10 @@ from micronet_verify.score import score_of
 from micronet_verify.track.track import Baseline
 
 
-def explanation_data(ledger: Ledger, baseline: Baseline | None, top: int | None) -> dict[str, Any]:
-    """JSON data. ``share_of_score`` stands where a baseline makes a score of both axes; ``top``: only the dearest layers."""
-    found, scale = layers(ledger), Scale.of(ledger, baseline)
+def explanation_data(ledger: Ledger, baseline: Baseline | None, top: int | None = None, depth: int | None = None) -> dict[str, Any]:
+    """JSON data. ``share_of_score`` stands where a baseline makes a score of both axes; ``top``: only the dearest layers;
+    ``depth``: see ``layers``."""
+    found, scale = layers(ledger, depth), Scale.of(ledger, baseline)
     shown = found if top is None else dearest_layers(found, scale, top)
     totals: dict[str, Any] = {"storage": number(ledger.storage), "operations": number(ledger.operations)}
     if baseline is not None:

@@ -65,17 +65,21 @@ class Scale:
         return self.share(line.amount, Fraction(0)) if line.axis == "storage" else self.share(Fraction(0), line.amount)
 
 
-def layers(ledger: Ledger) -> list[Layer]:
+def layers(ledger: Ledger, depth: int | None = None) -> list[Layer]:
     """Every line of the ledger in exactly one layer. Layers in the order in which the model computes them; what belongs to
-    no module comes last."""
-    found: dict[str, list[LedgerLine]] = {
-        line.scope: [] for axis in ("operations", "storage") for line in ledger.lines if line.axis == axis
-    }
+    no module comes last. ``depth``: modules are told apart by only so many parts of their path."""
+    found: dict[str, list[LedgerLine]] = {}
+    for axis in ("operations", "storage"):
+        found |= {_module(line, depth): [] for line in ledger.lines if line.axis == axis and _module(line, depth) not in found}
     for line in ledger.lines:
-        found[line.scope].append(line)
+        found[_module(line, depth)].append(line)
     loose = found.pop("", None)
     grouped = [Layer(scope, tuple(lines)) for scope, lines in found.items()]
     return [*grouped, Layer(WHOLE, tuple(loose))] if loose else grouped
+
+
+def _module(line: LedgerLine, depth: int | None) -> str:
+    return line.scope if depth is None else ".".join(line.scope.split(".")[:depth])
 
 
 def dearest_layers(found: Sequence[Layer], scale: Scale, most: int | None = None) -> list[Layer]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -17,7 +16,7 @@ from micronet_verify.reports.numbers import rounded
 from micronet_verify.reports.outcomes import STYLES, verdict_grid
 from micronet_verify.reports.ranking import rank, why_unranked
 from micronet_verify.reports.tables import safe, table
-from micronet_verify.reports.texts import one_line
+from micronet_verify.reports.texts import broken
 
 # From this width on there is room for what failed, and for the margin in words.
 WIDE = 110
@@ -80,17 +79,6 @@ def _table(rows: Sequence[tuple[str, EntryRecord]], width: int) -> Table:
             *([", ".join(verdict.check for verdict in record.verdicts_that("failed", "error"))] if wide else []),
         )
     return made
-
-
-def broken(id: str, width: int) -> list[str]:
-    """An id on lines of at most ``width`` characters, broken after a separator where there is one."""
-    lines = [""]
-    for word in re.findall(r"[^/_.\- ]*[/_.\- ]?", one_line(id)):
-        for part in (word[start : start + width] for start in range(0, len(word), width)):
-            if len(lines[-1]) + len(part) > width:
-                lines.append("")
-            lines[-1] += part
-    return lines
 
 
 def _quality(quality: Answered | None, wide: bool) -> str:

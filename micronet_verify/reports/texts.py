@@ -50,6 +50,17 @@ def shortened(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
+def broken(text: str, width: int) -> list[str]:
+    """``text`` on lines of at most ``width`` characters, broken after a separator where there is one."""
+    lines = [""]
+    for word in re.findall(r"[^/_.\- ]*[/_.\- ]?", one_line(text)):
+        for part in (word[start : start + width] for start in range(0, len(word), width)):
+            if len(lines[-1]) + len(part) > width:
+                lines.append("")
+            lines[-1] += part
+    return lines
+
+
 def first_sentence(text: str) -> str:
     """The first of the problems in ``text``, and how many follow."""
     lines = many_lines(text).splitlines()

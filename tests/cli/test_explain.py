@@ -70,6 +70,16 @@ def test_top_shows_the_dearest_layers_and_counts_the_rest(cli, samples):
     assert shares == sorted(shares, reverse=True)
 
 
+def test_depth_groups_modules_by_the_head_of_their_path(cli, samples):
+    told = cli("explain", samples / "digits/dense-onnx", "--depth", "1", columns=140).stdout
+    rows = [line.split()[0] for line in told.partition("total")[0].splitlines()[4:] if line.strip("─ ")]
+    assert rows == ["layer", "stem", "body", "pool", "logits"]
+    # The relu's 2,048 compares now stand with the convolution's work.
+    assert "O4 multiply Relu in relu 2,048 × 1: max(x, 0) 16 bit 1,024" in " ".join(told.split())
+    data = json.loads(cli("explain", samples / "digits/dense-onnx", "--depth", "1", "--json").stdout)
+    assert sum(Fraction(layer["operations"]["exact"]) for layer in data["layers"]) == 466176
+
+
 def test_the_other_regime_on_demand(cli, samples):
     told = cli("explain", samples / "digits/dense-onnx", "--regime", "quantized").stdout
     assert "Score       2.000000" in told
@@ -93,7 +103,7 @@ def test_a_bare_file_has_no_score_unless_a_track_is_named(cli, samples):
 def test_an_entry_that_cannot_be_counted_says_why(cli, samples):
     result = cli("explain", samples / "broken/truncated-onnx")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: got a file that ends inside the model")
+    assert result.stderr.startswith("Error: got a file that ends inside the ")
     result = cli("explain", samples / "broken/bad-manifest")
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) > 3

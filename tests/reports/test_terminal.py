@@ -16,7 +16,8 @@ from micronet_verify.reports.entry import Asked, EntryRecord, Stopped
 from micronet_verify.reports.explanation import explanation
 from micronet_verify.reports.explanation_data import explanation_data
 from micronet_verify.reports.outcomes import exit_code
-from micronet_verify.reports.summary import broken, summary
+from micronet_verify.reports.summary import summary
+from micronet_verify.reports.texts import broken
 from micronet_verify.track.track import Baseline
 from tests.reports.records import entry, price
 
