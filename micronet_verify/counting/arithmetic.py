@@ -26,24 +26,24 @@ def work_of(node: Node, operands: Operands) -> list[Work]:
 
 
 def _elementwise(node: Node, operands: Operands) -> list[Work]:
-    """One operation per output element and primitive (O4, O8)."""
+    """One operation per output element and primitive (O4, O8); those that read intermediate results are as wide as they are."""
     op, count, bits = text(node.attributes, "op"), operands.output(node).numel, operands.widest(node)
     cost = FUNCTIONS[op]
-    times = cost.multiplies
-    if op == "clip":
-        times = sum(name in node.attributes for name in ("low", "high"))
-    rule = "O8" if len(node.inputs) > 1 else "O4"
-    return [
-        multiplies(rule, times * count, bits, f"{count:,} × {times}: {cost.formula}"),
-        adds(rule, cost.adds * count, bits, f"{count:,} × {cost.adds}: {cost.formula}"),
-    ]
+    total = (sum(name in node.attributes for name in ("low", "high")) if op == "clip" else cost.multiplies, cost.adds)
+    rule, inner = ("O8" if len(node.inputs) > 1 else "O4"), operands.inner(node)
+    first = total if cost.first is None or inner == bits else cost.first
+    work = []
+    for times, width, of in ((first, bits, ""), ((total[0] - first[0], total[1] - first[1]), inner, " of intermediate results")):
+        for make, each in ((multiplies, times[0]), (adds, times[1])):
+            work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}"))
+    return work
 
 
 def _reduce(node: Node, operands: Operands) -> list[Work]:
     """m values to one: m − 1 adds (sum), compares (max), multiplies (prod); a mean is one multiply more (O5)."""
     op, outputs = text(node.attributes, "op"), operands.output(node).numel
     taken = prod(operands.shape(node.inputs[0]))
-    bits, steps = operands.widest(node), taken - outputs if outputs else 0
+    bits, inner, steps = operands.widest(node), operands.inner(node), taken - outputs if outputs else 0
     text_steps = f"{taken:,} − {outputs:,} outputs"
     if op in ("max", "min", "prod", "any", "all"):
         return [multiplies("O5", steps, bits, text_steps)]
@@ -52,11 +52,11 @@ def _reduce(node: Node, operands: Operands) -> list[Work]:
         "mean": [multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")],
         "sum_square": [multiplies("O4", taken, bits, f"{taken:,} squares")],
         "l1": [multiplies("O4", taken, bits, f"{taken:,} magnitudes")],
-        "l2": [multiplies("O4", taken + outputs, bits, f"{taken:,} squares, {outputs:,} roots")],
-        "logsumexp": [multiplies("O4", taken + outputs, bits, f"{taken:,} exp, {outputs:,} log")],
+        "l2": [multiplies("O4", taken, bits, f"{taken:,} squares"), multiplies("O4", outputs, inner, f"{outputs:,} roots")],
+        "logsumexp": [multiplies("O4", taken, bits, f"{taken:,} exp"), multiplies("O4", outputs, inner, f"{outputs:,} log")],
         "var": [
             adds("O4", taken - outputs + taken, FULL, f"mean and {taken:,} differences"),
-            multiplies("O4", taken + 2 * outputs, bits, f"{taken:,} squares, {outputs:,} × 2 means"),
+            multiplies("O4", taken + 2 * outputs, inner, f"{taken:,} squares, {outputs:,} × 2 means"),
         ],
     }
     return [*extra[op], adds("O5", steps, FULL, text_steps, True)]
@@ -91,13 +91,14 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
     of k: k multiplies and k − 1 adds for the sum of squares, then multiply, add, power and divide.
     """
     op, shape = text(node.attributes, "op"), operands.output(node).shape
-    count, bits = prod(shape), operands.widest(node)
+    count, bits, inner = prod(shape), operands.widest(node), operands.inner(node)
     if op == "batch_norm":
-        return [multiplies("S7", count, bits, f"{count:,} × a·x"), adds("S7", count, FULL, f"{count:,} × + c")]
+        return [multiplies("S7", count, bits, f"{count:,} × a·x"), adds("S7", count, inner, f"{count:,} × + c")]
     if op == "local_response_norm":
         size = integer(node.attributes, "size")
         return [
-            multiplies("O4", count * (size + 3), bits, f"{count:,} × ({size} squares + 3)"),
+            multiplies("O4", count * size, bits, f"{count:,} × {size} squares"),
+            multiplies("O4", count * 3, inner, f"{count:,} × (multiply, power, divide)"),
             adds("O4", count * size, FULL, f"{count:,} × ({size} − 1 + 1)"),
         ]
     if op in ("layer_norm", "rms_norm"):
@@ -107,12 +108,14 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
         groups = shape[0] * (channels if op == "instance_norm" else integer(node.attributes, "groups", 1))
     scales, shifts = (sum(1 for name in node.inputs[slot : slot + 1] if name) for slot in (1, 2))
     centred = op != "rms_norm"
-    per_element = (2 + scales, (2 if centred else 1) + centred + shifts)
-    multiply_count = count * per_element[0] + groups * (2 + centred)
-    add_count = count * per_element[1] - groups * (1 + centred) + groups
+    means, others = 2 + centred, count * (1 + scales + centred)
+    # Squares of differences are as wide as those are; rms squares the operand itself.
+    squares = 0 if centred else count
     return [
-        multiplies("O4", multiply_count, bits, f"{count:,} × {per_element[0]} + {groups:,} × {2 + centred}"),
-        adds("O4", add_count, FULL, f"{count:,} × {per_element[1]} − {groups:,} × {centred + 0}"),
+        multiplies("O4", squares, operands.width(node.inputs[0]).bits, f"{count:,} squares"),
+        multiplies("O4", others + groups * means, inner, f"{count:,} × {1 + scales + centred} + {groups:,} × {means}"),
+        adds("O4", (1 + centred) * (count - groups), FULL, f"({count:,} − {groups:,}) × {1 + centred}", True),
+        adds("O4", count * (centred + shifts) + groups, inner, f"{count:,} × {centred + shifts} + {groups:,}"),
     ]
 
 
@@ -121,23 +124,21 @@ def _softmax(node: Node, operands: Operands) -> list[Work]:
     shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
     count, bits = prod(shape), operands.widest(node)
     rows = count // shape[axis] if shape and shape[axis] else count
+    inner = operands.inner(node)
+    exponentials, sums = multiplies("O4", count, bits, f"{count:,} exp"), adds("O4", count - rows, FULL, f"{count:,} − {rows:,} rows", True)
     if node.attributes["op"] == "softmax":
-        return [
-            multiplies("O4", 2 * count, bits, f"{count:,} × (exp, divide)"),
-            adds("O4", count - rows, FULL, f"{count:,} − {rows:,} rows"),
-        ]
-    return [
-        multiplies("O4", count + rows, bits, f"{count:,} exp + {rows:,} log"),
-        adds("O4", 2 * count - rows, FULL, f"{count:,} × 2 − {rows:,} rows"),
-    ]
+        return [exponentials, sums, multiplies("O4", count, inner, f"{count:,} divides")]
+    return [exponentials, sums, multiplies("O4", rows, inner, f"{rows:,} log"), adds("O4", count, inner, f"{count:,} differences")]
 
 
 def _cumulative(node: Node, operands: Operands) -> list[Work]:
     """n − 1 operations along the axis."""
     shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
     steps = prod(shape) - prod(shape) // shape[axis] if prod(shape) else 0
-    make = adds if node.attributes["op"] == "cumsum" else multiplies
-    return [make("O8", steps, operands.widest(node), f"{prod(shape):,} − {prod(shape) // max(shape[axis], 1):,} rows")]
+    formula = f"{prod(shape):,} − {prod(shape) // max(shape[axis], 1):,} rows"
+    if node.attributes["op"] == "cumsum":
+        return [adds("O8", steps, FULL, formula, True)]
+    return [multiplies("O8", steps, operands.inner(node), formula)]
 
 
 def _select(node: Node, operands: Operands) -> list[Work]:

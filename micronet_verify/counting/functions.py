@@ -1,8 +1,10 @@
 """What each element-wise function costs per output element (rule O4), as the primitives of its usual formula.
 
-A line is (multiply class, add class, literals, formula). *Multiply class*: multiply, divide, compare, select,
+A line is (multiply class, add class, formula, literals, first). *Multiply class*: multiply, divide, compare, select,
 transcendental, bitwise. *Literals* are the numbers of the formula other than 0 and ±1; a number that stands on the
-node (alpha, low, high) is written by its name. They are stored once per model (rule S2).
+node (alpha, low, high) is written by its name. They are stored once per model (rule S2). *First* are the multiplies and
+adds that read only the operand and literals, and so are as wide as the operand (rule O2); the others read what those
+made, which nobody quantized. Without it all of them do: it is one primitive, or a chain that hands the operand on.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ class Cost(NamedTuple):
     adds: int
     formula: str
     literals: tuple[float | str, ...] = ()
+    first: tuple[int, int] | None = None
 
 
 _SIMPLE = {
@@ -43,28 +46,28 @@ FUNCTIONS: Mapping[str, Cost] = MappingProxyType(
         # A sign flip is part of the operation that reads it: the challenge's sigmoid, 1/(1 + e^−x), is 2 + 1.
         "neg": Cost(0, 0, "−x"),
         "sub": Cost(0, 1, "x − y"),
-        "expm1": Cost(1, 1, "e^x − 1"),
-        "log1p": Cost(1, 1, "ln(1 + x)"),
+        "expm1": Cost(1, 1, "e^x − 1", (), (1, 0)),
+        "log1p": Cost(1, 1, "ln(1 + x)", (), (0, 1)),
         # relu6 is a clip from 0 to 6: two compares
         "clip": Cost(2, 0, "min(max(x, low), high)", ("low", "high")),
-        "sigmoid": Cost(2, 1, "1/(1 + e^−x)"),
-        "silu": Cost(3, 1, "x·sigmoid(x)"),
-        "hard_sigmoid": Cost(3, 1, "clip(alpha·x + beta, 0, 1)", ("alpha", "beta")),
-        "hard_swish": Cost(4, 1, "x·min(max(x + 3, 0), 6)/6", (3.0, 6.0)),
-        "gelu": Cost(4, 1, "x·½·(1 + erf(x/√2))", (0.5, sqrt(0.5))),
-        "gelu_tanh": Cost(7, 2, "½·x·(1 + tanh(√(2/π)·(x + 0.044715·x·x·x)))", (0.5, sqrt(2 / pi), 0.044715)),
-        "elu": Cost(3, 1, "x > 0 ? x : alpha·(e^x − 1)", ("alpha",)),
-        "celu": Cost(4, 1, "x > 0 ? x : alpha·(e^(x/alpha) − 1)", ("alpha",)),
-        "selu": Cost(4, 1, "gamma·(x > 0 ? x : alpha·(e^x − 1))", ("alpha", "gamma")),
-        "leaky_relu": Cost(2, 0, "x > 0 ? x : alpha·x", ("alpha",)),
+        "sigmoid": Cost(2, 1, "1/(1 + e^−x)", (), (1, 0)),
+        "silu": Cost(3, 1, "x·sigmoid(x)", (), (1, 0)),
+        "hard_sigmoid": Cost(3, 1, "clip(alpha·x + beta, 0, 1)", ("alpha", "beta"), (1, 0)),
+        "hard_swish": Cost(4, 1, "x·min(max(x + 3, 0), 6)/6", (3.0, 6.0), (0, 1)),
+        "gelu": Cost(4, 1, "x·½·(1 + erf(x/√2))", (0.5, sqrt(0.5)), (2, 0)),
+        "gelu_tanh": Cost(7, 2, "½·x·(1 + tanh(√(2/π)·(x + 0.044715·x·x·x)))", (0.5, sqrt(2 / pi), 0.044715), (2, 0)),
+        "elu": Cost(3, 1, "x > 0 ? x : alpha·(e^x − 1)", ("alpha",), (1, 0)),
+        "celu": Cost(4, 1, "x > 0 ? x : alpha·(e^(x/alpha) − 1)", ("alpha",), (1, 0)),
+        "selu": Cost(4, 1, "gamma·(x > 0 ? x : alpha·(e^x − 1))", ("alpha", "gamma"), (1, 0)),
+        "leaky_relu": Cost(2, 0, "x > 0 ? x : alpha·x", ("alpha",), (1, 0)),
         "prelu": Cost(2, 0, "x > 0 ? x : slope·x"),
-        "softplus": Cost(2, 1, "ln(1 + e^x)"),
-        "softsign": Cost(2, 1, "x/(1 + |x|)"),
-        "mish": Cost(4, 1, "x·tanh(ln(1 + e^x))"),
-        "log_sigmoid": Cost(2, 1, "−ln(1 + e^−x)"),
+        "softplus": Cost(2, 1, "ln(1 + e^x)", (), (1, 0)),
+        "softsign": Cost(2, 1, "x/(1 + |x|)", (), (1, 1)),
+        "mish": Cost(4, 1, "x·tanh(ln(1 + e^x))", (), (1, 0)),
+        "log_sigmoid": Cost(2, 1, "−ln(1 + e^−x)", (), (1, 0)),
         "hard_shrink": Cost(2, 0, "|x| > alpha ? x : 0", ("alpha",)),
-        "soft_shrink": Cost(3, 1, "sign(x)·max(|x| − alpha, 0)", ("alpha",)),
-        "tanh_shrink": Cost(1, 1, "x − tanh(x)"),
+        "soft_shrink": Cost(3, 1, "sign(x)·max(|x| − alpha, 0)", ("alpha",), (1, 1)),
+        "tanh_shrink": Cost(1, 1, "x − tanh(x)", (), (1, 0)),
         "threshold": Cost(1, 0, "x > alpha ? x : beta", ("alpha", "beta")),
     }
 )

@@ -61,3 +61,8 @@ class Operands:
     def widest(self, node: Node) -> int:
         """Bits of the widest operand (rule O2); 1 for a node of literals alone."""
         return max((self.width(name).bits for name in node.inputs if name), default=1)
+
+    def inner(self, node: Node) -> int:
+        """Bits of what a node computes on the way to its result: nobody quantized it, so it has the result's format."""
+        knob = self.rules.activation_bits
+        return max(self.output(node).format.bits if knob == "measured" else knob, self.widest(node))
