@@ -9,11 +9,12 @@ from __future__ import annotations
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault
 
-INPUTS = "the model's inputs"
+_PLACES = ("stage ", "initializer ", "the model's inputs")
 
 
 def unreadable(evaluation: Evaluation) -> Fault | None:
-    """The fault of a translation that failed on the file itself: every problem is placed at the file, the step or the inputs."""
+    """The fault of a translation that failed on the file itself: every problem is placed at the file,
+    at a tensor of it, at the step that reads it, or at the inputs."""
     fault = evaluation.faults.get("translate")
     if fault is None or fault.acts != "entrant":
         return None
@@ -23,4 +24,4 @@ def unreadable(evaluation: Evaluation) -> Fault | None:
 
 def _of_the_file(problem: Problem, files: list[str]) -> bool:
     where = problem.where
-    return not where or where.startswith(("stage ", INPUTS)) or any(where == path or where.startswith(f"{path}:") for path in files)
+    return not where or where.startswith(_PLACES) or any(where == path or where.startswith(f"{path}:") for path in files)

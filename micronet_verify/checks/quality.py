@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from micronet_verify.checks.numbers import exact
-from micronet_verify.checks.reach import lost, not_reached, told
+from micronet_verify.checks.reach import lost, not_reached, sentences, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
@@ -19,7 +19,8 @@ def check(evaluation: Evaluation) -> Verdict:
     read = evaluation.faults.get("translate")
     if run is not None and read is not None and not run.missing:
         # One defect, told once by the check of the translation: a file that cannot be read does not run either.
-        return Verdict(NAME, "skipped", f"not reached: the translate stage failed, and the predict stage too: {run}", {"stage": "predict"})
+        why = f"not reached: the translate stage failed, and the predict stage too: {sentences(run.problems)}"
+        return Verdict(NAME, "skipped", why, {"stage": "predict"})
     fault = run or evaluation.faults.get("quality")
     if fault is not None:
         return told(NAME, fault)

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from micronet_verify.checks.verdict import Outcome, Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault, StageName
+
+MOST_PLACES = 3
+
+
+def sentences(problems: Iterable[Problem]) -> str:
+    """One sentence per line; problems that differ only in their place are one sentence with the first places."""
+    places: dict[Problem, list[str]] = {}
+    for problem in problems:
+        places.setdefault(replace(problem, where=""), []).append(problem.where)
+    return "\n".join(str(replace(problem, where=_listed(found))) for problem, found in places.items())
+
+
+def _listed(places: list[str]) -> str:
+    distinct = list(dict.fromkeys(filter(None, places)))
+    more = len(distinct) - MOST_PLACES
+    return ", ".join(distinct[:MOST_PLACES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def told(check: str, fault: Fault) -> Verdict:
     """The verdict of the check that a fault concerns: failed where the entrant acts, skipped without data, else an error."""
     outcome: Outcome = "skipped" if fault.missing else "failed" if fault.acts == "entrant" else "error"
-    return Verdict(check, outcome, str(fault), {"acts": fault.acts})
+    return Verdict(check, outcome, sentences(fault.problems), {"acts": fault.acts})
 
 
 def not_reached(check: str, evaluation: Evaluation, *stages: StageName) -> Verdict | None:

@@ -72,6 +72,13 @@ def test_every_problem_of_a_fault_is_told() -> None:
     assert verdict.message == "got a but should be b [submission.yaml:1]\ngot c but should be d [submission.yaml:2]"
 
 
+def test_one_problem_in_many_places_is_one_sentence() -> None:
+    problems = [Problem("Det", "have a price", f"Det in {name}") for name in "abcdab"] + [Problem("Inverse", "have a price", "Inverse")]
+    assert by_name(faulty("translate", *problems))["operators"].message == (
+        "got Det but should have a price [Det in a, Det in b, Det in c and 1 more]\ngot Inverse but should have a price [Inverse]"
+    )
+
+
 @pytest.mark.parametrize(
     ("stage", "checks"),
     [
@@ -102,7 +109,7 @@ def test_a_missing_data_set_is_skipped_by_name_and_ranks_nobody() -> None:
     assert verdicts["operators"].outcome == "passed"
 
 
-@pytest.mark.parametrize("where", ["model.onnx", "model.onnx:12", "stage translate", "", "the model's inputs"])
+@pytest.mark.parametrize("where", ["model.onnx", "model.onnx:12", "stage translate", "", "the model's inputs", "initializer 'w'"])
 def test_a_file_that_cannot_be_read_fails_as_an_artifact(where) -> None:
     evaluation = faulty("translate", Problem("a file that ends early", "be whole", where))
     assert outcomes(evaluation, "failed") == {"artifact"}

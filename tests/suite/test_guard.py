@@ -82,10 +82,10 @@ def called(tmp_path):
     caller = tmp_path / "calls" / "caller.py"
     caller.write_text(CALLER)
 
-    def call(submissions: Path | str, folder: Path, report: Path | str = "", extra=(), tracks=(), entries=()):
+    def call(submissions: Path | str, folder: Path, report: Path | str = "", extra=(), tracks=(), entries=(), **environment):
         junit = folder / "junit-by-pytest.xml"
         arguments = {"submissions": submissions, "report": report, "extra": extra, "tracks": tracks, "entries": entries, "junit": junit}
-        return start(folder, [str(caller), json.dumps(arguments, default=str)])
+        return start(folder, [str(caller), json.dumps(arguments, default=str)], **environment)
 
     return call
 
@@ -168,6 +168,12 @@ def test_run_suite_reports_and_tells_its_progress(armed, called, tmp_path) -> No
     assert (tmp_path / "report" / "leaderboard.md").exists()
     assert (tmp_path / "report" / "test-honest" / "ledger.csv").exists()
     assert run.code == 0
+
+
+def test_run_suite_takes_no_options_meant_for_other_projects(armed, called, tmp_path) -> None:
+    run = called(armed, tmp_path / "calls", extra=["-k", "manifest"], PYTEST_ADDOPTS="--option-of-another-project", PYTEST_PLUGINS="evil")
+    assert run.code == 1, run.text
+    assert set(run.tests) == {"test_manifest[test-honest]", "test_manifest[test-refused]"}
 
 
 def test_run_suite_with_workers_tells_what_is_done(armed, called, tmp_path) -> None:
