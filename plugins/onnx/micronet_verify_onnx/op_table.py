@@ -84,6 +84,7 @@ _ONNX: dict[str, Line | Refusal] = {
     "AveragePool": priced(ops_layers.pool("average")),
     "BatchNormalization": priced(ops_layers.batch_norm, "inference only"),
     "Bernoulli": _RANDOM,
+    "BitCast": Refusal("the bits of one type read as another", "use Cast"),
     "BitShift": priced(elementwise.shift),
     "BitwiseAnd": priced(elementwise.bitwise("and")),
     "BitwiseNot": priced(elementwise.bitwise("not")),

@@ -45,7 +45,11 @@ def group_norm(op: Op) -> Value:
 
 
 def instance_norm(op: Op) -> Value:
-    return op.emit("normalise", op.x(), op.x(1), op.x(2), op="instance_norm", eps=op.number("epsilon", 1e-5))
+    """InstanceNormalization must have a scale and a shift; exporters write ones and zeros where there are none."""
+    scale, shift = op.required(1), op.required(2)
+    none = scale.known is not None and shift.known is not None and bool((scale.known == 1).all() and (shift.known == 0).all())
+    operands = () if none else (scale.value, shift.value)
+    return op.emit("normalise", op.x(), *operands, op="instance_norm", eps=op.number("epsilon", 1e-5))
 
 
 def local_response_norm(op: Op) -> Value:

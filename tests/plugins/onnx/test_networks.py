@@ -1,0 +1,69 @@
+"""The small networks of all plugins' tests, exported by torch: the graph gives torch's numbers, the loader torch's answers."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from micronet_verify_onnx.loader import OnnxLoader
+
+from tests.plugins.networks import NETWORKS
+from tests.plugins.onnx.support import translate
+
+# The lowering of recurrent layers is for counting, and nearest-neighbour pixels are not worked out here.
+NOT_EXECUTED = {"lstm", "gru", "rnn", "upsampler"}
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    paths = {}
+    for name, network in NETWORKS.items():
+        paths[name] = tmp_path_factory.mktemp(name) / "model.onnx"
+        axes = {"x": {0: "n"}, "y": {0: "n"}}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own deprecations
+            torch.onnx.export(
+                network.build(),
+                (network.example(1),),
+                str(paths[name]),
+                dynamo=False,
+                opset_version=17,
+                input_names=["x"],
+                output_names=["y"],
+                dynamic_axes=axes,
+            )
+    return paths
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_graph_computes_what_torch_computes(exported: dict[str, Path], name: str) -> None:
+    network = NETWORKS[name]
+    example = network.example(1)
+    expected = network.build()(example).detach().numpy()
+    found = translate(exported[name])
+    assert found.shapes() == [expected.shape]
+    if name not in NOT_EXECUTED:
+        np.testing.assert_allclose(found.run([example.numpy()])[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_loader_answers_like_torch(exported: dict[str, Path], name: str) -> None:
+    network = NETWORKS[name]
+    inputs = network.example(5)
+    answers = np.concatenate([answer.outputs for answer in OnnxLoader().predict(exported[name], inputs.numpy(), 2, 1)])
+    np.testing.assert_allclose(answers, network.build()(inputs).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_places_are_torchs_module_paths(exported: dict[str, Path]) -> None:
+    scopes = {n.scope for n in translate(exported["mobilenet"]).nodes if n.kind == "conv"}
+    assert {"0.0", "1.expand.0", "1.depthwise.0", "1.project.0", "2.excite.reduce"} <= scopes
+
+
+def test_an_untrained_affine_part_of_an_instance_norm_is_none(exported: dict[str, Path]) -> None:
+    # torch writes a group norm as an instance norm with a scale of ones and a shift of zeros, then a multiply and an add.
+    found = translate(exported["upsampler"])
+    (norm,) = [n for n in found.nodes if n.kind == "normalise"]
+    assert len(norm.inputs) == 1
