@@ -14,13 +14,19 @@ from micronet_verify.framework.protocols import Framework
 
 
 @cache
-def frameworks() -> Mapping[str, Framework]:
-    """Every installed framework by name. Raises ``BenchFault`` if two plugins claim one name."""
+def plugins() -> pluggy.PluginManager:
+    """Every installed plugin, loaded once."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.load_setuptools_entrypoints(hookspecs.ENTRY_POINTS)
+    return manager
+
+
+@cache
+def frameworks() -> Mapping[str, Framework]:
+    """Every installed framework by name. Raises ``BenchFault`` if two plugins claim one name."""
     found: dict[str, Framework] = {}
-    for framework in manager.hook.micronet_framework():
+    for framework in plugins().hook.micronet_framework():
         if framework.name in found:
             raise BenchFault(Problem(f"two plugins for the framework {framework.name!r}", "be one: uninstall one of them"))
         found[framework.name] = framework

@@ -1,118 +1,111 @@
 """Data sets by name: the inputs of a split as one ``.npy`` file that a sandboxed step maps read-only.
 
-A reader for another data set is one class and one line in ``READERS``. Labels are not here: ``labels`` alone opens them.
+What reads a data set is in ``registry``. Labels are not here: ``labels`` alone opens them.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
 from micronet_verify.errors import BenchFault, Problem, SpecError
-from micronet_verify.quality.digits import Digits
+from micronet_verify.facts.data import ANYTHING, Expected, Preprocessing, Scaling
+from micronet_verify.framework.data import DatasetMissing as DatasetMissing
+from micronet_verify.framework.data import Home, Split
+from micronet_verify.quality.home import data_root
+from micronet_verify.quality.images import write_images
+from micronet_verify.quality.registry import reader_named
+from micronet_verify.quality.search import digest_problem, known_as
+from micronet_verify.quality.store import keep
+from micronet_verify.strict_yaml.sentences import did_you_mean
 
-# Tracks may name these, but this version cannot read them.
-WITHOUT_READER = ("cifar100", "imagenet", "wikitext103")
-# Part of the name of a prepared file: raise it where prepared bytes change.
+# Of how images are prepared; part of the name of a prepared file: raise it where prepared bytes change.
 EDITION = 1
-
-
-class DatasetMissing(BenchFault):
-    """The data set is not on this machine: its entries are skipped by name and stay unranked; they never pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Inputs as the model receives them: the ``.npy`` file, its SHA-256, and the array's shape (examples, …)."""
+    """Inputs as the model receives them: the ``.npy`` file, its SHA-256, and the array's shape (examples, …).
+
+    Where ``scaling`` is given the file holds bytes, and the model receives them scaled to float32. ``preprocessing`` is
+    what was done, as JSON data.
+    """
 
     path: Path
     sha256: str
     examples: int
     shape: tuple[int, ...]
+    scaling: Scaling | None = None
+    preprocessing: str = ""
 
 
-class Reader(Protocol):
-    """One data set. ``splits`` are its splits' names, ``preprocessing`` the names it knows."""
-
-    name: str
-    splits: Mapping[str, tuple[int, int]]
-    preprocessing: tuple[str, ...]
-
-    def source(self) -> str:
-        """What identifies the bytes that inputs are made from: a SHA-256."""
-        ...
-
-    def write(self, split: str, preprocessing: str, path: Path) -> None:
-        """Write the split's inputs [examples, …] to ``path`` as ``.npy``; same source, same bytes."""
-        ...
-
-
-READERS: Mapping[str, Reader] = {"digits": Digits()}
-
-
-def prepare(dataset: str, split: str, preprocessing: str, folder: Path) -> Prepared:
+def prepare(
+    dataset: str, split: str, preprocessing: str | Preprocessing, folder: Path, expected: Expected = ANYTHING, root: Path | None = None
+) -> Prepared:
     """The inputs of ``split`` as a file in ``folder``, made once and found again by the digest recorded beside it.
 
-    Safe to call from several processes: a file appears whole or not at all. Raises ``DatasetMissing``, or
-    ``SpecError`` for names that the data set does not know.
+    ``preprocessing``: the steps for images, or the name of one that the data set itself defines. ``root``: the folder of
+    data sets, by default what the environment says. The source's files are compared with the digests in ``expected`` when
+    inputs are made of them. Safe to call from several processes. Raises ``DatasetMissing``; ``SpecError`` for names that the
+    data set does not know; ``BenchFault`` for damaged data, with file and place.
     """
+    home = home_of(dataset, folder, root)
+    found = open_split(dataset, split, expected, home)
+    name, steps = _steps(dataset, found, preprocessing)
+    described = json.dumps({"name": name, "edition": EDITION, **(steps.data() if steps else {})}, sort_keys=True)
+    key = hashlib.sha256(f"{found.identity}\n{described}".encode()).hexdigest()[:16]
+
+    def make(draft: Path) -> dict[str, Any]:
+        _published(found, expected, home)
+        as_bytes = False
+        if steps is not None and found.image is not None:
+            as_bytes = write_images(draft, found.examples, found.image, steps, found.where)
+        else:
+            found.ready[name](draft)
+        return {"as_bytes": as_bytes, "shape": np.load(draft, mmap_mode="r", allow_pickle=False).shape}
+
+    path = home.cache / f"{split}-{name}-{key}.npy"
+    record = keep(path, make)
+    shape = tuple(int(size) for size in record["shape"])
+    return Prepared(path, record["sha256"], shape[0], shape, steps.scaling if steps and record["as_bytes"] else None, described)
+
+
+def home_of(dataset: str, folder: Path, root: Path | None = None) -> Home:
+    """Where ``dataset`` is looked for, and its own folder in ``folder``."""
+    return Home(data_root(root), folder / dataset)
+
+
+def open_split(dataset: str, split: str, expected: Expected, home: Home) -> Split:
+    """The split as its reader finds it, with as many examples as expected."""
     reader = reader_named(dataset)
-    _known(split, tuple(reader.splits), f"the split {split!r} of {dataset}")
-    _known(preprocessing, reader.preprocessing, f"the preprocessing {preprocessing!r} of {dataset}")
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{dataset}-{split}-{preprocessing}-{reader.source()[:12]}-{EDITION}.npy"
-    record = path.with_suffix(".json")
-    return _recorded(path, record) or _write(reader, split, preprocessing, path, record)
+    if split not in reader.splits:
+        advice = did_you_mean(split, reader.splits)
+        raise SpecError(Problem(f"the split {split!r} of {dataset}", f"be one of {', '.join(reader.splits)}", advice=advice))
+    found = reader.open(split, expected, home)
+    if expected.examples and found.examples != expected.examples:
+        got, should = f"{found.examples:,} examples of {dataset}", f"be {expected.examples:,}, as the track says"
+        raise BenchFault(Problem(got, should, found.where, "the data set is another, or incomplete"))
+    return found
 
 
-def reader_named(dataset: str) -> Reader:
-    """Raises ``DatasetMissing`` for one that exists but cannot be read here, ``SpecError`` for one unknown."""
-    if dataset in WITHOUT_READER:
-        got = f"the data set {dataset!r}, which this version cannot read"
-        raise DatasetMissing(Problem(got, f"be one of {', '.join(READERS)}", advice="its entries are skipped and stay unranked"))
-    _known(dataset, (*READERS, *WITHOUT_READER), f"the data set {dataset!r}")
-    return READERS[dataset]
+def _steps(dataset: str, found: Split, preprocessing: str | Preprocessing) -> tuple[str, Preprocessing | None]:
+    name = preprocessing if isinstance(preprocessing, str) else preprocessing.name
+    if name in found.ready:
+        return name, None
+    if isinstance(preprocessing, Preprocessing) and found.image is not None:
+        return name, preprocessing
+    should = f"be one of {', '.join(found.ready)}" if found.ready else "say its steps in the track file"
+    raise SpecError(Problem(f"the preprocessing {name!r} of {dataset}", should, advice=did_you_mean(name, found.ready)))
 
 
-def _known(name: str, names: tuple[str, ...], what: str) -> None:
-    if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        raise SpecError(Problem(what, f"be one of {', '.join(names)}", advice=f"did you mean {near[0]!r}?" if near else ""))
-
-
-def _recorded(path: Path, record: Path) -> Prepared | None:
-    try:
-        data = json.loads(record.read_text(encoding="utf-8"))
-        if data["sha256"] != _sha256(path):
-            return None
-        shape = tuple(int(size) for size in data["shape"])
-        return Prepared(path, data["sha256"], shape[0], shape)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return None
-
-
-def _write(reader: Reader, split: str, preprocessing: str, path: Path, record: Path) -> Prepared:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".preparing-") as draft:
-        drafted = Path(draft, path.name)
-        reader.write(split, preprocessing, drafted)
-        shape = np.load(drafted, mmap_mode="r", allow_pickle=False).shape
-        prepared = Prepared(path, _sha256(drafted), shape[0], shape)
-        noted = Path(draft, record.name)
-        noted.write_text(json.dumps({"sha256": prepared.sha256, "shape": shape}), encoding="utf-8")
-        os.replace(drafted, path)
-        os.replace(noted, record)
-    return prepared
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def _published(found: Split, expected: Expected, home: Home) -> None:
+    pairs = [(path, known_as(path, expected.files)) for path in found.files]
+    problems = [digest_problem(path, known, home.root) for path, known in pairs if known is not None]
+    wrong = [problem for problem in problems if problem is not None]
+    if wrong:
+        raise BenchFault(wrong)

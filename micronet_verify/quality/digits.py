@@ -13,16 +13,18 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.facts.data import Expected
+from micronet_verify.framework.data import Home, Split
 
 IMAGES = 1797
 PIXELS = 64
 CLASSES = 10
+SPLITS: Mapping[str, tuple[int, int]] = MappingProxyType({"train": (0, IMAGES - 500), "test": (IMAGES - 500, IMAGES)})
 # Of the decompressed table: one line per image, 64 pixels and the class.
 SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"
 
@@ -45,26 +47,27 @@ def lines() -> tuple[str, ...]:
 
 
 class Digits:
-    """The reader (see ``datasets.Reader``)."""
+    """The reader (see ``framework.data.Reader``). It needs no data folder."""
 
     name = "digits"
-    splits: Mapping[str, tuple[int, int]] = MappingProxyType({"train": (0, IMAGES - 500), "test": (IMAGES - 500, IMAGES)})
-    preprocessing: tuple[str, ...] = ("divide-by-16",)
+    splits: tuple[str, ...] = tuple(SPLITS)
 
-    def source(self) -> str:
-        return SHA256
+    def open(self, split: str, expected: Expected, home: Home) -> Split:
+        start, stop = SPLITS[split]
 
-    def columns(self, split: str, first: int, end: int) -> NDArray[np.uint8]:
-        """The table's columns ``first`` to ``end`` of one split: [images, end − first]."""
-        start, stop = self.splits[split]
-        return np.loadtxt(lines()[start:stop], np.uint8, delimiter=",", usecols=range(first, end), ndmin=2)
+        def inputs(path: Path) -> None:
+            # [images, 1, 8, 8] in [0, 1]: pixel / 16, exact in float32.
+            pixels = columns(split, 0, PIXELS).astype(np.float32) / np.float32(16)
+            with path.open("wb") as handle:
+                np.save(handle, pixels.reshape(-1, 1, 8, 8), allow_pickle=False)
 
-    def images(self, split: str) -> NDArray[np.float32]:
-        """[images, 1, 8, 8] in [0, 1]: pixel / 16, exact in float32."""
-        pixels = self.columns(split, 0, PIXELS).astype(np.float32) / np.float32(16)
-        return pixels.reshape(-1, 1, 8, 8)
+        def labels() -> NDArray[np.int64]:
+            return columns(split, PIXELS, PIXELS + 1)[:, 0].astype(np.int64)
 
-    def write(self, split: str, preprocessing: str, path: Path) -> None:
-        images: NDArray[Any] = self.images(split)
-        with path.open("wb") as handle:
-            np.save(handle, images, allow_pickle=False)
+        return Split("scikit-learn's digits.csv.gz", stop - start, SHA256, labels, ready={"divide-by-16": inputs})
+
+
+def columns(split: str, first: int, end: int) -> NDArray[np.uint8]:
+    """The table's columns ``first`` to ``end`` of one split: [images, end − first]."""
+    start, stop = SPLITS[split]
+    return np.loadtxt(lines()[start:stop], np.uint8, delimiter=",", usecols=range(first, end), ndmin=2)

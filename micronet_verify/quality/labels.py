@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
-from micronet_verify.quality.datasets import reader_named
-from micronet_verify.quality.digits import PIXELS, Digits
+from micronet_verify.facts.data import ANYTHING, Expected
+from micronet_verify.quality.datasets import home_of, open_split
+from micronet_verify.quality.home import cache_folder
 
 
-def labels(dataset: str, split: str) -> NDArray[np.int64]:
-    """The class of each example, [examples]. Raises ``DatasetMissing``, or ``SpecError`` for an unknown name."""
-    reader = reader_named(dataset)
-    if isinstance(reader, Digits):
-        return reader.columns(split, PIXELS, PIXELS + 1)[:, 0].astype(np.int64)
-    raise BenchFault(Problem(f"no labels for the data set {dataset!r}", "be known to the judge"))
+def labels(
+    dataset: str, split: str, expected: Expected = ANYTHING, root: Path | None = None, folder: Path | None = None
+) -> NDArray[np.int64]:
+    """The class of each example, [examples]; for a text, its tokens.
+
+    ``root`` and ``folder`` as in ``datasets.prepare``. Raises ``DatasetMissing``; ``SpecError`` for an unknown name;
+    ``BenchFault`` where the data are damaged, or a label is no class of the track.
+    """
+    found = open_split(dataset, split, expected, home_of(dataset, folder or cache_folder(), root))
+    classes = found.labels()
+    if len(classes) != found.examples:
+        raise BenchFault(Problem(f"{len(classes):,} labels for {found.examples:,} examples", "be one for each", found.where))
+    if expected.classes and (int(classes.min()) < 0 or int(classes.max()) >= expected.classes):
+        got, should = f"labels from {classes.min()} to {classes.max()}", f"be 0 to {expected.classes - 1:,}"
+        raise BenchFault(Problem(got, should, found.where))
+    return classes

@@ -52,6 +52,7 @@ def test_a_prepared_file_is_found_again_by_its_digest(tmp_path: Path) -> None:
 def test_a_damaged_prepared_file_is_made_again(tmp_path: Path, damage: str) -> None:
     first = prepare("digits", "test", "divide-by-16", tmp_path)
     if damage == "inputs":
+        first.path.chmod(0o644)
         first.path.write_bytes(first.path.read_bytes()[:-1] + b"\x01")
     elif damage == "record":
         first.path.with_suffix(".json").write_text("[")
@@ -65,15 +66,16 @@ def test_many_may_prepare_at_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         found = set(pool.map(lambda _: prepare("digits", "test", "divide-by-16", tmp_path), range(8)))
     assert len(found) == 1
-    assert len(list(tmp_path.iterdir())) == 2  # the file and its record, no drafts
+    assert len(list((tmp_path / "digits").iterdir())) == 2  # the file and its record, no drafts
 
 
-@pytest.mark.parametrize("name", ["imagenet", "cifar100", "wikitext103"])
-def test_a_data_set_without_reader_is_missing(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(("name", "split"), [("imagenet", "validation"), ("cifar100", "test"), ("wikitext103", "test")])
+def test_a_data_set_without_a_folder_is_missing(tmp_path: Path, name: str, split: str) -> None:
     sentence = (
-        f"got the data set '{name}', which this version cannot read but should be one of digits (its entries are skipped and stay unranked)"
+        f"got no folder of data sets, from which {name} is read, but should be named "
+        "(name the folder of data sets with --data, with MICRONET_DATA, or with data: in ~/.config/micronet-verify/config.yaml)"
     )
-    for call in (lambda: prepare(name, "test", "x", tmp_path), lambda: labels(name, "test")):
+    for call in (lambda: prepare(name, split, "x", tmp_path), lambda: labels(name, split)):
         with pytest.raises(DatasetMissing) as caught:
             call()
         assert str(caught.value) == sentence
@@ -139,7 +141,7 @@ def test_preparing_imports_no_scikit_learn(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_only_one_module_asks_for_the_column_of_labels() -> None:
-    asking = [path.name for path in sorted(ROOM.glob("*.py")) for node in ast.walk(ast.parse(path.read_text()))
-              if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "columns"]  # fmt: skip
-    assert asking == ["digits.py", "labels.py"]  # digits.py asks for the pixels' columns only, as the tests above show
+def test_only_one_module_asks_for_labels() -> None:
+    asking = [path.name for path in sorted(ROOM.parent.rglob("*.py")) for node in ast.walk(ast.parse(path.read_text()))
+              if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "labels"]  # fmt: skip
+    assert asking == ["labels.py"]

@@ -1,0 +1,120 @@
+"""WikiText-103 as it is published: ``wiki.{train,valid,test}.tokens``, in a folder or in ``wikitext-103-v1.zip``.
+
+The vocabulary is built from the training text once, and kept beside the prepared inputs. Inputs of the preprocessing
+``word-ids`` are the stream [tokens, 1] int64 of ``language.stream``; labels are the tokens themselves, so that label i is
+what the model has to predict when it has seen inputs 0 to i.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.facts.data import Expected
+from micronet_verify.framework.data import Home, Split
+from micronet_verify.quality import language
+from micronet_verify.quality.language import Vocabulary
+from micronet_verify.quality.search import first, identity, missing, shown
+from micronet_verify.quality.store import keep
+
+NAME = "wikitext103"
+ZIP = "wikitext-103-v1.zip"
+PREPROCESSING = "word-ids"
+EDITION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One published text: a file, or a member of the zip."""
+
+    path: Path
+    member: str
+    where: str
+
+    @contextmanager
+    def lines(self) -> Iterator[IO[bytes]]:
+        """The lines as bytes. Raises ``BenchFault`` for an archive that is damaged."""
+        try:
+            if self.member:
+                with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as handle:
+                    yield handle
+            else:
+                with self.path.open("rb") as handle:
+                    yield handle
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise BenchFault(Problem(f"a text that cannot be read ({reason})", "be whole", self.where, "fetch it again")) from None
+
+
+class WikiText103:
+    """The reader (see ``framework.data.Reader``)."""
+
+    name = NAME
+    splits: tuple[str, ...] = ("train", "valid", "test")
+
+    def open(self, split: str, expected: Expected, home: Home) -> Split:
+        text, training = _text(split, home), _text("train", home)
+        stamps = identity(text.path), identity(training.path)
+        tokens = _counted(text, stamps[0])[0]
+        kept = home.cache / f"vocabulary-{stamps[1][:12]}-{EDITION}.txt"
+
+        def ids() -> tuple[NDArray[np.int64], Vocabulary]:
+            vocabulary = _vocabulary(training, kept, expected)
+            with text.lines() as lines:
+                return language.token_ids(lines, vocabulary, text.where), vocabulary
+
+        def inputs(path: Path) -> None:
+            with path.open("wb") as handle:
+                np.save(handle, language.stream(*ids()), allow_pickle=False)
+
+        files = tuple(dict.fromkeys((text.path, training.path)))
+        return Split(text.where, tokens, identity(*stamps), lambda: ids()[0], ready={PREPROCESSING: inputs}, files=files)
+
+
+def _text(split: str, home: Home) -> Text:
+    name = f"wiki.{split}.tokens"
+    names = (f"wikitext-103/{name}", name, ZIP)
+    path = first(home.root, names)
+    if path is None:
+        raise missing(NAME, names, home, f"no file {name} of {NAME}")
+    where = shown(path, home.root)
+    if path.suffix != ".zip":
+        return Text(path, "", where)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.namelist() if member.rpartition("/")[2] == name]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .zip file", where, "fetch it again")) from None
+    if not members:
+        raise BenchFault(Problem(f"an archive without {name}", "have it", where))
+    return Text(path, members[0], f"{where}: {name}")
+
+
+@lru_cache(maxsize=8)
+def _counted(text: Text, stamp: str) -> tuple[int, int]:
+    with text.lines() as lines:
+        return language.count_tokens(lines)
+
+
+def _vocabulary(training: Text, path: Path, expected: Expected) -> Vocabulary:
+    def make(draft: Path) -> dict[str, Any]:
+        with training.lines() as lines:
+            vocabulary = language.build_vocabulary(lines)
+        language.write_vocabulary(vocabulary, draft)
+        return {"words": len(vocabulary)}
+
+    words = keep(path, make)["words"]
+    if expected.classes and words != expected.classes:
+        should = f"have {expected.classes:,} as the track says"
+        raise BenchFault(Problem(f"a vocabulary of {words:,} words", should, training.where, "the training text is another, or incomplete"))
+    return language.read_vocabulary(path)
