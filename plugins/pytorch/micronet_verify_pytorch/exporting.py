@@ -29,8 +29,8 @@ def export(request: ExportRequest, folder: Path) -> str:
     """Import the entry, build the model, load its weights, export it with a free batch (or batch 1) and save it without samples."""
     model = _built(request)
     if request.weights:
-        _load(model, request.entry / request.weights, request.weights)
-    model.eval()
+        _theirs(request, "loading the weights", lambda: _load(model, request.entry / request.weights, request.weights))
+    _theirs(request, "calling eval() of the model", model.eval)
     program = _exported(model, request)
     for module in program.graph_module.modules():
         if isinstance(module, torch.fx.GraphModule):
@@ -39,26 +39,27 @@ def export(request: ExportRequest, folder: Path) -> str:
     program._example_inputs = None  # they would be saved as a pickle
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.export.save(program, folder / ARTIFACT)
+        _theirs(request, "saving the exported model", lambda: torch.export.save(program, folder / ARTIFACT))
     return ARTIFACT
 
 
 def _built(request: ExportRequest) -> nn.Module:
-    name, _, attribute = request.entry_point.partition(":")
-    file = request.entry / name
+    source, _, attribute = request.entry_point.partition(":")
+    file = request.entry / source
     if not file.is_file() or not attribute:
         raise SubmissionFault(Problem(f"the entry point {request.entry_point!r}", "be file.py:callable of the entry"))
+    name = f"micronet_entry_{file.stem}"  # not its own: an entry may be called json.py
     sys.path.insert(0, str(file.parent))  # an entry may import its other files
-    spec = importlib.util.spec_from_file_location(file.stem, file)
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
+    sys.modules[name] = module
     load = spec.loader.exec_module
-    _theirs(request, f"importing {name}", lambda: load(module))
+    _theirs(request, f"importing {source}", lambda: load(module))
     make = getattr(module, attribute, None)
     if not callable(make):
-        raise SubmissionFault(Problem(f"no callable {attribute!r} in {name}", "be there", request.entry_point))
+        raise SubmissionFault(Problem(f"no callable {attribute!r} in {source}", "be there", request.entry_point))
     model = _theirs(request, f"calling {attribute}()", make)
     if not isinstance(model, nn.Module):
         raise SubmissionFault(Problem(f"{type(model).__name__} from {attribute}()", "be a torch.nn.Module", request.entry_point))
@@ -69,6 +70,8 @@ def _theirs(request: ExportRequest, doing: str, action: Callable[[], Any]) -> An
     """Run entrant's code; what it raises is theirs to mend, in one sentence with the line of their file."""
     try:
         return action()
+    except SubmissionFault:
+        raise
     except (Exception, SystemExit) as error:
         raise SubmissionFault(Problem(f"{_last_line(error)} while {doing}", "succeed", _place(request.entry, error))) from None
 
@@ -118,7 +121,7 @@ def _exported(model: nn.Module, request: ExportRequest) -> torch.export.Exported
     """With a free batch if the model allows it, else with batch 1."""
     try:
         return _traced(model, request, 2, ({0: torch.export.Dim("batch")},))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Any failure: an operator without symbolic shapes, a Python int made of the batch, a check of torch itself.
         _LOG.warning(
             "%s does not export with a free batch (%s): it is exported for one example at a time", request.entry_point, _last_line(error)

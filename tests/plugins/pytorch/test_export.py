@@ -42,7 +42,7 @@ def build():
 def _as_a_fresh_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker ends after one export; here the import path and the modules are put back."""
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("entry_net", "helper"):
+    for name in ("micronet_entry_entry_net", "helper"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
@@ -140,6 +140,16 @@ CODE = {
         "def deeper():\n    raise ValueError('first line\\nsecond')\n\n\ndef build():\n    deeper()\n",
         "got ValueError: first line while calling build()",
         "entry_net.py:2",
+    ),
+    "exits in forward": (
+        NET.replace("return self.second", "raise SystemExit(4)\n        return self.second"),
+        "got SystemExit: 4 while exporting the model for one example",
+        "entry_net.py:12",
+    ),
+    "raises in eval": (
+        NET.replace("def forward", "def eval(self):\n        raise OSError('no')\n\n    def forward"),
+        "got OSError: no while calling eval() of the model",
+        "entry_net.py:12",
     ),
     "no build": ("x = 1\n", "got no callable 'build' in entry_net.py but should be there", "entry_net.py:build"),
     "no module": ("def build():\n    return 3\n", "got int from build() but should be a torch.nn.Module", "entry_net.py:build"),
