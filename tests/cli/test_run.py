@@ -101,6 +101,22 @@ def test_x_stops_at_the_first_failure(submissions, tmp_path):
     assert "were not judged in this run." in found.stdout
 
 
+def test_limits_can_be_lifted(entry, tmp_path):
+    entry("digits/dense-pytorch")
+    tracks = tmp_path / "tracks"
+    tracks.mkdir()
+    text = (SAMPLES.parent / "track_specs/digits.yaml").read_text()
+    # PyTorch alone takes more than 64 MiB.
+    (tracks / "digits.yaml").write_text(re.sub("predict:.*", "predict: {seconds: 60, memory_mib: 64}", text))
+    arguments = ["run", tmp_path / "entries", "--tracks", tracks, "--report", tmp_path / "r"]
+    found = shell(*arguments)
+    assert found.returncode == 3
+    assert "got a predict step that held more than 67.11 MB of memory" in found.stdout
+    found = shell(*arguments, "--limit-none")
+    assert found.returncode == 0
+    assert "The tracks' limits of time and memory were lifted in this run." in found.stderr
+
+
 def test_a_broken_track_file_gives_4_before_anything_is_judged(submissions, tmp_path):
     tracks = tmp_path / "tracks"
     tracks.mkdir()
