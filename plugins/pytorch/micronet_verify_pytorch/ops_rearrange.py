@@ -1,0 +1,130 @@
+"""Operators that copy elements to other places: repeats, padding, shuffles, windows. All are made of moves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from micronet_verify.facts.graph import Value
+from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.ops_shape import expanded, joined, sliced, swapped
+
+Translate = Callable[[Call], Value]
+
+
+def repeat(name: str) -> Translate:
+    """repeat and tile: missing axes are put in front."""
+
+    def translate(call: Call) -> Value:
+        x, repeats = call.tensor(), call.ints(name)
+        rank = max(len(x.shape), len(repeats))
+        x = call.builder.reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
+        repeats = (1,) * (rank - len(repeats)) + repeats
+        return x if set(repeats) <= {1} else call.builder.emit("move", x, op="tile", repeats=repeats)
+
+    return translate
+
+
+def repeat_each(call: Call) -> Value:
+    """repeat_interleave by a number: every element that many times, one after the other."""
+    x, times = call.tensor(), call.integer("repeats")
+    call.ignore("output_size")
+    if call.raw("dim") is None:
+        x = call.builder.reshape(x, (x.numel,))
+    axis = call.axis("dim", len(x.shape)) if call.raw("dim") is not None else 0
+    y = call.builder.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+    y = expanded(call, y, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]))
+    return call.builder.reshape(y, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
+
+
+def pad(call: Call) -> Value:
+    """Constant, reflected, replicated or circular: in each case elements are copied. Pairs begin at the last axis."""
+    x, pairs = call.tensor(), call.ints("pad" if call.raw("pad") is not None else "padding")
+    mode, value = call.text("mode", "constant"), call.raw("value")
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        call.refuse(f"the padding mode {mode!r}", "be constant, reflect, replicate or circular")
+    begins, ends = [0] * len(x.shape), [0] * len(x.shape)
+    for position in range(len(pairs) // 2):
+        begins[-1 - position], ends[-1 - position] = pairs[2 * position], pairs[2 * position + 1]
+    if not any((*begins, *ends)):
+        return x
+    fill = call.number("value") if value is not None else 0.0
+    return call.builder.emit("move", x, op="pad", padding=(*begins, *ends), value=float(fill))
+
+
+def pixel_shuffle(call: Call) -> Value:
+    """[.., C·r², H, W] to [.., C, H·r, W·r]."""
+    x, r = call.tensor(), call.integer("upscale_factor")
+    *lead, channels, height, width = x.shape
+    n = len(lead)
+    y = call.builder.reshape(x, (*lead, channels // (r * r), r, r, height, width))
+    y = call.builder.transpose(y, [*range(n), n, n + 3, n + 1, n + 4, n + 2])
+    return call.builder.reshape(y, (*lead, channels // (r * r), height * r, width * r))
+
+
+def pixel_unshuffle(call: Call) -> Value:
+    """[.., C, H·r, W·r] to [.., C·r², H, W]."""
+    x, r = call.tensor(), call.integer("downscale_factor")
+    *lead, channels, height, width = x.shape
+    n = len(lead)
+    y = call.builder.reshape(x, (*lead, channels, height // r, r, width // r, r))
+    y = call.builder.transpose(y, [*range(n), n, n + 2, n + 4, n + 1, n + 3])
+    return call.builder.reshape(y, (*lead, channels * r * r, height // r, width // r))
+
+
+def channel_shuffle(call: Call) -> Value:
+    """[N, g·k, ..] read as [N, g, k, ..], with g and k exchanged."""
+    x, groups = call.tensor(), call.integer("groups")
+    batch, channels, *space = x.shape
+    y = call.builder.reshape(x, (batch, groups, channels // groups, *space))
+    return call.builder.reshape(swapped(call, y, 1, 2), x.shape)
+
+
+def unfold(call: Call) -> Value:
+    """Windows of ``size`` every ``step`` along an axis; the window becomes the last axis. One slice per position in it."""
+    x = call.tensor()
+    axis, size, step = call.axis("dimension", len(x.shape)), call.integer("size"), call.integer("step")
+    count = (x.shape[axis] - size) // step + 1
+    parts = [sliced(call, x, axis, start, start + (count - 1) * step + 1, step) for start in range(size)]
+    return joined(call, [call.builder.reshape(part, (*part.shape, 1)) for part in parts], len(x.shape))
+
+
+def im2col(call: Call) -> Value:
+    """F.unfold: [N, C, H, W] to [N, C·kh·kw, L]. One slice per position in the window."""
+    x = call.tensor()
+    (kh, kw), (dh, dw) = call.spread("kernel_size", 2), call.spread("dilation", 2, (1,))
+    (ph, pw), (sh, sw) = call.spread("padding", 2, (0,)), call.spread("stride", 2, (1,))
+    if ph or pw:
+        x = call.builder.emit("move", x, op="pad", padding=(0, 0, ph, pw, 0, 0, ph, pw), value=0.0)
+    batch, channels, height, width = x.shape
+    rows, columns = (height - dh * (kh - 1) - 1) // sh + 1, (width - dw * (kw - 1) - 1) // sw + 1
+    parts = []
+    for i in range(kh):
+        band = sliced(call, x, 2, i * dh, i * dh + (rows - 1) * sh + 1, sh)
+        for j in range(kw):
+            part = sliced(call, band, 3, j * dw, j * dw + (columns - 1) * sw + 1, sw)
+            parts.append(call.builder.reshape(part, (batch, channels, 1, rows * columns)))
+    return call.builder.reshape(joined(call, parts, 2), (batch, channels * kh * kw, rows * columns))
+
+
+def diagonal(call: Call) -> Value:
+    """The diagonal of two axes, as a strided slice of the flattened matrix."""
+    x = call.tensor()
+    rank, offset = len(x.shape), call.integer("offset", 0)
+    i, j = call.axis("dim1", rank, 0), call.axis("dim2", rank, 1)
+    lead = [axis for axis in range(rank) if axis not in (i, j)]
+    y = call.builder.transpose(x, [*lead, i, j])
+    rows, columns = y.shape[-2:]
+    length = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    start = offset if offset >= 0 else -offset * columns
+    flat = call.builder.reshape(y, (*y.shape[:-2], rows * columns))
+    end = start + (length - 1) * (columns + 1) + 1 if length else start
+    return sliced(call, flat, len(lead), start, end, columns + 1)
+
+
+def meshgrid(call: Call) -> tuple[Value, ...]:
+    parts = call.tensors("tensors")
+    if call.text("indexing", "ij") != "ij":
+        call.refuse("meshgrid in xy order", "be in ij order")
+    shape = tuple(part.numel for part in parts)
+    laid = [call.builder.reshape(part, tuple(part.numel if k == i else 1 for k in range(len(parts)))) for i, part in enumerate(parts)]
+    return tuple(expanded(call, part, shape) for part in laid)
