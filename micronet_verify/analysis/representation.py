@@ -20,7 +20,7 @@ from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, width_
 from micronet_verify.track.rules import CountingRules
 
 Array = NDArray[Any]
-Spelling = Literal["plain", "half", "grid", "grid per channel", "grid per block", "codebook"]
+Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,8 @@ class Measured:
     def quantized_form(self, rules: CountingRules) -> Form:
         """The cheapest of all forms at measured widths."""
         width, numel = self.width, self.constant.numel
-        spelling: Spelling = "plain" if width == self.constant.format.bits else "half"
+        narrower: Spelling = "half" if self.constant.format.family == "float" else "range"
+        spelling: Spelling = "plain" if width == self.constant.format.bits else narrower
         forms = [Form(spelling, numel, width), *self._masked(rules, Form(spelling, 0, width), width)]
         for name, grid in self._grids:
             if grid is not None:

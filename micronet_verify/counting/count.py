@@ -20,9 +20,10 @@ from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.shuffle import find_shuffles
+from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.widths import Width, widths
 from micronet_verify.counting.arithmetic import keeps_order, work_of
-from micronet_verify.counting.functions import DEFAULTS, FUNCTIONS
+from micronet_verify.counting.functions import literals
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
 from micronet_verify.counting.linear import weight_of
 from micronet_verify.counting.operands import Key, Operands
@@ -107,7 +108,7 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     counting.values = graph.values
     live, dead = prune(graph)
     folded, pool = fold(live, counting.store, outer)
-    folded = contract(prune(folded)[0])
+    folded = contract(name_functions(prune(folded)[0], pool))
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)
@@ -195,16 +196,12 @@ def _take_stock(inventory: Inventory, node: Node, operands: Operands) -> None:
 def _take_literals(inventory: Inventory, node: Node) -> None:
     if node.kind == "normalise" and not _is_batch_norm(node):
         inventory.literal(number(node.attributes, "eps"), "eps")
-    if node.kind != "elementwise":
-        return
-    op = str(node.attributes["op"])
-    for literal in FUNCTIONS[op].literals:
-        if isinstance(literal, float):
+    if node.kind == "move" and node.attributes["op"] == "pad":
+        inventory.literal(number(node.attributes, "value"), "padding")
+    if node.kind == "elementwise":
+        op = str(node.attributes["op"])
+        for literal in literals(op, node.attributes):
             inventory.literal(literal, op)
-        else:
-            stated = node.attributes.get(literal, DEFAULTS.get((op, literal)))
-            if isinstance(stated, int | float):
-                inventory.literal(float(stated), f"{op} {literal}")
 
 
 def _count_shuffles(counting: _Counting, graph: Graph, constants: frozenset[str], operands: Operands, times: Fraction) -> None:

@@ -9,10 +9,12 @@ made, which nobody quantized. Without it all of them do: it is one primitive, or
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import pi, sqrt
 from types import MappingProxyType
 from typing import NamedTuple
+
+from micronet_verify.facts.graph import Attribute
 
 
 class Cost(NamedTuple):
@@ -46,6 +48,7 @@ FUNCTIONS: Mapping[str, Cost] = MappingProxyType(
         # A sign flip is part of the operation that reads it: the challenge's sigmoid, 1/(1 + e^−x), is 2 + 1.
         "neg": Cost(0, 0, "−x"),
         "sub": Cost(0, 1, "x − y"),
+        "cube": Cost(2, 0, "x·x·x", (), (1, 0)),
         "expm1": Cost(1, 1, "e^x − 1", (), (1, 0)),
         "log1p": Cost(1, 1, "ln(1 + x)", (), (0, 1)),
         # relu6 is a clip from 0 to 6: two compares
@@ -85,3 +88,19 @@ DEFAULTS: Mapping[tuple[str, str], float] = MappingProxyType(
     }
 )
 """Values of parameters that a node leaves out."""
+
+
+def literals(op: str, attributes: Mapping[str, Attribute]) -> Iterator[float]:
+    """The numbers of the formula of ``op`` with the parameters of a node (rule S2).
+
+    clip(x/6 + ½, 0, 1) holds the 3 and 6 of min(max(x + 3, 0), 6)/6, which it is and as which hard-swish has it.
+    """
+    stated = {name: attributes.get(name, DEFAULTS.get((op, name))) for name in FUNCTIONS[op].literals if isinstance(name, str)}
+    alpha, beta = stated.get("alpha"), stated.get("beta")
+    if op == "hard_sigmoid" and isinstance(alpha, float) and beta == 0.5 and abs(alpha * 6 - 1) < 2**-22:
+        yield from (3.0, 6.0)
+        return
+    for literal in FUNCTIONS[op].literals:
+        number = literal if isinstance(literal, float) else stated[literal]
+        if isinstance(number, int | float):
+            yield float(number)

@@ -101,7 +101,13 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
 def _why(form: Form, regime: Regime) -> str:
     if regime == "freebie":
         return "masked" if form.masked else ""
-    words = {"plain": "", "half": "fp16 holds every value", "grid": "on one grid", "codebook": "codebook"}
+    words = {
+        "plain": "",
+        "half": "fp16 holds every value",
+        "range": "integers of this range",
+        "grid": "on one grid",
+        "codebook": "codebook",
+    }
     said = words.get(form.spelling, form.spelling.replace("grid", "on a grid"))
     return ", ".join(filter(None, [said, "masked" if form.masked else ""]))
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 BINARY = frozenset("add sub mul div pow mod floor_div atan2 max min".split())
 COMPARE = frozenset("equal not_equal less less_equal greater greater_equal and or xor".split())
 UNARY = frozenset(
-    "neg abs sign floor ceil round trunc square sqrt rsqrt reciprocal exp expm1 exp2 log log1p log2 sin cos tan asin acos atan "
+    "neg abs sign floor ceil round trunc square cube sqrt rsqrt reciprocal exp expm1 exp2 log log1p log2 sin cos tan asin acos atan "
     "sinh cosh asinh acosh atanh tanh erf not isnan isinf "
     "relu clip sigmoid silu hard_sigmoid hard_swish gelu gelu_tanh elu celu selu leaky_relu softplus softsign mish log_sigmoid "
     "hard_shrink soft_shrink tanh_shrink threshold".split()

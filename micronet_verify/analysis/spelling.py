@@ -1,0 +1,149 @@
+"""Gives functions that were spelled out their names back, and takes out arithmetic that changes nothing (rule O4).
+
+x/(1 + e^−x), x·(1/(1 + e^−x)) and x·sigmoid(x) are all swish, and swish has one price. An exporter that writes 1/x as the
+reciprocal times 1, or a power for a square root, makes no work. Nothing is recognised unless the values in between are
+read by nobody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.live import consumers, prune
+from micronet_verify.facts.graph import Graph, Node
+
+# Exponents that have a function of their own; a cube is two multiplies.
+_POWERS = {2.0: "square", 3.0: "cube", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
+
+
+def name_functions(graph: Graph, pool: Mapping[str, Constant]) -> Graph:
+    """The graph with spelled-out functions as one node each and without multiplies by 1 and adds of 0."""
+    reader = _Reader(graph, pool)
+    nodes = [kept for node in graph.nodes if (kept := reader.read(node)) is not None]
+    renamed = replace(graph, nodes=tuple(nodes), outputs=tuple(reader.now(name) for name in graph.outputs))
+    return prune(renamed)[0]
+
+
+class _Reader:
+    """Reads nodes in order; ``same`` maps a value to the one that it equals."""
+
+    def __init__(self, graph: Graph, pool: Mapping[str, Constant]) -> None:
+        self._values, self._pool, self._outputs = graph.values, pool, set(graph.outputs)
+        self._reads = {name: len(nodes) for name, nodes in consumers(graph).items()}
+        self._made: dict[str, Node] = {}
+        self._same: dict[str, str] = {}
+
+    def now(self, name: str) -> str:
+        return self._same.get(name, name)
+
+    def read(self, node: Node) -> Node | None:
+        """The node as it stays, ``None`` where it changes nothing."""
+        node = self._renamed(node)
+        if node.kind == "elementwise":
+            equal = self._unchanged(node)
+            if equal is not None:
+                self._equate(node.outputs[0], equal)
+                return None
+            node = self._named(node)
+        for name in node.outputs:
+            self._made[name] = node
+        return node
+
+    def _renamed(self, node: Node) -> Node:
+        inputs, bodies = tuple(self.now(name) for name in node.inputs), tuple(self._inside(body) for body in node.bodies)
+        return node if inputs == node.inputs and bodies == node.bodies else replace(node, inputs=inputs, bodies=bodies)
+
+    def _inside(self, body: Graph) -> Graph:
+        nodes, outputs = tuple(self._renamed(node) for node in body.nodes), tuple(self.now(name) for name in body.outputs)
+        unchanged = outputs == body.outputs and all(new is old for new, old in zip(nodes, body.nodes, strict=True))
+        return body if unchanged else replace(body, nodes=nodes, outputs=outputs)
+
+    def _equate(self, name: str, equal: str) -> None:
+        self._same[name] = equal
+        self._reads[equal] = self._reads.get(equal, 0) - 1 + self._reads.get(name, 0)
+        if name in self._outputs:
+            self._outputs.add(equal)
+
+    def _number(self, name: str) -> float | None:
+        constant = self._pool.get(name)
+        return constant.number if constant is not None and constant.numel == 1 and constant.row_scale is None else None
+
+    def _unchanged(self, node: Node) -> str | None:
+        """The operand that the node hands on as it is: x·1, x/1, x^1, x + 0, x − 0."""
+        neutral = {"mul": 1.0, "div": 1.0, "pow": 1.0, "add": 0.0, "sub": 0.0}.get(str(node.attributes["op"]))
+        if neutral is None:
+            return None
+        x, y = node.inputs
+        pairs = ((x, y), (y, x)) if node.attributes["op"] in ("mul", "add") else ((x, y),)
+        result = self._values[node.outputs[0]]
+        for kept, other in pairs:
+            value = self._values.get(kept)
+            if kept not in self._pool and value is not None and self._number(other) == neutral:
+                return kept if (value.shape, value.format) == (result.shape, result.format) else None
+        return None
+
+    def _named(self, node: Node) -> Node:
+        """The node, or one node for what it and the nodes before it spell."""
+        op = str(node.attributes["op"])
+        if op in ("mul", "div") and (negated := self._factor(node, -1.0)) is not None:
+            return self._function(node, "neg", negated)
+        if op == "sub" and self._number(node.inputs[0]) == 0 and self._fits(node, node.inputs[1]):
+            return self._function(node, "neg", node.inputs[1])
+        if op == "pow" and (name := _POWERS.get(self._number(node.inputs[1]) or 0.0)) is not None:
+            return self._named(self._function(node, name, node.inputs[0]))
+        if op == "div":
+            return self._quotient(node, *node.inputs)
+        if op == "reciprocal":
+            return self._quotient(node, "", node.inputs[0])
+        if op == "mul":
+            for x, y in (node.inputs, node.inputs[::-1]):
+                made = self._only(y, "sigmoid", "reciprocal")
+                if made is not None and made.attributes["op"] == "reciprocal":
+                    return replace(node, inputs=(x, made.inputs[0]), attributes={"op": "div"})
+                if made is not None and made.inputs[0] == x:
+                    return self._function(node, "silu", x)
+        return node
+
+    def _quotient(self, node: Node, x: str, y: str) -> Node:
+        """x/(1 + e^−x) is swish and 1/(1 + e^−x) the sigmoid; ``x`` is empty for 1."""
+        logistic = self._logistic(y)
+        if logistic is not None and self._fits(node, logistic):
+            if x == logistic:
+                return self._function(node, "silu", logistic)
+            if x == "" or self._number(x) == 1:
+                return self._function(node, "sigmoid", logistic)
+        return node
+
+    def _logistic(self, name: str) -> str | None:
+        """x, where ``name`` is 1 + e^−x."""
+        total = self._only(name, "add")
+        if total is None:
+            return None
+        for one, power in (total.inputs, total.inputs[::-1]):
+            exponential = self._only(power, "exp")
+            if self._number(one) == 1 and exponential is not None:
+                negative = self._only(exponential.inputs[0], "neg")
+                return None if negative is None else negative.inputs[0]
+        return None
+
+    def _only(self, name: str, *functions: str) -> Node | None:
+        """The node of one of these functions that makes ``name``, if ``name`` is read once."""
+        made = self._made.get(name)
+        alone = self._reads.get(name, 0) == 1 and name not in self._outputs
+        return made if alone and made is not None and made.kind == "elementwise" and made.attributes["op"] in functions else None
+
+    def _factor(self, node: Node, number: float) -> str | None:
+        """The other operand, where one is this number (the second, of a quotient)."""
+        x, y = node.inputs
+        if self._number(y) == number and self._fits(node, x):
+            return x
+        return y if node.attributes["op"] == "mul" and self._number(x) == number and self._fits(node, y) else None
+
+    def _fits(self, node: Node, name: str) -> bool:
+        value, result = self._values.get(name), self._values[node.outputs[0]]
+        return value is not None and name not in self._pool and (value.shape, value.format) == (result.shape, result.format)
+
+    def _function(self, node: Node, op: str, x: str) -> Node:
+        return replace(node, inputs=(x,), attributes={"op": op})
