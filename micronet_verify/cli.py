@@ -13,7 +13,14 @@ from micronet_verify.commands.plugins import plugins
 from micronet_verify.commands.run import run
 
 
-@click.group("micronet-verify", context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Lists the commands in the order in which people meet them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group("micronet-verify", cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="micronet-verify", prog_name="micronet-verify")
 def main() -> None:
     """Judge compressed neural networks from their bytes.

@@ -25,7 +25,10 @@ LARGEST = 3
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
 @click.pass_context
 def check(ctx: click.Context, entry: Path, tracks: tuple[Path, ...]) -> None:
-    """Check ENTRY before you hand it in: the verdicts the judges will reach, what its score is made of, and what to compress next."""
+    """Check ENTRY before you hand it in.
+
+    The verdicts that the judges will reach, what the score is made of, and what to compress next.
+    """
     from micronet_verify.checks.judge import judge
     from micronet_verify.commands.judging import evaluated
     from micronet_verify.reports.entry import EntryRecord

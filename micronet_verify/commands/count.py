@@ -21,13 +21,13 @@ from micronet_verify.commands.terminal import console
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with exact numbers.")
 @click.pass_context
 def count(ctx: click.Context, file: Path, edition: str | None, track_name: str | None, tracks: tuple[Path, ...], as_json: bool) -> None:
-    """Count the storage and operations of FILE, any .pt2 or .onnx model, in both regimes.
+    """Count FILE, any model, without a manifest.
 
-    An operator that the rules do not price is an error, by name and place (exit code 1).
+    Storage and operations of a .pt2 or .onnx file in both regimes. An operator that the rules do not price is an error, by
+    name and place (exit code 1).
     """
     path, folders = inputs.model_file(file), inputs.track_folders(tracks)
-    track = inputs.track_named(track_name, folders) if track_name else None
-    rules = inputs.rules_named(edition or "micronet-2019", folders) if edition or track is None else track.rules
+    track, rules = inputs.pricing(edition, track_name, folders)
     baseline = track.baseline if track else None
 
     import json

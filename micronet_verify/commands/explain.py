@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N dearest layers.")
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Layers by the first N parts of their module path.")
 @click.option("--regime", type=click.Choice(["freebie", "quantized"]), help="Price it in this regime, not the cheaper one.")
+@click.option("--rules", "edition", metavar="EDITION", help="For a bare model file: the edition of the counting rules.")
 @click.option("--track", "track_name", metavar="NAME", help="For a bare model file: the track whose baseline makes the score.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
 def explain(
@@ -34,23 +35,24 @@ def explain(
     top: int | None,
     depth: int | None,
     regime: str | None,
+    edition: str | None,
     track_name: str | None,
     tracks: tuple[Path, ...],
 ) -> None:
-    """Explain what ENTRY costs: layer by layer, every charge with its rule and formula.
+    """Explain what ENTRY costs, charge by charge.
 
-    ENTRY is an entry's directory or a bare model file.
+    ENTRY is an entry's directory or a bare model file. Layer by layer, with each charge's rule and formula.
     """
     others = [name for name, given in (("--json", as_json), ("--top", top), ("--depth", depth)) if given]
     if as_csv and others:
         raise Mistake(Problem(f"--csv with {' and '.join(others)}", "be alone: it prints every line of the ledger"))
     folders = inputs.track_folders(tracks)
     if entry.is_dir():
-        if track_name:
-            raise Mistake(Problem("--track for an entry", "be left out: its manifest names the track"))
+        if track_name or edition:
+            raise Mistake(Problem(f"{'--track' if track_name else '--rules'} for an entry", "be left out: its manifest names the track"))
         title, count, track = _of_entry(entry, folders)
     else:
-        title, count, track = _of_file(entry, track_name, folders)
+        title, count, track = _of_file(entry, edition, track_name, folders)
     ledger = _ledger(count, track, regime)
     if as_csv:
         from micronet_verify.reports.ledger import ledger_csv
@@ -78,12 +80,11 @@ def _of_entry(entry: Path, folders: tuple[Path, ...]) -> tuple[str, Count, Track
         raise kinds[fault.acts](fault.problems)
 
 
-def _of_file(path: Path, track_name: str | None, folders: tuple[Path, ...]) -> tuple[str, Count, Track | None]:
+def _of_file(path: Path, edition: str | None, track_name: str | None, folders: tuple[Path, ...]) -> tuple[str, Count, Track | None]:
     if not path.exists():
         raise Mistake(Problem(f"{str(path)!r}", "be an entry's directory or a model file that exists"))
     path = inputs.model_file(path)
-    track = inputs.track_named(track_name, folders) if track_name else None
-    rules = track.rules if track else inputs.rules_named("micronet-2019", folders)
+    track, rules = inputs.pricing(edition, track_name, folders)
     from micronet_verify.bare import count_file
 
     return path.name, count_file(path, rules).count, track

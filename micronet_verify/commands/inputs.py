@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from micronet_verify.commands.exits import Mistake
 from micronet_verify.errors import Problem, SpecError
 
+FIRST_EDITION = "micronet-2019"
+
 if TYPE_CHECKING:
     from micronet_verify.submission.directory import EntryPath
     from micronet_verify.track.rules import CountingRules
@@ -96,6 +98,12 @@ def rules_named(edition: str, folders: Sequence[Path]) -> CountingRules:
         return load_rules(edition, folders)
     except SpecError as error:
         raise _mistaken(error, "an edition of the counting rules named") from None
+
+
+def pricing(edition: str | None, track: str | None, folders: Sequence[Path]) -> tuple[Track | None, CountingRules]:
+    """The track, and the rules: the edition that is named, else the track's, else the first one."""
+    found = track_named(track, folders) if track else None
+    return found, found.rules if found and not edition else rules_named(edition or FIRST_EDITION, folders)
 
 
 def check_tracks(folders: Sequence[Path]) -> None:

@@ -10,7 +10,10 @@ from micronet_verify.commands.terminal import console
 
 @click.command(cls=Command)
 def plugins() -> None:
-    """Installed frameworks, the versions of what they need, and what an entry of a missing one is told."""
+    """Show which frameworks this installation can judge.
+
+    With the versions of what they need, and what an entry of a missing one is told.
+    """
     from rich.text import Text
 
     from micronet_verify.errors import MicronetError

@@ -56,6 +56,19 @@ def test_a_table_for_people(cli, samples):
     assert rows["score"] == ["1.248151", "2.000000"]
 
 
+def test_an_edition_of_ones_own_changes_the_price(cli, samples, tmp_path):
+    (tmp_path / "rules").mkdir()
+    text = (samples.parent / "track_specs/rules/micronet-2019.yaml").read_text()
+    (tmp_path / "rules/mine.yaml").write_text(text.replace("edition: micronet-2019", "edition: mine").replace("n_minus_1", '"n"'))
+    arguments = (samples / "digits/dense-onnx/model.onnx", "--rules", "mine", "--tracks", tmp_path, "--json")
+    # One more add for each of 1,024 + 2,048 + 10 outputs.
+    for command in ("count", "explain"):
+        data = json.loads(cli(command, *arguments).stdout)
+        operations = data["regimes"]["freebie"]["operations"] if command == "count" else data["totals"]["operations"]
+        assert Fraction(operations["exact"]) == 466176 + 1024 + 2048 + 10
+        assert data["edition"] == "mine"
+
+
 def test_without_a_track_there_is_no_score(cli, samples):
     assert "score" not in cli("count", samples / "digits/dense-onnx/model.onnx").stdout
 

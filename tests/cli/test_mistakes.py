@@ -99,6 +99,7 @@ def test_a_glob_that_fits_no_entry(cli, samples, tmp_path):
 @pytest.mark.parametrize(("options", "told"), [
     (["--csv", "--json"], "got --csv with --json but should be alone: it prints every line of the ledger"),
     (["--csv", "--top", "3"], "got --csv with --top but should be alone: it prints every line of the ledger"),
+    (["--rules", "micronet-2019"], "got --rules for an entry but should be left out: its manifest names the track"),
     (["--track", "digits"], "got --track for an entry but should be left out: its manifest names the track"),
 ])  # fmt: skip
 def test_options_that_contradict(cli, samples, options, told):
