@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.harness import cpu_seconds
+
 _STATUS = Path("/proc/self/status")
 _KB = 1024
 
@@ -21,10 +23,10 @@ def main(spec: str, answer: str) -> None:
     work = getattr(importlib.import_module(module), function)(**task["arguments"])
     gc.collect()
     before = start_of_peak()
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), cpu_seconds()
     figures = work()
-    seconds = time.perf_counter() - start
-    sample = {"seconds": seconds, "peak": max(0, peak() - before), "figures": figures or {}}
+    seconds, cpu = time.perf_counter() - start, cpu_seconds() - busy
+    sample = {"seconds": seconds, "cpu": cpu, "peak": max(0, peak() - before), "figures": figures or {}}
     Path(answer).write_text(json.dumps(sample), encoding="utf-8")
 
 

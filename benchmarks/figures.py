@@ -22,7 +22,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``ours`` and ``theirs`` in ``unit``; ``None`` where it was not measured, and ``note`` says why."""
+    """``ours`` and ``theirs`` in ``unit``; ``None`` where it was not measured, and ``note`` says why. ``cpu``: both in processor time."""
 
     benchmark: str
     subject: str
@@ -32,10 +32,17 @@ class Row:
     unit: Literal["s", "MB"] = "s"
     limit: Limit | None = None
     note: str = ""
+    cpu: tuple[float | None, float | None] = (None, None)
 
     @property
     def ratio(self) -> float | None:
         return self.ours / self.theirs if self.ours is not None and self.theirs else None
+
+    @property
+    def cpu_ratio(self) -> float | None:
+        """The ratio in processor time, which other users of the machine disturb less."""
+        ours, theirs = self.cpu
+        return ours / theirs if ours is not None and theirs else None
 
     @property
     def held(self) -> bool | None:
@@ -57,13 +64,17 @@ def seconds_row(
 ) -> Row:
     """A row of the two medians of wall-clock time."""
     reasons = [reason for reason in (ours.reason, theirs.reason if theirs else "", note) if reason]
-    return Row(benchmark, subject, ours.seconds, beside, theirs.seconds if theirs else None, "s", limit, "; ".join(reasons))
+    cpu = (ours.cpu, theirs.cpu if theirs else None)
+    return Row(benchmark, subject, ours.seconds, beside, theirs.seconds if theirs else None, "s", limit, "; ".join(reasons), cpu)
+
+
+_NUMBERS = ("ours", "theirs", "ratio", "CPU ratio", "promised")
 
 
 def table(rows: Sequence[Row]) -> Table:
     found = Table(title=None, pad_edge=False)
-    for heading in ("promise", "of", "ours", "beside", "theirs", "ratio", "promised", "held"):
-        found.add_column(heading, justify="right" if heading in ("ours", "theirs", "ratio", "promised") else "left", overflow="fold")
+    for heading in ("promise", "of", "ours", "beside", "theirs", "ratio", "CPU ratio", "promised", "held"):
+        found.add_column(heading, justify="right" if heading in _NUMBERS else "left", overflow="fold")
     last = ""
     for row in rows:
         if row.benchmark != last:
@@ -77,8 +88,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     held = {True: "yes", False: "NO", None: ""}[row.held]
     if row.limit and row.held is None:
         held = "?"
-    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-    return (row.subject, _amount(row.ours, row.unit), row.beside, _amount(row.theirs, row.unit), ratio, _promised(row), held)
+    ratios = ("" if ratio is None else f"{ratio:.2f}" for ratio in (row.ratio, row.cpu_ratio))
+    return (row.subject, _amount(row.ours, row.unit), row.beside, _amount(row.theirs, row.unit), *ratios, _promised(row), held)
 
 
 def _promised(row: Row) -> str:
@@ -102,7 +113,7 @@ def notes(rows: Iterable[Row]) -> list[str]:
 
 def as_data(rows: Iterable[Row]) -> list[dict[str, object]]:
     """Rows as JSON data: seconds, bytes."""
-    return [{**asdict(row), "ratio": row.ratio, "held": row.held} for row in rows]
+    return [{**asdict(row), "ratio": row.ratio, "cpu_ratio": row.cpu_ratio, "held": row.held} for row in rows]
 
 
 def show(rows: Sequence[Row], console: Console) -> None:

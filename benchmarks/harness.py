@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -53,9 +54,11 @@ class Program:
 
 @dataclass(frozen=True)
 class Sample:
-    """``seconds`` of wall-clock time, bytes of memory above the preparation at the peak (``None`` of a program), figures."""
+    """``seconds`` of wall-clock time, of which ``cpu`` on a processor (children included), bytes of memory above the preparation
+    at the peak (``None`` of a program), figures."""
 
     seconds: float
+    cpu: float
     peak: int | None = None
     figures: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,6 +73,10 @@ class Measurement:
     @property
     def seconds(self) -> float | None:
         return statistics.median(sample.seconds for sample in self.samples) if self.samples else None
+
+    @property
+    def cpu(self) -> float | None:
+        return statistics.median(sample.cpu for sample in self.samples) if self.samples else None
 
     @property
     def peak(self) -> float | None:
@@ -117,9 +124,15 @@ def _task(task: Task) -> Sample:
 
 
 def _program(program: Program) -> Sample:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), cpu_seconds()
     _run(list(program.argv), program.cwd or ROOT, program.accepted, program.environment)
-    return Sample(time.perf_counter() - start)
+    return Sample(time.perf_counter() - start, cpu_seconds() - busy)
+
+
+def cpu_seconds() -> float:
+    """User and system time of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def _run(argv: list[str], cwd: Path, accepted: tuple[int, ...], environment: Mapping[str, str]) -> None:

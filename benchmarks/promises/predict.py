@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import networks
 from benchmarks.figures import Limit, Row, seconds_row
-from benchmarks.harness import THREADS, Contender, NotMeasured, Program, Task, interleaved
+from benchmarks.harness import THREADS, Contender, NotMeasured, Program, Task, cpu_seconds, interleaved
 from benchmarks.settings import Settings
 
 LIMIT = Limit("ratio", 1.10)
@@ -63,7 +63,8 @@ def _model_rows(subject: str, path: Path, inputs: Path, settings: Settings) -> I
     note = "" if _agree(loader.figure("sum"), loop.figure("sum")) else "the answers differ"
     for what, figure, limit in (("", "loop", LIMIT), (", load to first answer", "first", None)):
         reasons = "; ".join(filter(None, (loader.reason, loop.reason, note)))
-        yield Row("predict", subject + what, loader.figure(figure), "bare loop", loop.figure(figure), limit=limit, note=reasons)
+        times, cpu = ((loader.figure(name), loop.figure(name)) for name in (figure, f"{figure} cpu"))
+        yield Row("predict", subject + what, times[0], "bare loop", times[1], "s", limit, reasons, cpu)
     yield seconds_row("predict", f"{subject}, the whole step", found["step"], "bare program", found["program"], LIMIT)
 
 
@@ -101,12 +102,19 @@ def bare(model: str, inputs: str) -> Callable[[], dict[str, Any]]:
 
 
 def _timed(answers: Iterator[Any]) -> dict[str, Any]:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), cpu_seconds()
     total = float(next(answers).sum(dtype="float64"))
-    first = time.perf_counter()
+    first, first_busy = time.perf_counter(), cpu_seconds()
     for outputs in answers:
         total += float(outputs.sum(dtype="float64"))
-    return {"first": first - start, "loop": time.perf_counter() - first, "sum": total}
+    end, end_busy = time.perf_counter(), cpu_seconds()
+    return {
+        "first": first - start,
+        "first cpu": first_busy - busy,
+        "loop": end - first,
+        "loop cpu": end_busy - first_busy,
+        "sum": total,
+    }
 
 
 def stepping(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
