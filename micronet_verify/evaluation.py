@@ -39,6 +39,7 @@ from micronet_verify.submission.choices import choose_track, preprocessing_of
 from micronet_verify.submission.load import load_submission
 from micronet_verify.submission.submission import Submission
 from micronet_verify.track.library import load_track, track_names
+from micronet_verify.track.rules import CountingRules
 from micronet_verify.track.track import StepLimit, Track
 
 StageName = Literal["manifest", "track", "export", "translate", "count", "predict", "quality"]
@@ -74,6 +75,13 @@ class Evaluation:
     score: Score | None = None
     frequencies: Mapping[str, Fraction] = field(default_factory=dict)
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
+    store: ConstantStore | None = None
+
+    def recount(self, rules: CountingRules) -> Count:
+        """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
+        assert self.graph is not None
+        assert self.store is not None
+        return count_graph(self.graph, self.store, rules, self.frequencies)
 
     def blocked_by(self, *stages: StageName) -> StageName | None:
         """The first of all stages up to the last of ``stages`` that failed and that they need, or ``None``."""
@@ -122,11 +130,14 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     graph = run.stage("translate", lambda s, t, a: _translate(s, t, a, bench, work), submission, track, artifact)
     answered = run.stage("predict", lambda s, t, a: _predict(s, t, a, bench, work), submission, track, artifact)
     predictions, frequencies = answered or (None, {})
-    count = run.stage("count", lambda t, a, g: _count(t, a, g, frequencies, work), track, artifact, graph)
+    # Constants lie beside the file that a framework opens, or decoded beside the graph.
+    store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
+    count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies), track, graph, store)
     quality = run.stage("quality", lambda t, a, p: _quality(t, a, p), track, artifact, predictions)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
-    return Evaluation(id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, dict(run.faults))
+    faults = dict(run.faults)
+    return Evaluation(id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, faults, store)
 
 
 class _Run:
@@ -251,10 +262,6 @@ def _share(indices: Sequence[int]) -> Fraction:
     """Of the examples that reached a branch, the share that took its first body (rule O13)."""
     reached = sum(index >= 0 for index in indices)
     return Fraction(sum(index == 0 for index in indices), reached) if reached else Fraction(0)
-
-
-def _count(track: Track, artifact: Artifact, graph: Graph, frequencies: Mapping[str, Fraction], work: Path) -> Count:
-    return count_graph(graph, ConstantStore(artifact.root, work / "graph"), track.rules, frequencies)
 
 
 def _quality(track: Track, artifact: Artifact, predictions: Predictions) -> Quality:
