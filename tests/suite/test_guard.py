@@ -152,14 +152,6 @@ def test_pytest_refuses_tests_from_inside_an_entry(judged, armed) -> None:
     assert run.notes == []
 
 
-@pytest.mark.parametrize("report", ["entries/test-honest/report", "entries/test-honest", "entries"])
-def test_reports_never_go_into_an_entry(judged, armed, tmp_path, report) -> None:
-    run = judged(armed, "-c", "own.ini", "--report", str(tmp_path / report))
-    assert run.code == 4
-    assert f"got the report folder {str(tmp_path / report)!r} but should lie outside of the entries" in run.text
-    assert not list(armed.rglob("evidence.json"))
-
-
 def test_run_suite_reports_and_tells_its_progress(armed, called, tmp_path) -> None:
     run = called(armed, tmp_path / "calls", report=tmp_path / "report", entries=["*honest"])
     told = json.loads(run.text.partition("TOLD ")[2].splitlines()[0])
@@ -187,29 +179,6 @@ def test_run_suite_remembers_failures_in_the_report(armed, called, tmp_path) -> 
     again = called(armed, tmp_path / "calls", report=tmp_path / "report", extra=["--lf"])
     assert set(again.tests) == {"test_manifest[test-refused]"}
     assert not (tmp_path / "calls" / ".pytest_cache").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        (["--submissions", "nowhere"], "got the folder of submissions 'nowhere' but should be a directory that exists"),
-        (["--submissions", "empty"], "got no entry in empty but should be at least one folder with a submission.yaml"),
-        (["--submissions", "some", "--entry", "x*", "--entry", "y"], "got no entry that fits x* or y in some but should be"),
-        (["--submissions", "some", "--tracks", "none"], "got the folder of tracks 'none' but should be a directory that exists"),
-        (["--submissions", "some", "--tracks", "tracks"], "but should be 'broken', as the file is [broken.yaml:2]"),
-        ([], "got no --submissions but should name the folder of entries to judge (--submissions DIR)"),
-    ],
-    ids=["nowhere", "empty", "no-match", "no-tracks", "broken-track", "no-submissions"],
-)
-def test_what_the_organizer_must_mend_ends_the_run_with_code_4(tmp_path, options, sentence) -> None:
-    (tmp_path / "empty").mkdir()
-    refused(tmp_path / "some" / "entry")
-    (tmp_path / "tracks").mkdir()
-    (tmp_path / "tracks" / "broken.yaml").write_text("schema: 1\nname: other\n")
-    run = start(tmp_path, ["-m", "pytest", *SUITE, *options])
-    assert run.code == 4, run.text
-    assert sentence in run.text
-    assert "Traceback" not in run.text
 
 
 def test_without_submissions_the_plugin_is_inert(tmp_path) -> None:

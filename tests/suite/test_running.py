@@ -10,15 +10,6 @@ from tests.suite.conftest import SUITE, entry_like, refused
 HONEST = ["honest/first", "honest/second"]
 
 
-def test_collecting_judges_nothing(judged, entries) -> None:
-    run = judged(entries, "--collect-only", "-q", "--report", "report")
-    assert run.code == 0, run.text
-    assert "test_quality_target[honest/first]" in run.text
-    assert "test_counting_rule[honest/first-S3]" in run.text
-    assert run.notes == []
-    assert not (run.folder / "report").exists()
-
-
 def test_deselected_entries_are_never_judged(judged, entries) -> None:
     run = judged(entries, "-k", "first or truncated", "--report", "report")
     assert run.code == 1, run.text
