@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Node, Value
 from micronet_verify.facts.shapes import integer, ints, number, text
+from micronet_verify.facts.validate import place
 
 Array = NDArray[Any]
 
-_UNARY: dict[str, Callable[[Array], Array]] = {
+_UNARY: dict[str, Callable[..., Array]] = {
     "neg": np.negative,
     "abs": np.abs,
     "sign": np.sign,
@@ -31,9 +33,8 @@ _UNARY: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "not": np.logical_not,
 }
-_BINARY: dict[str, Callable[[Array, Array], Array]] = {
+_BINARY: dict[str, Callable[..., Array]] = {
     "add": np.add,
     "sub": np.subtract,
     "mul": np.multiply,
@@ -47,9 +48,12 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "less_equal": np.less_equal,
     "greater": np.greater,
     "greater_equal": np.greater_equal,
-    "and": np.logical_and,
-    "or": np.logical_or,
 }
+# One name for logic and for bits: truth values come out of the one, whole numbers out of the other.
+_LOGICAL: dict[str, Callable[..., Array]] = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor, "not": np.logical_not}
+_BITWISE: dict[str, Callable[..., Array]] = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert}
+# What frameworks do not agree on for negative numbers.
+_UNSIGNED: dict[str, Callable[..., Array]] = {"mod": np.mod, "floor_div": np.floor_divide}
 _REDUCE: dict[str, Callable[..., Array]] = {
     "sum": np.sum,
     "mean": np.mean,
@@ -62,28 +66,36 @@ _REDUCE: dict[str, Callable[..., Array]] = {
 }
 
 
-def is_arithmetic(node: Node) -> bool:
-    """Whether this node, among constants, can be done once."""
+def is_arithmetic(node: Node, formats: Sequence[NumericFormat]) -> bool:
+    """Whether this node, among constants of these formats, can be done once."""
+    op = node.attributes.get("op")
     if node.kind == "elementwise":
-        return node.attributes["op"] in _UNARY or node.attributes["op"] in _BINARY or node.attributes["op"] in ("clip", "where")
-    return node.kind == "reduce" and node.attributes["op"] in _REDUCE
+        unsigned = op in _UNSIGNED and all(fmt.family == "uint" for fmt in formats[:1])
+        return op in _UNARY or op in _BINARY or op in _LOGICAL or op in ("clip", "where") or unsigned
+    return node.kind == "reduce" and op in _REDUCE
 
 
 def compute(node: Node, operands: list[Array], result: Value) -> Array:
-    """The node's value, in the format of its result."""
+    """The node's value, in the format of its result. Raises ``SubmissionFault`` where its operands have none."""
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(_computed(node, operands, result), dtype=numpy_dtype(result.format))
+    except (ValueError, TypeError) as error:
+        raise SubmissionFault(Problem(f"constants that have no {node.attributes['op']} ({error})", "have one", place(node))) from None
+
+
+def _computed(node: Node, operands: list[Array], result: Value) -> Array:
     op = text(node.attributes, "op")
-    with np.errstate(all="ignore"):
-        if node.kind == "reduce":
-            found = _REDUCE[op](operands[0], axis=ints(node.attributes, "axes"), keepdims=bool(node.attributes["keepdims"]))
-        elif op in _UNARY:
-            found = _UNARY[op](operands[0])
-        elif op == "clip":
-            found = np.clip(operands[0], node.attributes.get("low"), node.attributes.get("high"))
-        elif op == "where":
-            found = np.where(operands[0], operands[1], operands[2])
-        else:
-            found = _BINARY[op](operands[0], operands[1])
-        return np.asarray(found, dtype=numpy_dtype(result.format))
+    if node.kind == "reduce":
+        return _REDUCE[op](operands[0], axis=ints(node.attributes, "axes"), keepdims=bool(node.attributes["keepdims"]))
+    if op == "clip":
+        return np.clip(operands[0], node.attributes.get("low"), node.attributes.get("high"))
+    if op == "where":
+        return np.where(operands[0], operands[1], operands[2])
+    for functions in (_UNARY, _BINARY, _UNSIGNED, _LOGICAL if result.format.family == "bool" else _BITWISE):
+        if op in functions:
+            return functions[op](*operands)
+    raise ValueError(f"no arithmetic for {op}")
 
 
 def quantized(node: Node, x: Array, scale: Array, zero: Array | None, result: Value) -> Array:
