@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.grid import width_of_scales
@@ -49,6 +51,8 @@ class Inventory:
         if constant.numel == 1 and constant.codes is None:
             self.literal(constant.number, constant.label)
             return
+        if constant.codes is None and not measured.nonzeros:
+            return  # a tensor of zeros (an initial state, an unused bias) is the number 0, spelled out
         first = self.seen.setdefault(constant.key, name)
         if first != name:
             self.tied.append((constant.label, scope, self.tensors[constant.key].measured.constant.label))
@@ -129,7 +133,7 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str,
     groups: dict[tuple[object, ...], list[Stored]] = {}
     for stored in tensors:
         constant = stored.measured.constant
-        group = groups.setdefault((constant.shape, constant.format.name, constant.codes is None, constant.row_scale is None), [])
+        group = groups.setdefault((constant.numel, constant.format.name, constant.codes is None, constant.row_scale is None), [])
         twin = next((other for other in group if _same_values(constant, other.measured.constant)), None)
         if twin is None:
             group.append(stored)
@@ -140,8 +144,22 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str,
 
 
 def _same_values(one: Constant, other: Constant) -> bool:
+    """Equal values in equal order; where the shapes differ, also a matrix and its transpose, which an exporter may write twice."""
+    plain = one.codes is None and one.row_scale is None
+    if one.shape != other.shape and not plain:
+        return False
     if one.row_scale is not None and not np.array_equal(one.row_scale, other.row_scale):  # type: ignore[arg-type]
         return False
-    a, b = flattened(one.load()), flattened(other.load())
+    first, second = one.load(), other.load()
+    a, b = flattened(first), flattened(second)
     # Most pairs differ in their first values, so a short look comes first.
-    return np.array_equal(a[:64], b[:64]) and all(np.array_equal(a[s : s + BLOCK], b[s : s + BLOCK]) for s in range(0, a.size, BLOCK))
+    if np.array_equal(a[:64], b[:64]) and all(np.array_equal(a[s : s + BLOCK], b[s : s + BLOCK]) for s in range(0, a.size, BLOCK)):
+        return True
+    return plain and len(one.shape) == 2 and one.shape == other.shape[::-1] and _transposed(first, second)
+
+
+def _transposed(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    if not np.array_equal(a[0, :64], b[:64, 0]):
+        return False
+    step = max(1, BLOCK // a.shape[1])
+    return all(np.array_equal(a[s : s + step], b[:, s : s + step].T) for s in range(0, a.shape[0], step))

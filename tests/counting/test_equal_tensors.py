@@ -1,0 +1,46 @@
+"""S4: what an export wrote twice is stored once, and a tensor of zeros is the number 0."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.build import Net, dense
+
+
+def test_S4_a_table_and_its_transpose_are_stored_once() -> None:
+    # An exporter that computes the transpose of a tied embedding ahead writes both.
+    net = Net.new()
+    table = dense((100, 8))
+    token = net.b.input((1,), fmt=net.b.constant(np.zeros(1, np.int64)).format)
+    hidden = net.b.emit("lookup", net.constant(table, "embedding"), token, op="embedding", axis=0)
+    ledger = net.ledger(net.b.matmul(hidden, net.constant(table.T, "softmax")))
+    assert ledger.storage == Fraction(100 * 8 * 16, 32)
+    assert [line.note for line in ledger.lines if line.rule == "S4"] == ["stored once, as embedding"]
+
+
+def test_S4_a_bias_in_another_shape_is_stored_once() -> None:
+    net = Net.new()
+    bias = dense((8,))
+    y = net.b.elementwise("add", net.input(1, 4, 8), net.constant(bias, "first"))
+    ledger = net.ledger(net.b.elementwise("add", y, net.constant(bias.reshape(1, 1, 8), "second")))
+    assert ledger.storage == Fraction(8 * 16, 32)
+
+
+@pytest.mark.parametrize("shape", [(8, 100), (8, 8)])
+def test_S4_a_transpose_with_one_other_value_is_another_tensor(shape: tuple[int, int]) -> None:
+    net = Net.new()
+    table = dense(shape)
+    other = table.T.copy()
+    other[-1, -1] += 1
+    y = net.b.linear(net.input(1, shape[1]), net.constant(table, "w"))
+    ledger = net.ledger(net.b.linear(y, net.constant(other, "v")))
+    assert ledger.storage == Fraction(2 * shape[0] * shape[1] * 16, 32)
+
+
+def test_S2_a_tensor_of_zeros_is_the_number_0_and_takes_no_room() -> None:
+    net = Net.new()
+    y = net.b.emit("move", net.constant(np.zeros((1, 4)), "state"), net.input(2, 4), op="concat", axis=0)
+    assert net.ledger(y).storage == 0
