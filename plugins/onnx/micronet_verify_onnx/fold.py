@@ -39,9 +39,15 @@ def fold(op: Op) -> list[Array] | None:
     arrays = [known for known in operands if known is not None]
     if op.kind not in ("ConstantOfShape", "Range") and _is_weight(arrays):
         return None
+    # A few thousand rows against a few thousand columns are millions: too big to be about shapes.
+    if op.kind in _BROADCASTING and math.prod(np.broadcast_shapes(*(array.shape for array in arrays))) > MOST_INTEGERS:
+        return None
     with np.errstate(all="ignore"):
         found = RULES[op.kind](op, arrays)
     return _checked(found)
+
+
+_BROADCASTING = frozenset("Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub Sum Where Xor".split())
 
 
 def is_shape(array: Array) -> bool:
@@ -157,6 +163,8 @@ def _gather(op: Op, x: list[Array]) -> Array:
     size = x[0].shape[axis]
     if x[1].size and (x[1].min() < -size or x[1].max() >= size):
         op.refuse(f"an index outside of an axis of {size}", "lie within it")
+    if x[0].size // max(size, 1) * x[1].size > MOST_INTEGERS:
+        return _TOO_BIG
     return np.take(x[0], x[1], axis)
 
 

@@ -255,7 +255,18 @@ def _scales_behind(op: Op, channels: int, channel_axis: int) -> Scales:
     if len(ordered) != len(found) or not fits or (len(ordered) == 2 and ordered[0].numel > 1) or not ordered[-1].static:
         return None, None
     op.scope.absorbed.update({cast.output[0]: op.node.output[0], multiply.output[0]: op.node.output[0]})
-    return (ordered[0], ordered[1]) if len(ordered) == 2 else (None, ordered[0])
+    return (ordered[0], ordered[1]) if len(ordered) == 2 else _divided(op, ordered[0])
+
+
+def _divided(op: Op, product: Operand) -> Scales:
+    """One scale behind stands for both: x's is the one that it was quantized with, what remains is the weight's."""
+    producer = op.scope.producer(op.node.input[0])
+    if producer is None or producer.op_type != "QuantizeLinear":
+        return None, product
+    scale = op.scope.find(producer.input[1])
+    if scale is None or scale.numel != 1 or not scale.static:
+        return None, product
+    return scale, computed(op.elementwise("div", product.value, scale.value), static=True)
 
 
 def _is_per_channel(scale: Operand, channels: int, channel_axis: int) -> bool:

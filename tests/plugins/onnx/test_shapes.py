@@ -121,3 +121,12 @@ def test_a_fill_is_one_stored_number() -> None:
 def test_an_identity_matrix_is_stored() -> None:
     found = compare([node("EyeLike", "w", "e"), node("MatMul", "x e")], {"x": random(1, 5)}, {"w": random(5, 5)})
     assert found.constants()["identity"].tolist() == np.eye(5).tolist()
+
+
+def test_rows_against_columns_are_no_shape() -> None:
+    # 2,000 + 2,000 numbers make four million: they are left to the core as constant arithmetic.
+    constants = {"a": np.arange(2000).reshape(2000, 1), "b": np.arange(2000)}
+    nodes = [node("Add", "a b", "m"), node("Cast", "m", "f", to=TensorProto.FLOAT), node("MatMul", "x f")]
+    found = translate(saved(model(graph(nodes, [info("x", (FREE, 2000))], [unknown("y")], constants))))
+    assert found.kinds == ["elementwise:add", "move:cast", "matmul"]
+    assert sum(array.size for array in found.constants().values()) == 2000 + 2000
