@@ -51,8 +51,8 @@ def _of_charges(ledger: Ledger, scale: Scale) -> Iterator[str]:
         (lambda line: line.rule == "S7", "batch norms with no linear operator beside them to fold into (S7): move them next to one"),
         (lambda line: line.rule == "O9", "permutations of elements (O9): an order that is only moved is free"),
         (
-            lambda line: line.operation == "add",
-            "adds, which count 32 bits each in any regime (O12): only fewer weights or outputs lessen them",
+            lambda line: line.operation == "add" and line.bits == 32,
+            "adds at 32 bits (O12): fewer weights or outputs lessen them, a narrower format does not",
         ),
     ]
     if ledger.regime == "quantized":
