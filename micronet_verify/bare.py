@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,21 +33,42 @@ class BareCount:
     count: Count
 
 
-def count_file(path: Path, rules: CountingRules, launcher: Launcher | None = None) -> BareCount:
-    """Count the model file ``path``; both bodies of a branch in full, because nothing was predicted.
+@dataclass(frozen=True)
+class OpenModel:
+    """A translated model file; its constants can be read as long as the ``with`` block of ``opened_file`` lasts."""
 
-    Raises ``SubmissionFault`` for a file that cannot be translated or priced, ``BenchFault`` for a missing plugin.
+    framework: str
+    root: Path
+    primary: str
+    graph: Graph
+    store: ConstantStore
+
+    def count(self, rules: CountingRules) -> Count:
+        """Both bodies of a branch in full, because nothing was predicted. Raises ``SubmissionFault`` for what has no price."""
+        return count_graph(self.graph, self.store, rules)
+
+
+@contextmanager
+def opened_file(path: Path, launcher: Launcher | None = None) -> Iterator[OpenModel]:
+    """Translate the model file ``path``.
+
+    Raises ``SubmissionFault`` for a file that cannot be translated, ``BenchFault`` for a missing plugin.
     """
     framework = _framework(path)
     root, primary = path.absolute().parent, path.name
     with tempfile.TemporaryDirectory(prefix="micronet-count-") as folder:
         job = TranslateJob(framework, root, primary, Path(folder, "graph"))
         result = (launcher or ProcessLauncher()).run(job)
-        graph = read_graph(job.out / result.graph)
+        yield OpenModel(framework, root, primary, read_graph(job.out / result.graph), ConstantStore(root, job.out))
+
+
+def count_file(path: Path, rules: CountingRules, launcher: Launcher | None = None) -> BareCount:
+    """Count the model file ``path``. Raises as ``opened_file`` and ``OpenModel.count`` do."""
+    with opened_file(path, launcher) as model:
         # Constants are read from files that the store has contained, so counting comes before digesting.
-        count = count_graph(graph, ConstantStore(root, job.out), rules)
-        artifact = seal(root, primary, tuple(sorted(set(_files(graph)))))
-    return BareCount(framework, artifact, graph, count)
+        count = model.count(rules)
+        artifact = seal(model.root, model.primary, tuple(sorted(set(_files(model.graph)))))
+        return BareCount(model.framework, artifact, model.graph, count)
 
 
 def _framework(path: Path) -> str:

@@ -8,6 +8,7 @@ import click
 
 from micronet_verify.commands.check import check
 from micronet_verify.commands.count import count
+from micronet_verify.commands.diff import diff
 from micronet_verify.commands.explain import explain
 from micronet_verify.commands.plugins import plugins
 from micronet_verify.commands.run import run
@@ -34,7 +35,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character still shows the rest
 
 
-for command in (run, check, explain, count, plugins):
+for command in (run, check, explain, diff, count, plugins):
     main.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,14 @@ import click
 
 from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import Command, Mistake
+from micronet_verify.commands.priced import Priced, priced
 from micronet_verify.commands.terminal import console
-from micronet_verify.errors import BenchFault, Problem, SpecError, SubmissionFault
+from micronet_verify.errors import Problem
 
 if TYPE_CHECKING:
     from micronet_verify.counting.count import Count
     from micronet_verify.counting.ledger import Ledger
+    from micronet_verify.track.rules import CountingRules
     from micronet_verify.track.track import Track
 
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--regime", type=click.Choice(["freebie", "quantized"]), help="Price it in this regime, not the cheaper one.")
 @click.option("--rules", "edition", metavar="EDITION", help="For a bare model file: the edition of the counting rules.")
 @click.option("--track", "track_name", metavar="NAME", help="For a bare model file: the track whose baseline makes the score.")
+@click.option("--readings", is_flag=True, help="Price it under every alternative reading of the rules' knobs.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
 def explain(
     entry: Path,
@@ -37,57 +41,62 @@ def explain(
     regime: str | None,
     edition: str | None,
     track_name: str | None,
+    readings: bool,
     tracks: tuple[Path, ...],
 ) -> None:
     """Explain what ENTRY costs, charge by charge.
 
     ENTRY is an entry's directory or a bare model file. Layer by layer, with each charge's rule and formula.
     """
-    others = [name for name, given in (("--json", as_json), ("--top", top), ("--depth", depth)) if given]
+    others = [name for name, given in (("--json", as_json), ("--top", top), ("--depth", depth), ("--readings", readings)) if given]
     if as_csv and others:
         raise Mistake(Problem(f"--csv with {' and '.join(others)}", "be alone: it prints every line of the ledger"))
     folders = inputs.track_folders(tracks)
-    if entry.is_dir():
-        if track_name or edition:
-            raise Mistake(Problem(f"{'--track' if track_name else '--rules'} for an entry", "be left out: its manifest names the track"))
-        title, count, track = _of_entry(entry, folders)
-    else:
-        title, count, track = _of_file(entry, edition, track_name, folders)
-    ledger = _ledger(count, track, regime)
-    if as_csv:
-        from micronet_verify.reports.ledger import ledger_csv
+    with priced(entry, edition, track_name, folders) as found:
+        ledger = _ledger(found.count, found.track, regime)
+        if as_csv:
+            from micronet_verify.reports.ledger import ledger_csv
 
-        click.echo(ledger_csv(ledger), nl=False)
-    elif as_json:
+            click.echo(ledger_csv(ledger), nl=False)
+        elif readings:
+            _show_readings(found, as_json)
+        elif as_json:
+            import json
+
+            from micronet_verify.reports.explanation_data import explanation_data
+
+            baseline = found.track.baseline if found.track else None
+            data = {"entry": found.title, "track": found.track.name if found.track else None, "forfeited": found.count.forfeited}
+            click.echo(json.dumps(data | explanation_data(ledger, baseline, top, depth), indent=1))
+        else:
+            _show(found, ledger, top, depth)
+
+
+def _show_readings(found: Priced, as_json: bool) -> None:
+    from micronet_verify.counting.readings import read_again
+    from micronet_verify.reports.readings import readings_data, readings_table
+    from micronet_verify.reports.tables import safe
+    from micronet_verify.score import score_of
+
+    if found.track is None:
+        raise Mistake(Problem("--readings of a bare file without --track", "name the track whose baseline makes the score"))
+    baseline = found.track.baseline
+
+    def score(rules: CountingRules) -> Fraction | None:
+        if rules.regimes == "freebie" and found.count.forfeited:
+            return None
+        return score_of(found.recount(rules).cheapest(baseline.parameters, baseline.operations), baseline).value
+
+    read = read_again(score, found.rules)
+    if as_json:
         import json
 
-        from micronet_verify.reports.explanation_data import explanation_data
-
-        data = {"entry": title, "track": track.name if track else None, "forfeited": count.forfeited}
-        click.echo(json.dumps(data | explanation_data(ledger, track.baseline if track else None, top, depth), indent=1))
-    else:
-        _show(title, count, ledger, track, top, depth)
-
-
-def _of_entry(entry: Path, folders: tuple[Path, ...]) -> tuple[str, Count, Track | None]:
-    from micronet_verify.commands.judging import evaluated
-
-    with evaluated(inputs.one_entry(entry), folders) as found:
-        if found.count is not None and found.submission is not None:
-            return f"{found.submission.manifest.title} ({found.id})", found.count, found.track
-        fault = next(iter(found.faults.values()))
-        kinds = {"entrant": SubmissionFault, "organizer": SpecError, "operator": BenchFault}
-        raise kinds[fault.acts](fault.problems)
-
-
-def _of_file(path: Path, edition: str | None, track_name: str | None, folders: tuple[Path, ...]) -> tuple[str, Count, Track | None]:
-    if not path.exists():
-        raise Mistake(Problem(f"{str(path)!r}", "be an entry's directory or a model file that exists"))
-    path = inputs.model_file(path)
-    track, rules = inputs.pricing(edition, track_name, folders)
-    from micronet_verify.bare import count_file
-
-    return path.name, count_file(path, rules).count, track
+        click.echo(json.dumps({"entry": found.title, "track": found.track.name} | readings_data(read), indent=1))
+        return
+    screen = console()
+    screen.print(safe(f"{found.title}, rules {found.rules.edition}", "bold"))
+    for part in readings_table(read):
+        screen.print(part)
 
 
 def _ledger(count: Count, track: Track | None, regime: str | None) -> Ledger:
@@ -103,15 +112,20 @@ def _ledger(count: Count, track: Track | None, regime: str | None) -> Ledger:
     return next(iter(count.ledgers.values()))
 
 
-def _show(title: str, count: Count, ledger: Ledger, track: Track | None, top: int | None, depth: int | None) -> None:
+def _show(found: Priced, ledger: Ledger, top: int | None, depth: int | None) -> None:
     from micronet_verify.reports.explanation import explanation
+    from micronet_verify.reports.numbers import figure
     from micronet_verify.reports.regimes import regime_words
     from micronet_verify.reports.tables import safe
 
-    screen, baseline = console(), track.baseline if track else None
-    screen.print(safe(title, "bold"))
+    screen, track = console(), found.track
+    baseline = track.baseline if track else None
+    screen.print(safe(found.title, "bold"))
     screen.print(safe(f"Rules {ledger.edition}" + (f", track {track.title} ({track.name})" if track else "")))
-    screen.print(safe(regime_words(count, ledger, baseline)))
+    screen.print(safe(regime_words(found.count, ledger, baseline)))
     screen.print()
     for part in explanation(ledger, baseline, top, screen.width, depth):
         screen.print(part)
+    peak = found.count.transient
+    better = "" if peak.best == peak.listed else f", {figure(Fraction(peak.best, 8))} bytes in a better order"
+    screen.print(safe(f"Activations need {figure(Fraction(peak.listed, 8))} bytes at once, at {peak.at}{better} (not scored)."))
