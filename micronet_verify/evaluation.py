@@ -102,13 +102,19 @@ NEEDS: Mapping[StageName, tuple[StageName, ...]] = {
 
 @dataclass(frozen=True)
 class Bench:
-    """Where and how entries are judged. ``work`` is a folder of the judge's; ``tracks`` are extra folders of track files."""
+    """Where and how entries are judged. ``work`` is a folder of the judge's; ``tracks`` are extra folders of track files.
+
+    ``data`` is the folder of data sets, by default what the environment says; ``inputs`` is where prepared inputs are kept
+    between runs, by default nowhere.
+    """
 
     work: Path
     tracks: Sequence[Path] = ()
     launcher: Launcher = field(default_factory=ProcessLauncher)
     threads: int = 1
     batch_size: int = 64
+    data: Path | None = None
+    inputs: Path | None = None
 
     def folder(self, id: str) -> Path:
         """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""
@@ -133,7 +139,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
     count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies), track, graph, store)
-    quality = run.stage("quality", lambda t, a, p: _quality(t, a, p), track, artifact, predictions)
+    quality = run.stage("quality", lambda t, a, p: _quality(t, a, p, bench), track, artifact, predictions)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
     faults = dict(run.faults)
@@ -239,9 +245,13 @@ def _predict(
     submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path
 ) -> tuple[Predictions, Mapping[str, Fraction]]:
     data = track.dataset
-    prepared = prepare(data.name, data.split, preprocessing_of(submission.manifest, track), bench.work / "inputs")
-    if prepared.examples != data.examples:
-        raise SpecError(Problem(f"{prepared.examples:,} examples of {data.name}", f"be {data.examples:,} as the track says", track.name))
+    if track.target.metric == "perplexity":
+        raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
+    steps = data.steps_named(preprocessing_of(submission.manifest, track))
+    prepared = prepare(data.name, data.split, steps, bench.inputs or bench.work / "inputs", data.expected, bench.data)
+    if prepared.shape[1:] != data.input_shape:
+        got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
+        raise SpecError(Problem(got, should, track.name))
     job = PredictJob(
         submission.manifest.framework,
         artifact.root,
@@ -250,6 +260,7 @@ def _predict(
         work / "predictions",
         bench.batch_size,
         bench.threads,
+        prepared.scaling,
     )
     result = bench.launcher.run(job, _limits(track, track.limits.predict))
     _unchanged(artifact)
@@ -264,12 +275,12 @@ def _share(indices: Sequence[int]) -> Fraction:
     return Fraction(sum(index == 0 for index in indices), reached) if reached else Fraction(0)
 
 
-def _quality(track: Track, artifact: Artifact, predictions: Predictions) -> Quality:
+def _quality(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> Quality:
     target = track.target
     if target.metric != "top1":
         raise DatasetMissing(Problem(f"the metric {target.metric}", "be one that this version measures", track.name))
     outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
-    found = labels(track.dataset.name, track.dataset.split)
+    found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.inputs or bench.work / "inputs")
     return top1(outputs, found, track.dataset.classes, target.correct)
 
 

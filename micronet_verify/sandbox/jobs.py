@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
+from micronet_verify.facts.data import Scaling
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.sandbox.limits import Stage
 
@@ -109,7 +110,10 @@ class TranslateJob(Job[TranslateResult]):
 
 @dataclass(frozen=True, slots=True)
 class PredictJob(Job[PredictResult]):
-    """Run the artifact ``root / primary`` on the inputs [examples, …] of the ``.npy`` file ``inputs``."""
+    """Run the artifact ``root / primary`` on the inputs [examples, …] of the ``.npy`` file ``inputs``.
+
+    ``scaling``: the file holds bytes, and the model receives them scaled to float32.
+    """
 
     stage = "predict"
     result_type = PredictResult
@@ -120,6 +124,7 @@ class PredictJob(Job[PredictResult]):
     out: Path
     batch_size: int = 64
     threads: int = 1
+    scaling: Scaling | None = None
 
 
 AnyJob = ExportJob | TranslateJob | PredictJob
@@ -146,6 +151,9 @@ def job_from_data(data: dict[str, Any]) -> AnyJob:
     if stage != "predict":
         raise KeyError(f"the stage {stage!r}")
     fields["inputs"] = Path(fields["inputs"])
+    if (scaling := fields.pop("scaling")) is not None:
+        lists = tuple(scaling["mean"]), tuple(scaling["deviation"])
+        fields["scaling"] = Scaling(scaling["scale"], *lists, scaling["channel_axis"])
     return PredictJob(**fields)
 
 

@@ -16,6 +16,7 @@ from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Answer, Counter, Loader
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.sandbox.inputs import open_inputs
 from micronet_verify.sandbox.jobs import (
     GRAPH,
     OUTPUTS,
@@ -63,7 +64,7 @@ def translate(job: TranslateJob, counter: Counter) -> TranslateResult:
 
 def predict(job: PredictJob, loader: Loader) -> PredictResult:
     """Write ``outputs.npy`` [examples, …] and, for a model that branches, ``taken.json`` (branch id → index per example)."""
-    inputs = np.load(job.inputs, mmap_mode="r", allow_pickle=False)
+    inputs = open_inputs(job.inputs, job.scaling)
     if len(inputs) == 0:
         raise BenchFault(Problem("no inputs", "be at least one example", WHERE))
     answers = loader.predict(job.root / job.primary, inputs, job.batch_size, job.threads)

@@ -15,6 +15,7 @@ from micronet_verify.track.spec import RulesSpec, TrackSpec
 from micronet_verify.track.track import Track
 
 RULES = "rules"
+LABELS = "labels"
 
 
 def spec_folder() -> Path:
@@ -39,7 +40,7 @@ def load_track(track: str | Path, folders: Sequence[Path] = ()) -> Track:
     path = Path(track) if isinstance(track, Path) or track.endswith(".yaml") else _find("track", track, searched)
     located = load(path)
     spec, problems = check(TrackSpec, located)
-    rules = CountingRules()
+    rules, labels = CountingRules(), tuple[str, ...]()
     if isinstance(located.data, dict):
         named, edition = located.data.get("name"), located.data.get("rules")
         if isinstance(named, str) and named != path.stem:
@@ -49,9 +50,16 @@ def load_track(track: str | Path, folders: Sequence[Path] = ()) -> Track:
                 rules = load_rules(edition, (path.parent, *searched), located.where(("rules",)))
             except SpecError as error:
                 problems.extend(error.problems)
+        dataset = located.data.get("dataset")
+        if isinstance(dataset, dict) and isinstance(dataset.get("labels"), str):
+            where = located.where(("dataset", "labels"))
+            try:
+                labels = load_labels(dataset["labels"], dataset.get("classes"), (path.parent, *searched), where)
+            except SpecError as error:
+                problems.extend(error.problems)
     if spec is None or problems:
         raise SpecError(by_line(problems))
-    return spec.fact(rules)
+    return spec.fact(rules, labels)
 
 
 def load_rules(edition: str, folders: Sequence[Path] = (), where: str = "") -> CountingRules:
@@ -67,16 +75,37 @@ def load_rules(edition: str, folders: Sequence[Path] = (), where: str = "") -> C
     return rules
 
 
-def _find(what: str, name: str, folders: Sequence[Path], where: str = "") -> Path:
+def load_labels(name: str, classes: object, folders: Sequence[Path] = (), where: str = "") -> tuple[str, ...]:
+    """The label map of this name: one class a line, from a folder ``labels`` in ``folders`` or in the package's own.
+
+    ``classes`` is how many there must be. Raises ``SpecError``.
+    """
+    path = _find("label map", name, [folder / LABELS for folder in (*folders, spec_folder())], where, ".txt")
+    try:
+        found = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(Problem(f"a label map that cannot be read ({error})", "be lines of text", f"{LABELS}/{path.name}")) from None
+    seen: dict[str, int] = {}
+    for number, label in enumerate(found, 1):
+        if not label.strip() or label != label.strip() or label in seen:
+            got = f"the class {shown(label)} a second time" if label in seen else f"the class {shown(label)}"
+            raise SpecError(Problem(got, "be one name a line, each once", f"{LABELS}/{path.name}:{number}"))
+        seen[label] = number
+    if found and isinstance(classes, int) and len(found) != classes:
+        raise SpecError(Problem(f"a label map of {len(found):,} classes", f"be {classes:,}, as dataset.classes says", where))
+    return tuple(found)
+
+
+def _find(what: str, name: str, folders: Sequence[Path], where: str = "", suffix: str = ".yaml") -> Path:
     # Only names that a listing shows are opened, so that no name can lead out of the folders.
     for folder in folders:
-        if name in _names([folder]):
-            return folder / f"{name}.yaml"
-    known = _names(folders)
+        if name in _names([folder], suffix):
+            return folder / f"{name}{suffix}"
+    known = _names(folders, suffix)
     article = "an" if what[0] in "aeiou" else "a"
     advice = did_you_mean(name, known) or (f"there are: {', '.join(known)}" if known else "there are none")
     raise SpecError(Problem(f"{article} {what} named {shown(name)}", "be one that exists", where, advice))
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    return sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.yaml")})
+def _names(folders: Sequence[Path], suffix: str = ".yaml") -> list[str]:
+    return sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob(f"*{suffix}")})

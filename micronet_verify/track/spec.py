@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from micronet_verify.errors import Problem
-from micronet_verify.facts.formats import numeric_format
 from micronet_verify.strict_yaml.located import Place
 from micronet_verify.strict_yaml.model import StrictModel
-from micronet_verify.strict_yaml.sentences import described, wrong
-from micronet_verify.strict_yaml.types import Line, Name, Positive
+from micronet_verify.strict_yaml.scalars import shown
+from micronet_verify.strict_yaml.sentences import did_you_mean
+from micronet_verify.strict_yaml.types import Line, Name, NotNegative, Positive
+from micronet_verify.track.dataset_spec import Count, DatasetSpec, dataset_problems
 from micronet_verify.track.rules import (
     Accumulator,
     ActivationBits,
@@ -27,9 +29,7 @@ from micronet_verify.track.rules import (
 )
 from micronet_verify.track.track import (
     Baseline,
-    Dataset,
     Limits,
-    Metric,
     Population,
     QualityTarget,
     Ranking,
@@ -40,56 +40,30 @@ from micronet_verify.track.track import (
 
 MIB = 1 << 20
 _TARGETS: Mapping[str, tuple[str, ...]] = {"top1": ("correct", "of"), "perplexity": ("at_most",)}
+_BOUNDS = ("at_least", "at_most")
 
 
-def _format(name: str) -> str:
-    try:
-        numeric_format(name)
-    except ValueError:
-        raise wrong(described(name), "be a numeric format such as float32 or int64") from None
-    return name
-
-
-def _distinct(names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        raise wrong(f"a name twice in {', '.join(names)}", "name each once")
-    return names
-
-
-Count = Annotated[int, Field(ge=1, le=10**12)]
-Format = Annotated[str, AfterValidator(_format)]
+def _target_schema() -> Any:
+    own: list[Any] = [{"properties": {"metric": {"const": metric}}, "required": list(keys)} for metric, keys in _TARGETS.items()]
+    return [*own, *({"properties": {"metric": {"not": {"enum": list(_TARGETS)}}}, "required": [bound]} for bound in _BOUNDS)]
 
 
 class TargetSpec(StrictModel):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"properties": {"metric": {"const": metric}}, "required": list(keys)} for metric, keys in _TARGETS.items()]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"oneOf": _target_schema()})
 
-    metric: Metric = Field(description="top1 or perplexity")
+    metric: Name = Field(description="top1, perplexity, or the metric of a plugin")
     correct: Count | None = Field(None, description="top1: the least number of right answers")
     of: Count | None = Field(None, description="top1: the number of examples")
-    at_most: Positive | None = Field(None, description="perplexity: the most that passes")
+    at_most: Positive | None = Field(None, description="perplexity, or the metric of a plugin: the most that passes")
+    at_least: NotNegative | None = Field(None, description="the metric of a plugin: the least that passes")
+
+    def fact(self) -> QualityTarget:
+        return QualityTarget(self.metric, self.correct or 0, self.of or 0, self.at_most or Fraction(0), self.at_least)
 
 
 class BaselineSpec(StrictModel):
     parameters: Positive = Field(description="the baseline's storage in 32-bit words")
     operations: Positive = Field(description="the baseline's 32-bit operations per example")
-
-
-class DatasetSpec(StrictModel):
-    name: Name = Field(description="the data set's name")
-    split: Name = Field(description="which part of it is the test")
-    examples: Count = Field(description="how many examples the test has")
-    input_shape: Annotated[list[Count], Field(min_length=1, max_length=8)] = Field(
-        description="the shape of one example, without the batch"
-    )
-    input_format: Format = Field(description="the numeric format of an example's values")
-    classes: Count = Field(description="the length of the answer: classes, or words of the vocabulary")
-    preprocessing: Annotated[list[Name], Field(min_length=1), AfterValidator(_distinct)] = Field(
-        description="every preprocessing that an entry may choose, the default first"
-    )
 
 
 class RankingSpec(StrictModel):
@@ -130,37 +104,47 @@ class TrackSpec(StrictModel):
     @classmethod
     def cross_check(cls, data: Mapping[str, Any]) -> Iterable[tuple[Place, Problem]]:
         target, dataset = data.get("target"), data.get("dataset")
-        if not isinstance(target, dict):
-            return
-        metric = target.get("metric")
-        for name, keys in _TARGETS.items():
-            for key in keys:
-                if name == metric and key not in target:
-                    yield ("target",), Problem(f"a target {metric} without {key!r}", "have one")
-                if name != metric and metric in _TARGETS and key in target:
-                    yield ("target", key), Problem(f"{key} in a target {metric}", f"be left out: it belongs to {name}")
-        correct, of = target.get("correct"), target.get("of")
-        if isinstance(correct, int) and isinstance(of, int) and correct > of:
-            yield ("target", "correct"), Problem(f"correct: the number {correct}", f"be at most {of}, the number of examples")
-        examples = dataset.get("examples") if isinstance(dataset, dict) else None
-        if isinstance(of, int) and isinstance(examples, int) and of != examples:
-            yield ("target", "of"), Problem(f"of: the number {of}", f"be {examples}, as dataset.examples is")
+        if isinstance(target, dict):
+            yield from _target_problems(target, dataset)
+        if isinstance(dataset, dict):
+            yield from dataset_problems(dataset)
 
-    def fact(self, rules: CountingRules) -> Track:
-        """The track, priced by ``rules``."""
-        target, data, limits = self.target, self.dataset, self.limits
+    def fact(self, rules: CountingRules, labels: tuple[str, ...] = ()) -> Track:
+        """The track, priced by ``rules``; ``labels`` is its label map."""
+        limits = self.limits
         return Track(
             self.name,
             self.title,
             rules,
-            QualityTarget(target.metric, target.correct or 0, target.of or 0, target.at_most or QualityTarget("top1").at_most),
+            self.target.fact(),
             Baseline(self.baseline.parameters, self.baseline.operations),
-            Dataset(
-                data.name, data.split, data.examples, tuple(data.input_shape), data.input_format, data.classes, tuple(data.preprocessing)
-            ),
+            self.dataset.fact(labels),
             Ranking(self.ranking.population, self.ranking.rounding, self.ranking.top_percent, self.ranking.entries_per_person),
             Limits(limits.export.fact(), limits.translate.fact(), limits.predict.fact(), limits.output_mib * MIB),
         )
+
+
+def _target_problems(target: Mapping[str, Any], dataset: Any) -> Iterable[tuple[Place, Problem]]:
+    metric, bounds = target.get("metric"), [bound for bound in _BOUNDS if bound in target]
+    if isinstance(metric, str) and metric in _TARGETS:
+        for key in _TARGETS[metric]:
+            if key not in target:
+                yield ("target",), Problem(f"a target {metric} without {key!r}", "have one")
+        for key in ("correct", "of", *_BOUNDS):
+            if key in target and key not in _TARGETS[metric]:
+                owner = next((name for name, keys in _TARGETS.items() if key in keys), "the metrics of plugins")
+                yield ("target", key), Problem(f"{key} in a target {metric}", f"be left out: it belongs to {owner}")
+    elif isinstance(metric, str) and not bounds:
+        got = f"metric: {shown(metric)}"
+        yield ("target", "metric"), Problem(got, f"be one of {', '.join(_TARGETS)}", advice=did_you_mean(metric, _TARGETS))
+    elif len(bounds) > 1:
+        yield ("target", bounds[1]), Problem(f"{' and '.join(bounds)} in a target {metric}", "have one of them")
+    correct, of = target.get("correct"), target.get("of")
+    if isinstance(correct, int) and isinstance(of, int) and correct > of:
+        yield ("target", "correct"), Problem(f"correct: the number {correct}", f"be at most {of}, the number of examples")
+    examples = dataset.get("examples") if isinstance(dataset, dict) else None
+    if isinstance(of, int) and isinstance(examples, int) and of != examples:
+        yield ("target", "of"), Problem(f"of: the number {of}", f"be {examples}, as dataset.examples is")
 
 
 class RulesSpec(StrictModel):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+from micronet_verify.facts.data import Expected, KnownFile, LabelOrder, Preprocessing
 from micronet_verify.track.rules import CountingRules
 
-Metric = Literal["top1", "perplexity"]
 Population = Literal["ranked", "scored"]
 Rounding = Literal["ceiling", "floor", "nearest"]
 
@@ -21,18 +21,26 @@ class QualityTarget:
     """What an entry must reach, exactly.
 
     ``top1``: at least ``correct`` right answers ``of`` so many examples; ``at_most`` is unused (0). ``perplexity``: a
-    perplexity of ``at_most`` or less; ``correct`` and ``of`` are unused (0).
+    perplexity of ``at_most`` or less; ``correct`` and ``of`` are unused (0). A plugin's metric: ``at_least`` or, where that
+    is ``None``, ``at_most``.
     """
 
-    metric: Metric
+    metric: str
     correct: int = 0
     of: int = 0
     at_most: Fraction = Fraction(0)
+    at_least: Fraction | None = None
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.metric == "top1" or self.at_least is not None
 
     def __str__(self) -> str:
         if self.metric == "top1":
             return f"at least {self.correct:,} of {self.of:,} correct"
-        return f"a perplexity of at most {decimal_text(self.at_most)}"
+        if self.at_least is not None:
+            return f"a {self.metric} of at least {decimal_text(self.at_least)}"
+        return f"a {self.metric} of at most {decimal_text(self.at_most)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,9 @@ class Dataset:
 
     ``input_shape`` and ``input_format`` are those of one example, without the batch axis, as the model receives it;
     ``classes`` is the length of the answer (for a language model, the vocabulary). ``preprocessing`` names every
-    preprocessing an entry may choose; the first is taken where an entry chooses none.
+    preprocessing an entry may choose; the first is taken where an entry chooses none. ``steps`` spells those that are for
+    images; the others the data set itself defines. ``labels`` names the classes as the publisher lists them, and
+    ``label_order`` says how answers number them. ``files`` are published files with their digests.
     """
 
     name: str
@@ -59,6 +69,19 @@ class Dataset:
     input_format: str
     classes: int
     preprocessing: tuple[str, ...]
+    steps: tuple[Preprocessing, ...] = ()
+    labels: tuple[str, ...] = ()
+    label_order: LabelOrder = "sorted"
+    files: tuple[KnownFile, ...] = ()
+
+    @property
+    def expected(self) -> Expected:
+        """What a reader must find."""
+        return Expected(self.examples, self.classes, self.labels, self.label_order, self.files)
+
+    def steps_named(self, name: str) -> Preprocessing | str:
+        """The steps of a preprocessing, or its name where the data set itself defines it."""
+        return next((steps for steps in self.steps if steps.name == name), name)
 
 
 @dataclass(frozen=True, slots=True)

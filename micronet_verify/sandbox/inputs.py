@@ -1,0 +1,74 @@
+"""Inputs as a model receives them. Bytes are read and scaled a batch at a time, so that 50,000 images need no memory to speak of."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.facts.data import Scaling
+
+# Bytes scaled at a time: what fits in a processor's nearest cache.
+_BLOCK = 1 << 17
+
+
+class ScaledInputs:
+    """Examples [examples, …] kept as bytes, which come out of ``[start:end]`` as float32. Read-only, like a memory map."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, path: Path, scaling: Scaling) -> None:
+        kept = np.load(path, mmap_mode="r", allow_pickle=False)
+        if kept.dtype != np.uint8:
+            raise ValueError(f"inputs of type {kept.dtype} with a scaling of bytes")
+        self.shape: tuple[int, ...] = kept.shape
+        self.ndim = kept.ndim
+        self._scaling, self._offset = scaling, kept.offset
+        # Read, not mapped: a map of gigabytes would count as memory of this process.
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice) -> NDArray[np.float32]:
+        if not isinstance(key, slice):
+            place = range(len(self))[key]
+            only: NDArray[np.float32] = self[place : place + 1].reshape(self.shape[1:])
+            return only
+        start, end, step = key.indices(len(self))
+        if step != 1:
+            raise IndexError("inputs are read in order: no steps")
+        pixels = self._read(start, max(start, end))
+        out = np.empty(pixels.shape, np.float32)
+        rows = max(1, _BLOCK // max(1, pixels[:1].size))
+        for row in range(0, len(pixels), rows):
+            self._scaling.apply(pixels[row : row + rows], out[row : row + rows])
+        return out
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+    def _read(self, start: int, end: int) -> NDArray[np.uint8]:
+        pixels = np.empty((end - start, *self.shape[1:]), np.uint8)
+        view, offset = pixels.reshape(-1).data, self._offset + start * (pixels[:1].size or 1)
+        while len(view):
+            got = os.preadv(self._file, [view], offset)
+            if not got:
+                raise EOFError("inputs that are shorter than their header says")
+            view, offset = view[got:], offset + got
+        return pixels
+
+
+def open_inputs(path: Path, scaling: Scaling | None) -> NDArray[Any]:
+    """The examples [examples, …]: the file mapped read-only, or scaled as it is read."""
+    if scaling is None:
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return mapped
+    return cast("NDArray[Any]", ScaledInputs(path, scaling))
