@@ -8,7 +8,9 @@ from functools import cache
 
 import pytest
 
-from tests.reference.counts import Counts, counts_of
+pytest.register_assert_rewrite("tests.reference.counts")
+
+from tests.reference.counts import Counts, counts_of  # noqa: E402, after it is registered
 
 
 @pytest.fixture(scope="session")
