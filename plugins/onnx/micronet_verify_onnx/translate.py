@@ -16,7 +16,7 @@ from micronet_verify_onnx.checks import check_model, input_shape, plain
 from micronet_verify_onnx.fold import fold, is_shape
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op, Result
-from micronet_verify_onnx.op_table import CONSTANT, TABLE, Line, Refusal
+from micronet_verify_onnx.op_table import CONSTANT, MS, TABLE, Line, Refusal
 from micronet_verify_onnx.operands import Operand, computed, folded, stored
 from micronet_verify_onnx.places import place
 from micronet_verify_onnx.schema import check_node
@@ -25,6 +25,11 @@ from micronet_verify_onnx.skeleton import Skeleton
 from micronet_verify_onnx.tensors import Stored, TensorReader
 
 # Functions that call functions, and unrolled loops, can make a small file as long as one likes.
+_FOREIGN = "a custom operator needs an ONNX function of standard operators"
+_ADVICE = {
+    "": "see the plugin's README for the list",
+    MS: "see the plugin's README for the list; save the model without onnxruntime's fusions, or quantize to QDQ",
+}
 MOST_NODES = 100_000
 DEEPEST = 40
 
@@ -187,9 +192,8 @@ class Translator:
         where = scope.builder.where
         line = TABLE.get((domain, node.op_type))
         if line is None:
-            known = "an operator that this counter can price"
-            advice = "a custom operator needs an ONNX function of standard operators" if domain else "see the plugin's README for the list"
-            raise SubmissionFault(Problem(f"the operator {node.op_type} of domain {domain or 'ai.onnx'}", f"be {known}", where, advice))
+            got = f"the operator {node.op_type} of domain {domain or 'ai.onnx'}"
+            raise SubmissionFault(Problem(got, "be an operator that this counter can price", where, _ADVICE.get(domain, _FOREIGN)))
         if isinstance(line, Refusal):
             raise SubmissionFault(
                 Problem(f"{node.op_type}: {line.reason}", "be an operator that this counter can price", where, line.advice)

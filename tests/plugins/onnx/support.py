@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,9 @@ import onnxruntime
 
 Array = NDArray[Any]
 OPSET, IR = 17, 8
+# One folder for all files of a run, removed at its end.
+_SCRATCH = tempfile.TemporaryDirectory(prefix="micronet-onnx-")
+atexit.register(_SCRATCH.cleanup)
 FREE = "batch"
 
 
@@ -67,8 +71,13 @@ def model(
     return helper.make_model(body, opset_imports=opsets, ir_version=ir, **more)
 
 
+def scratch() -> Path:
+    """A new empty folder."""
+    return Path(tempfile.mkdtemp(dir=_SCRATCH.name))
+
+
 def saved(proto: onnx.ModelProto, folder: Path | None = None) -> Path:
-    path = (folder or Path(tempfile.mkdtemp(prefix="micronet-onnx-"))) / "model.onnx"
+    path = (folder or scratch()) / "model.onnx"
     path.write_bytes(proto.SerializeToString())
     return path
 
@@ -116,7 +125,7 @@ class Translated:
 
 def translate(path: Path) -> Translated:
     """The file's graph after the JSON of the sandbox wall, validated."""
-    sidecar = Path(tempfile.mkdtemp(prefix="micronet-sidecar-"))
+    sidecar = scratch()
     found = load_graph(dump_graph(OnnxCounter().translate(path, GraphBuilder(sidecar))))
     validate(found)
     return Translated(path, sidecar, found)

@@ -10,8 +10,10 @@ import pytest
 import torch
 from micronet_verify_onnx.loader import OnnxLoader
 
+from micronet_verify.counting.count import count_graph
+from micronet_verify.track.rules import CountingRules
 from tests.plugins.networks import NETWORKS
-from tests.plugins.onnx.support import translate
+from tests.plugins.onnx.support import execute, translate
 
 # The lowering of recurrent layers is for counting, and nearest-neighbour pixels are not worked out here.
 NOT_EXECUTED = {"lstm", "gru", "rnn", "upsampler"}
@@ -67,3 +69,37 @@ def test_an_untrained_affine_part_of_an_instance_norm_is_none(exported: dict[str
     found = translate(exported["upsampler"])
     (norm,) = [n for n in found.nodes if n.kind == "normalise"]
     assert len(norm.inputs) == 1
+
+
+class Calibration:
+    """Sixteen examples in batches of four, as onnxruntime's quantizer asks for them."""
+
+    def __init__(self, name: str) -> None:
+        inputs = NETWORKS[name].example(16).numpy()
+        self._batches = iter([{"x": inputs[start : start + 4]} for start in range(0, 16, 4)])
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._batches, None)
+
+
+@pytest.mark.parametrize("name", ["convnet", "mlp"])
+def test_what_onnxruntimes_quantizer_writes_costs_the_same_in_both_formats(exported: dict[str, Path], name: str, tmp_path: Path) -> None:
+    from onnxruntime.quantization import QuantFormat, quantize_static
+
+    totals = []
+    for style in (QuantFormat.QDQ, QuantFormat.QOperator):
+        path = tmp_path / f"{style.name}.onnx"
+        quantize_static(str(exported[name]), str(path), Calibration(name), quant_format=style)
+        found = translate(path)
+        ledger = count_graph(found.graph, found.store(), CountingRules()).ledgers["quantized"]
+        totals.append((ledger.storage, ledger.operations))
+    assert totals[0] == totals[1]
+
+
+def test_dynamic_quantization_gives_onnxruntimes_numbers(exported: dict[str, Path], tmp_path: Path) -> None:
+    from onnxruntime.quantization import quantize_dynamic
+
+    path = tmp_path / "dynamic.onnx"
+    quantize_dynamic(str(exported["attention"]), str(path))
+    example = NETWORKS["attention"].example(1).numpy()
+    np.testing.assert_allclose(translate(path).run([example])[0], execute(path, {"x": example})[0], rtol=1e-4, atol=1e-5)
