@@ -93,8 +93,11 @@ def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
     return Grid(groups, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(scales), sign_only, zero_point)
 
 
-def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> Grid | None:
-    """The grid on which float values lie, with one scale per slice along ``axes`` (none: one for the tensor), or ``None``."""
+def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:
+    """The grid on which float values lie, with one scale per slice along ``axes`` (none: one for the tensor), or ``None``.
+
+    ``factors`` multiply the slices, and so their scales.
+    """
     if fmt.family != "float" or fmt.name not in _MANTISSA or array.size == 0:
         return None
     tolerance = 2.0 ** -_MANTISSA[fmt.name]
@@ -114,7 +117,7 @@ def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> Grid |
         low, high = min(low, least), max(high, most)
         if (high - low).bit_length() > MOST_BITS:
             return None
-    return _grid(len(rows), low, high, steps)
+    return _grid(len(rows), low, high, steps if factors is None else steps * factors)
 
 
 def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[tuple[int, Array]] | None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis import scan
-from micronet_verify.analysis.blocks import Blocks, best_blocks
+from micronet_verify.analysis.blocks import Blocks, best_blocks, lossless_blocks
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, width_of_scales
 from micronet_verify.track.rules import CountingRules
@@ -56,8 +56,7 @@ class Measured:
     def nonzeros_per_row(self) -> NDArray[np.int64]:
         """Non-zeros of each output channel; a channel that batch normalisation scales by zero has none."""
         constant = self.constant
-        source = constant.codes.load() if constant.codes else constant.load()
-        counts = scan.nonzeros_per_row(source, self.axes)
+        counts = scan.nonzeros_per_row(self._counted, self.axes)
         if constant.row_scale is not None and self.axes == (constant.row_axis,):
             counts = np.where(constant.row_scale.reshape(-1) == 0, 0, counts)
         return counts
@@ -81,7 +80,8 @@ class Measured:
             return ()
         array = constant.load()
         whole = None if constant.row_scale is not None else find_grid(array, constant.format, ())
-        per_channel = find_grid(array, constant.format, self.axes) if self.axes and array.size > self.rows else None
+        factors = self._row_factors(self.axes)
+        per_channel = find_grid(array, constant.format, self.axes, factors) if self.axes and array.size > self.rows else None
         return (("grid", whole), ("grid per channel", per_channel))
 
     def _declared_grids(self) -> tuple[tuple[Spelling, Grid | None], ...]:
@@ -99,8 +99,18 @@ class Measured:
         else:
             axes = (codes.axis,) if codes.axis >= 0 else self.axes
             if axes and data.ndim > 1:
-                found.append(("grid per channel", grid_of_codes(data, scales, axes)))
+                factors = self._row_factors(axes)
+                # A batch norm that went into the weights is in the scales.
+                found.append(("grid per channel", grid_of_codes(data, scales if factors is None else scales.reshape(-1) * factors, axes)))
         return tuple(found)
+
+    def _row_factors(self, axes: tuple[int, ...]) -> Array | None:
+        """The factor of each slice along ``axes``, where a batch norm was folded; NaN (of no narrow format) where they do not match."""
+        constant = self.constant
+        if constant.row_scale is None:
+            return None
+        rows = int(np.prod([constant.shape[axis] for axis in axes], dtype=np.int64))
+        return constant.row_scale.reshape(-1) if axes == (constant.row_axis,) else np.full(rows, np.nan)
 
     @property
     def rows(self) -> int:
@@ -129,8 +139,16 @@ class Measured:
         return len(values), int(np.count_nonzero(values))
 
     def blocks(self, value_bits: int) -> Blocks:
-        source = self.constant.codes.load() if self.constant.codes else self.constant.load()
-        return best_blocks(source, value_bits)
+        return best_blocks(self._counted, value_bits, self._lossless_blocks)
+
+    @cached_property
+    def _lossless_blocks(self) -> tuple[Blocks, ...]:
+        return lossless_blocks(self._counted, self.nonzeros)
+
+    @property
+    def _counted(self) -> Array:
+        """The values that say what is zero: codes where the graph dequantizes them."""
+        return self.constant.codes.load() if self.constant.codes else self.constant.load()
 
     @property
     def width(self) -> int:

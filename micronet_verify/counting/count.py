@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, channel_scale_and_shift, fold_batch_norms
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
@@ -108,7 +109,7 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     counting.values = graph.values
     live, dead = prune(graph)
     folded, pool = fold(live, counting.store, outer)
-    folded = contract(name_functions(prune(folded)[0], pool))
+    folded = collapse_norms(contract(name_functions(prune(folded)[0], pool)), pool)
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)

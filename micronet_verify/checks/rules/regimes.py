@@ -57,7 +57,7 @@ def freebie_operations(counted: Counted) -> Finding:
 
 
 def batch_norms(counted: Counted) -> Finding:
-    """S7: each batch normalisation is folded or charged, none is lost and none is both."""
+    """S7: each batch normalisation is folded or charged, none is lost and none is both; one may be spelled as multiply and add."""
     lines = counted.lines("S7")
     norms = [node for node in counted.nodes if node.kind == "normalise" and node.attributes["op"] == "batch_norm"]
     if not norms and not lines:
@@ -65,9 +65,14 @@ def batch_norms(counted: Counted) -> Finding:
     moving = sum(node.inputs[0] in counted.varying for node in norms)
     folded = sum(1 for line in lines if not line.quantity)
     charged = sum(1 for line in lines if line.quantity and line.operation == "add")
+    spelled = sum(
+        node.kind == "elementwise" and node.attributes["op"] in ("mul", "div") and not counted.varying.issuperset(node.inputs)
+        for node in counted.nodes
+    )
     broken: list[Problem] = []
-    if not moving <= folded + charged <= len(norms):
-        broken.append(Problem(f"{folded} folded and {charged} charged batch normalisations", f"be {len(norms)} together"))
+    if not moving <= folded + charged <= len(norms) + spelled:
+        most = f"{len(norms)} together" + (f", and at most {spelled} multiplies by constants more" if spelled else "")
+        broken.append(Problem(f"{folded} folded and {charged} charged batch normalisations", f"be {most}"))
     if counted.track.rules.batch_norm != "folded" and folded:
         broken.append(Problem(f"{folded} folded batch normalisations", f"be none: the edition says {counted.track.rules.batch_norm}"))
     evidence = {"folded": folded, "charged": charged}
