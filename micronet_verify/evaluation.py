@@ -28,7 +28,8 @@ from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_named
 from micronet_verify.quality.datasets import DatasetMissing, prepare
 from micronet_verify.quality.labels import labels
-from micronet_verify.quality.metrics import Quality, top1
+from micronet_verify.quality.measuring import check_metric, measure
+from micronet_verify.quality.metrics import AnyQuality
 from micronet_verify.quality.predictions import open_predictions, seal_predictions
 from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
@@ -71,7 +72,7 @@ class Evaluation:
     count: Count | None = None
     ledger: Ledger | None = None
     predictions: Predictions | None = None
-    quality: Quality | None = None
+    quality: AnyQuality | None = None
     score: Score | None = None
     frequencies: Mapping[str, Fraction] = field(default_factory=dict)
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
@@ -245,6 +246,7 @@ def _predict(
     submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path
 ) -> tuple[Predictions, Mapping[str, Fraction]]:
     data = track.dataset
+    check_metric(track.target)
     if track.target.metric == "perplexity":
         raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
     steps = data.steps_named(preprocessing_of(submission.manifest, track))
@@ -275,13 +277,10 @@ def _share(indices: Sequence[int]) -> Fraction:
     return Fraction(sum(index == 0 for index in indices), reached) if reached else Fraction(0)
 
 
-def _quality(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> Quality:
-    target = track.target
-    if target.metric != "top1":
-        raise DatasetMissing(Problem(f"the metric {target.metric}", "be one that this version measures", track.name))
+def _quality(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> AnyQuality:
     outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
     found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.inputs or bench.work / "inputs")
-    return top1(outputs, found, track.dataset.classes, target.correct)
+    return measure(track.target, outputs, found, track.dataset.classes)
 
 
 def _limits(track: Track, step: StepLimit) -> Limits:

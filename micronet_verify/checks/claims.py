@@ -12,6 +12,7 @@ from micronet_verify.checks.verdict import Verdict
 from micronet_verify.counting.ledger import Axis, Ledger
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, StageName
+from micronet_verify.quality.metrics import Quality
 from micronet_verify.submission.manifest import Manifest
 from micronet_verify.track.track import decimal_text
 
@@ -80,7 +81,7 @@ def _compare(evaluation: Evaluation, manifest: Manifest, name: str, measured: Fr
     claimed: Fraction = getattr(manifest.claims, name)
     unit = unit_of(manifest.claims.written.get(name, ""))
     rounded = measured if unit is None else to_unit(measured, unit)
-    higher_is_better = name == "quality" and evaluation.track is not None and evaluation.track.target.metric == "top1"
+    higher_is_better = name == "quality" and evaluation.track is not None and evaluation.track.target.higher_is_better
     return _Compared(name, claimed, measured, rounded, claimed - rounded if higher_is_better else rounded - claimed)
 
 
@@ -97,7 +98,9 @@ def _explained(evaluation: Evaluation, item: _Compared) -> str:
     """The largest charges behind the number that was claimed."""
     if item.name == "quality":
         quality = evaluation.quality
-        return f"{quality.correct:,} of {quality.of:,} are right" if quality else ""
+        if isinstance(quality, Quality):
+            return f"{quality.correct:,} of {quality.of:,} are right"
+        return quality.words if quality else ""
     ledger = evaluation.ledger
     if ledger is None:
         return ""

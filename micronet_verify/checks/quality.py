@@ -7,6 +7,7 @@ from micronet_verify.checks.reach import lost, not_reached, sentences, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.quality.metrics import Quality
 
 NAME = "quality"
 
@@ -27,14 +28,12 @@ def check(evaluation: Evaluation) -> Verdict:
     quality, track = evaluation.quality, evaluation.track
     if quality is None or track is None:
         return lost(NAME, "quality")
-    words = f"{quality.correct:,} of {quality.of:,} correct, {quality.margin}"
-    evidence: dict[str, str | int | float] = {
-        "quality": exact(quality.value),
-        "correct": quality.correct,
-        "of": quality.of,
-        "target": quality.target,
-    }
+    words = f"{quality.words}, {quality.margin}"
+    evidence: dict[str, str | int | float] = {"quality": exact(quality.value), "of": quality.of}
+    if isinstance(quality, Quality):
+        evidence |= {"correct": quality.correct, "target": quality.target}
     if quality.met:
         return Verdict(NAME, "passed", words, evidence)
-    advice = f"{quality.ties:,} more would be right, but another class has the very same score" if quality.ties else ""
+    ties = quality.ties if isinstance(quality, Quality) else 0
+    advice = f"{ties:,} more would be right, but another class has the very same score" if ties else ""
     return Verdict(NAME, "failed", str(Problem(f"{words},", f"be {track.target}", f"track {track.name}", advice)), evidence)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
+from micronet_verify.quality.levels import Level
 
 _BLOCK = 1 << 22
 WHERE = "outputs"
@@ -33,6 +34,10 @@ class Quality:
         return Fraction(self.correct, self.of)
 
     @property
+    def words(self) -> str:
+        return f"{self.correct:,} of {self.of:,} correct"
+
+    @property
     def met(self) -> bool:
         return self.correct >= self.target
 
@@ -43,6 +48,10 @@ class Quality:
         if distance == 0:
             return "exactly on the target"
         return f"{abs(distance):,} image{'s' if abs(distance) > 1 else ''} {'above' if distance > 0 else 'short'}"
+
+
+AnyQuality: TypeAlias = Quality | Level
+"""What was measured: right answers counted, or a number with a bound."""
 
 
 def top1(outputs: NDArray[Any], labels: NDArray[Any], classes: int, target: int) -> Quality:

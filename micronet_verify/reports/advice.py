@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.quality.metrics import Quality
 from micronet_verify.reports.layers import Scale, dearest_lines
 from micronet_verify.reports.numbers import figure, percent
 from micronet_verify.track.track import Baseline
@@ -37,9 +38,9 @@ def left_on_the_table(evaluation: Evaluation) -> list[str]:
 
 def _of_quality(evaluation: Evaluation) -> Iterator[str]:
     quality = evaluation.quality
-    if quality is not None and quality.correct > quality.target:
+    if quality is not None and quality.met and (not isinstance(quality, Quality) or quality.correct > quality.target):
         yield f"The quality is {quality.margin} the target: the model may be compressed further."
-    if quality is not None and quality.ties:
+    if isinstance(quality, Quality) and quality.ties:
         yield f"{quality.ties:,} answers tie with another class and count as wrong: wider outputs would settle them."
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from micronet_verify.checks.verdict import Outcome, Verdict
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.quality.metrics import AnyQuality, Quality
 from micronet_verify.reports.numbers import decimal, exact
 from micronet_verify.score import score_of
 from micronet_verify.track.track import Population, Rounding, Track
@@ -57,7 +58,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Quality: ``correct`` of ``of`` right where ``target`` are needed; ``margin`` says how far off, in words."""
+    """Quality: ``correct`` of ``of`` right where ``target`` are needed; ``margin`` says how far off, in words.
+
+    ``level`` is what was measured where that is no count, ``perplexity 35.05``; then ``correct`` and ``target`` are 0.
+    """
 
     metric: str
     correct: int
@@ -66,6 +70,13 @@ class Answered:
     met: bool
     margin: str
     ties: int
+    level: str = ""
+
+    @classmethod
+    def of_quality(cls, quality: AnyQuality) -> Answered:
+        if isinstance(quality, Quality):
+            return cls(quality.metric, quality.correct, quality.of, quality.target, quality.met, quality.margin, quality.ties)
+        return cls(quality.metric, 0, quality.of, 0, quality.met, quality.margin, 0, quality.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +165,7 @@ class EntryRecord:
             price=price,
             other=other,
             forfeited=_sound(evaluation.count.forfeited) if evaluation.count else "",
-            quality=Answered(quality.metric, quality.correct, quality.of, quality.target, quality.met, quality.margin, quality.ties)
-            if quality
-            else None,
+            quality=Answered.of_quality(quality) if quality else None,
             claims=tuple(sorted(manifest.claims.written.items())) if manifest else (),
             verdicts=tuple(_asked(verdict) for verdict in verdicts),
             faults=tuple(Stopped(stage, fault.acts, _sound(str(fault)), fault.missing) for stage, fault in evaluation.faults.items()),

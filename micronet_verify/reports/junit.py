@@ -36,7 +36,8 @@ def properties(record: EntryRecord) -> dict[str, str]:
             "regime": price.regime,
         }
     if record.quality is not None:
-        found |= {"quality": f"{record.quality.correct}/{record.quality.of}", "quality_margin": record.quality.margin}
+        found["quality"] = record.quality.level or f"{record.quality.correct}/{record.quality.of}"
+        found["quality_margin"] = record.quality.margin
     found["artifact_sha256"] = record.artifact_sha256
     return {name: one_line(text) for name, text in found.items() if text}
 

@@ -83,7 +83,7 @@ def _standing(standing: Standing) -> tuple[str, ...]:
 
 
 def quality_text(quality: Answered) -> str:
-    return f"{quality.correct:,} of {quality.of:,} ({quality.margin})"
+    return f"{quality.level or f'{quality.correct:,} of {quality.of:,}'} ({quality.margin})"
 
 
 def _unranked(entries: Iterable[Unranked]) -> list[str]:

@@ -117,7 +117,7 @@ def why_unranked(record: EntryRecord) -> str:
         return "its quality was not measured"
     if not record.quality.met:
         quality = record.quality
-        return f"misses the quality target: {quality.correct:,} of {quality.of:,} right, {quality.margin}"
+        return f"misses the quality target: {quality.level or f'{quality.correct:,} of {quality.of:,} right'}, {quality.margin}"
     asked = [verdict for verdict in record.verdicts if verdict.check == score.NAME]
     return asked[0].message if asked and asked[0].outcome != "passed" else ""
 

@@ -84,6 +84,8 @@ def _table(rows: Sequence[tuple[str, EntryRecord]], width: int) -> Table:
 def _quality(quality: Answered | None, wide: bool) -> str:
     if quality is None:
         return "–"
+    if quality.level:
+        return f"{quality.level}, {quality.margin}"
     ratio = f"{quality.correct}/{quality.of}"
     return f"{ratio}, {quality.margin}" if wide else f"{ratio} {quality.correct - quality.target:+,}"
 

@@ -1,0 +1,30 @@
+"""Outputs against labels, by the metric that the track names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.quality.levels import level
+from micronet_verify.quality.metrics import AnyQuality, top1
+from micronet_verify.quality.registry import metric_named
+from micronet_verify.track.track import QualityTarget
+
+
+def check_metric(target: QualityTarget) -> None:
+    """Raises ``SpecError`` for a metric that neither the judge nor an installed plugin has."""
+    if target.metric not in ("top1", "perplexity"):
+        metric_named(target.metric)
+
+
+def measure(target: QualityTarget, outputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> AnyQuality:
+    """Top-1, or the metric of a plugin, of ``outputs`` [examples, …] and ``labels`` [examples]; perplexity is not for it.
+
+    Raises ``SubmissionFault`` for outputs that cannot be judged.
+    """
+    if target.metric == "top1":
+        return top1(outputs, labels, classes, target.correct)
+    value = metric_named(target.metric).measure(outputs, labels, classes)
+    return level(target.metric, value, len(labels), target.at_most, target.at_least)
