@@ -8,7 +8,7 @@ import numpy as np
 
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op, Result
-from micronet_verify_onnx.operands import Operand, folded
+from micronet_verify_onnx.operands import Operand, folded, stored
 from micronet_verify_onnx.ops_index import MOST_GENERATED
 from micronet_verify_onnx.tensors import Stored, stored_array
 
@@ -26,8 +26,6 @@ def constant(op: Op) -> Operand:
     label = op.node.output[0]
     if any(attribute.ref_attr_name for attribute in op.node.attribute):
         # The value comes from the call: another call has another one.
-        from micronet_verify_onnx.operands import stored
-
         return stored(op.builder, _value(op, form), label)
     return op.translator.constant(op.node, label, lambda: _value(op, form))
 

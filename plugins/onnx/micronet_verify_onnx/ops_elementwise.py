@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import NDArray
+
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Value
 from micronet_verify_onnx.op import Op, Rule
@@ -96,7 +100,7 @@ def clip(op: Op) -> Value:
         return bounded(op, x, low, high)
     bounds = [op.required(index) if op.has(index) else None for index in (1, 2)]
     if all(bound is None or bound.known is not None for bound in bounds):
-        low, high = (_number(bound.known) if bound is not None else None for bound in bounds)
+        low, high = (_number(bound.known) if bound is not None and bound.known is not None else None for bound in bounds)
         return bounded(op, x, low, high)
     for function, bound in zip(("max", "min"), bounds, strict=True):
         if bound is not None:
@@ -104,10 +108,8 @@ def clip(op: Op) -> Value:
     return x
 
 
-def _number(array: object) -> float:
-    import numpy as np
-
-    found = np.asarray(array).reshape(-1)[0]
+def _number(array: NDArray[Any]) -> float:
+    found = array.reshape(-1)[0]
     # A float32 bound as the shortest decimal that gives it back, like attributes.
     return float(str(found)) if found.dtype.kind == "f" else int(found)
 

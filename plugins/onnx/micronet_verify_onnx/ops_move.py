@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.facts.shapes import broadcast
 from micronet_verify_onnx.formats import element_type
@@ -24,18 +25,16 @@ def dropout(op: Op) -> Result:
 
 def cast(op: Op) -> Result:
     """Cast: another format, or none."""
-    return _cast(op, element_type(op.integer("to"), op.where).format.name)
+    return _cast(op, element_type(op.integer("to"), op.where).format)
 
 
 def cast_like(op: Op) -> Result:
-    return _cast(op, op.required(1).format.name)
+    return _cast(op, op.required(1).format)
 
 
-def _cast(op: Op, name: str) -> Result:
-    from micronet_verify.facts.formats import numeric_format
-
+def _cast(op: Op, fmt: NumericFormat) -> Result:
     x = op.required(0)
-    return x if x.format.name == name else op.emit("move", x.value, op="cast", fmt=numeric_format(name))
+    return x if x.format == fmt else op.emit("move", x.value, op="cast", fmt=fmt)
 
 
 def reshape(op: Op) -> Result:
