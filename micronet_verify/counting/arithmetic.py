@@ -43,7 +43,8 @@ def _reduce(node: Node, operands: Operands) -> list[Work]:
     """m values to one: m − 1 adds (sum), compares (max), multiplies (prod); a mean is one multiply more (O5)."""
     op, outputs = text(node.attributes, "op"), operands.output(node).numel
     taken = prod(operands.shape(node.inputs[0]))
-    bits, inner, steps = operands.widest(node), operands.inner(node), taken - outputs if outputs else 0
+    # A sum over no values is a fill with 0, never −1 adds.
+    bits, inner, steps = operands.widest(node), operands.inner(node), max(taken - outputs, 0)
     text_steps = f"{taken:,} − {outputs:,} outputs"
     if op in ("max", "min", "prod", "any", "all"):
         return [multiplies("O5", steps, bits, text_steps)]
@@ -55,7 +56,7 @@ def _reduce(node: Node, operands: Operands) -> list[Work]:
         "l2": [multiplies("O4", taken, bits, f"{taken:,} squares"), multiplies("O4", outputs, inner, f"{outputs:,} roots")],
         "logsumexp": [multiplies("O4", taken, bits, f"{taken:,} exp"), multiplies("O4", outputs, inner, f"{outputs:,} log")],
         "var": [
-            adds("O4", taken - outputs + taken, FULL, f"mean and {taken:,} differences"),
+            adds("O4", steps + taken, FULL, f"mean and {taken:,} differences"),
             multiplies("O4", taken + 2 * outputs, inner, f"{taken:,} squares, {outputs:,} × 2 means"),
         ],
     }
@@ -78,8 +79,8 @@ def _pool(node: Node, operands: Operands) -> list[Work]:
         taken = outputs * window
         formula = f"{outputs:,} outputs × ({window} − 1)"
     if node.attributes["op"] == "max":
-        return [multiplies("O5", taken - outputs, bits, formula)]
-    return [adds("O5", taken - outputs, FULL, formula, True), multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")]
+        return [multiplies("O5", max(taken - outputs, 0), bits, formula)]
+    return [adds("O5", max(taken - outputs, 0), FULL, formula, True), multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")]
 
 
 def _normalise(node: Node, operands: Operands) -> list[Work]:
@@ -147,7 +148,7 @@ def _select(node: Node, operands: Operands) -> list[Work]:
     n, rows = shape[axis], prod(shape) // max(shape[axis], 1)
     sort = n * (n - 1).bit_length()
     if op in ("argmax", "argmin"):
-        per_row, formula = n - 1, f"{n:,} − 1"
+        per_row, formula = max(n - 1, 0), f"{n:,} − 1"
     else:
         k = integer(node.attributes, "k", n)
         passes = sum(n - 1 - index for index in range(k)) if k < 64 else sort

@@ -30,7 +30,7 @@ def convolution(node: Node, operands: Operands) -> list[Work]:
         return _transposed(node, operands, channels)
     axes = weight_of(node, operands)[1]
     measured = operands.constant(weight, axes)
-    positions = prod(out) // channels
+    positions = prod(out) // max(channels, 1)
     counts = measured.nonzeros_per_row if measured else np.full(channels, prod(shape[1:]), np.int64)
     return _products(operands, node, x, weight, axes, counts, positions, prod(shape[1:]))
 
@@ -46,9 +46,9 @@ def _transposed(node: Node, operands: Operands, channels: int) -> list[Work]:
     groups = integer(node.attributes, "groups", 1)
     measured = operands.constant(weight, (1,))
     mask = np.ones(shape, np.bool_) if measured is None else np.asarray(measured.constant.load() != 0)
-    per_channel = mask.reshape(groups, shape[0] // groups, shape[1], -1)
+    per_channel = mask.reshape(groups, shape[0] // groups, shape[1], prod(shape[2:]))
     contributions = int(per_channel.sum()) * prod(space) * source[0]
-    support = per_channel.any(axis=1).reshape(channels, -1)
+    support = per_channel.any(axis=1).reshape(channels, prod(shape[2:]))
     patterns, times = np.unique(support, axis=0, return_counts=True)
     covered = sum(
         _covered(pattern.reshape(shape[2:]), space, ints(node.attributes, "stride"), ints(node.attributes, "dilation")) * int(count)
