@@ -52,10 +52,10 @@ class OnnxLoader:
         session, records = _session(artifact, threads, names)
         name, shape, dtype = _input(session, inputs)
         outputs = [_output(session), *(record.output for record in records)]
-        one_by_one = isinstance(shape[0], int) or bool(records)
+        one_by_one = isinstance(shape[0], int)
         for batch in as_batches(inputs, batch_size):
             fed = batch if batch.dtype == dtype else batch.astype(dtype)
-            if one_by_one:
+            if records or (one_by_one and len(fed) > 1):
                 rows = [_run(session, outputs, name, fed[index : index + 1]) for index in range(len(fed))]
                 answer = np.concatenate([row[0] for row in rows]) if rows[0][0].ndim else rows[0][0]
                 yield Answer(_floats(answer, len(fed), outputs[0]), taken(records, [row[1:] for row in rows]))

@@ -6,6 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+import numpy as np
+
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Value
 from micronet_verify_onnx.op import Op, Rule
@@ -142,8 +144,13 @@ def where(op: Op) -> Value:
 
 
 def shift(op: Op) -> Value:
-    """A shift by n bits is one bitwise operation, priced like the multiply by 2ⁿ that it is."""
-    return op.elementwise("mul", op.x(0), op.x(1))
+    """A shift to the left by n bits is a multiply by 2ⁿ, to the right a whole division: one operation at the same price."""
+    known = op.required(1).known
+    if known is None:
+        op.refuse("a shift by something that the data decides", "be by constants")
+    factor = np.left_shift(np.ones_like(known), np.minimum(known, op.x(0).format.bits - 1))
+    function = "mul" if op.text("direction") == "LEFT" else "floor_div"
+    return op.elementwise(function, op.x(0), op.builder.constant(factor, op.node.input[1], op.x(1).format), fmt=op.x(0).format)
 
 
 def logical_not(op: Op) -> Value:

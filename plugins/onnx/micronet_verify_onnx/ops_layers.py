@@ -53,7 +53,8 @@ def instance_norm(op: Op) -> Value:
 
 
 def local_response_norm(op: Op) -> Value:
-    return op.emit("normalise", op.x(), op="local_response_norm", eps=op.number("bias", 1.0), size=op.integer("size"))
+    numbers = {"eps": op.number("bias", 1.0), "alpha": op.number("alpha", 1e-4), "beta": op.number("beta", 0.75)}
+    return op.emit("normalise", op.x(), op="local_response_norm", size=op.integer("size"), **numbers)
 
 
 def lp_norm(op: Op) -> Value:
