@@ -196,7 +196,8 @@ def _take_stock(inventory: Inventory, node: Node, operands: Operands) -> None:
 
 def _take_literals(inventory: Inventory, node: Node) -> None:
     if node.kind == "normalise" and not _is_batch_norm(node):
-        inventory.literal(number(node.attributes, "eps"), "eps")
+        for name in ("eps", "alpha", "beta"):
+            inventory.literal(number(node.attributes, name), name)
     if node.kind == "move" and node.attributes["op"] == "pad":
         inventory.literal(number(node.attributes, "value"), "padding")
     if node.kind == "elementwise":

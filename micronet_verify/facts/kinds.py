@@ -55,8 +55,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # op: average | max; adaptive gives the output's space and replaces kernel, stride, padding
         "pool": _kind(1, 1, "op:str kernel?:ints stride?:ints padding?:ints dilation?:ints ceil?:bool adaptive?:ints channels_last?:bool"),
         # op: batch_norm (x, mean, variance, scale?, shift?) | layer_norm | rms_norm | group_norm | instance_norm (x, scale?, shift?)
-        #     | local_response_norm (x): size; axes: the normalised axes of layer_norm and rms_norm
-        "normalise": _kind(1, 5, "op:str eps:float axes?:ints groups?:int size?:int channels_last?:bool"),
+        #     | local_response_norm (x): size, alpha, beta; axes: the normalised axes of layer_norm and rms_norm
+        "normalise": _kind(1, 5, "op:str eps:float axes?:ints groups?:int size?:int alpha?:float beta?:float channels_last?:bool"),
         # op: softmax | log_softmax
         "softmax": _kind(1, 1, "op:str axis:int"),
         # table, indices: rows (axis 0) of a table chosen by the data; op: embedding | gather

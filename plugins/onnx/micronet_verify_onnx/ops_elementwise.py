@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from numpy.typing import NDArray
-
 import numpy as np
+from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Value

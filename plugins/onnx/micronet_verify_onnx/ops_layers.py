@@ -53,8 +53,15 @@ def instance_norm(op: Op) -> Value:
 
 
 def local_response_norm(op: Op) -> Value:
-    numbers = {"eps": op.number("bias", 1.0), "alpha": op.number("alpha", 1e-4), "beta": op.number("beta", 0.75)}
-    return op.emit("normalise", op.x(), op="local_response_norm", size=op.integer("size"), **numbers)
+    return op.emit(
+        "normalise",
+        op.x(),
+        op="local_response_norm",
+        eps=op.number("bias", 1.0),
+        size=op.integer("size"),
+        alpha=op.number("alpha", 1e-4),
+        beta=op.number("beta", 0.75),
+    )
 
 
 def lp_norm(op: Op) -> Value:
