@@ -19,7 +19,7 @@ from micronet_verify.reports.tables import safe, table
 from micronet_verify.reports.texts import broken
 
 # From this width on there is room for what failed, and for the margin in words.
-WIDE = 110
+WIDE = 132
 _NARROW = 80
 # Columns taken by everything but the entry's id.
 _TAKEN = 2 + 7 + 3 * 6 + 13 + 9 + 7
