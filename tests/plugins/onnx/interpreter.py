@@ -223,7 +223,7 @@ def _normalise(node: Node, x: Sequence[Array]) -> Array:
         mean, variance, scale, shift = (array.reshape(channel) for array in x[1:])
         return (data - mean) / np.sqrt(variance + a["eps"]) * scale + shift
     if op == "local_response_norm":
-        return functional.local_response_norm(torch.tensor(data), a["size"], 1e-4, 0.75, a["eps"]).numpy()
+        return functional.local_response_norm(torch.tensor(data), a["size"], a["alpha"], a["beta"], a["eps"]).numpy()
     if op == "group_norm":
         grouped = data.reshape(data.shape[0], a["groups"], -1)
         y = (grouped - grouped.mean(2, keepdims=True)) / np.sqrt(grouped.var(2, keepdims=True) + a["eps"])
