@@ -34,6 +34,9 @@ REFUSED: Mapping[str, Op] = MappingProxyType(
         "aten._fused_moving_avg_obs_fq_helper": _OBSERVER,
         "aten._fused_moving_avg_obs_fq_helper_functional": _OBSERVER,
         "aten._local_scalar_dense": by_data("a number read out of a tensor"),
+        "aten._native_batch_norm_legit_functional": refused(
+            "batch norm in training mode", "be exported after model.eval()", "call model.eval() before torch.export.export"
+        ),
         "aten._native_multi_head_attention": _FAST,
         "aten._transformer_encoder_layer_fwd": _FAST,
         "aten._unique2": by_data("_unique2"),

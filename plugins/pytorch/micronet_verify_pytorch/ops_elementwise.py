@@ -77,6 +77,18 @@ def bitwise_not(call: Call) -> Value:
     return call.elementwise("not", call.tensor(), fmt=container(call.tensor().format))
 
 
+def shift(op: str) -> Translate:
+    """A shift by n bits is the multiply by 2ⁿ, or the whole division, that it stands for."""
+
+    def translate(call: Call) -> Value:
+        x, bits = call.tensor(), call.raw("other")
+        if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits < container(x.format).bits:
+            call.refuse(f"a shift by {bits!r}", "be by a number of bits that the type has")
+        return call.elementwise(op, x, 1 << bits, fmt=container(x.format))
+
+    return translate
+
+
 def unary(op: str, *parameters: str, real: bool = True, x: str = "self") -> Translate:
     """A function of one tensor; ``real``: integers become float32. ``parameters``: numbers of the call, by our names."""
 
