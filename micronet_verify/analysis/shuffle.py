@@ -8,8 +8,12 @@ together, and are moves.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
 
 from micronet_verify.analysis.live import consumers
 from micronet_verify.facts.graph import Graph, Node, Shape
@@ -29,11 +33,15 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Shuffle:
-    """A permutation of the ``extent`` elements of one axis, over ``moved`` elements in all; ``node`` ends the chain."""
+    """A permutation of the ``extent`` elements of one axis, over ``moved`` elements in all; ``node`` ends the chain.
+
+    ``key`` tells permutations apart: equal ones are one matrix (S4).
+    """
 
     node: Node
     extent: int
     moved: int
+    key: str
 
 
 Axes = list[list[Atom]]
@@ -61,10 +69,25 @@ def find_shuffles(graph: Graph, constants: frozenset[str]) -> tuple[Shuffle, ...
             continue
         axis = None if axes is None else _permuted_axis(axes)
         if axis is not None:
-            found.append(Shuffle(node, origin[source][axis], prod(graph.values[result].shape)))
+            assert axes is not None
+            extent = origin[source][axis]
+            found.append(Shuffle(node, extent, prod(graph.values[result].shape), order_key(extent, _order(axes, axis))))
         elif axes is not None:
             axes_of[result], origin[result] = axes, origin[source]
     return tuple(found)
+
+
+def order_key(extent: int, order: NDArray[np.int64]) -> str:
+    """A name for the choice of elements ``order`` of an axis of ``extent``; equal choices have equal names."""
+    return f"{extent}:{hashlib.sha256(np.ascontiguousarray(order, np.int64).tobytes()).hexdigest()}"
+
+
+def _order(axes: Axes, axis: int) -> NDArray[np.int64]:
+    """Which element of the original axis stands where, in the order in which its atoms now lie."""
+    order = np.zeros(1, np.int64)
+    for atom in (atom for atoms in axes for atom in atoms if atom.axis == axis):
+        order = (order[:, None] + np.arange(atom.size) * atom.stride).reshape(-1)
+    return order
 
 
 def _needed_as_is(name: str, graph: Graph, readers: dict[str, list[Node]]) -> bool:

@@ -20,7 +20,7 @@ from micronet_verify.analysis.fold import fold
 from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.shuffle import find_shuffles
+from micronet_verify.analysis.shuffle import find_shuffles, order_key
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.widths import Width, widths
 from micronet_verify.counting.arithmetic import keeps_order, work_of
@@ -185,7 +185,8 @@ def _take_stock(inventory: Inventory, node: Node, operands: Operands) -> None:
         constant = operands.constants[name]
         if node.kind == "permute" and at == 1 and not keeps_order(node, operands) and operands.rules.permutation != "free":
             length = operands.shape(node.inputs[0])[integer(node.attributes, "axis")]
-            inventory.permutations.append((constant.label, node.scope, constant.numel, constant.numel * length))
+            key = order_key(length, constant.load().reshape(-1))
+            inventory.permutation(key, constant.label, node.scope, constant.numel, constant.numel * length)
         elif node.kind in ("quantize", "dequantize") and at == 2 and not np.any(constant.load()):
             continue  # a zero point of zeros is none
         else:
@@ -214,7 +215,8 @@ def _count_shuffles(counting: _Counting, graph: Graph, constants: frozenset[str]
         note = "reshapes and transposes that permute elements within an axis"
         work = multiplies("O9", shuffle.moved, bits, f"{shuffle.moved:,} elements moved", note)
         counting.work.append((shuffle.node, work, times))
-        counting.inventory.permutations.append((place(shuffle.node), shuffle.node.scope, shuffle.extent, shuffle.extent * shuffle.extent))
+        subject, scope = place(shuffle.node), shuffle.node.scope
+        counting.inventory.permutation(shuffle.key, subject, scope, shuffle.extent, shuffle.extent * shuffle.extent)
 
 
 def _note_unused(counting: _Counting, graph: Graph, dead: tuple[Node, ...], live: Graph) -> None:

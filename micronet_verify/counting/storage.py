@@ -36,7 +36,7 @@ class Inventory:
     tensors: dict[str, Stored] = field(default_factory=dict)
     tied: list[tuple[str, str, str]] = field(default_factory=list)
     literals: dict[float, str] = field(default_factory=dict)
-    permutations: list[tuple[str, str, int, int]] = field(default_factory=list)
+    permutations: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, measured: Measured, scope: str, note: str = "") -> None:
@@ -59,6 +59,13 @@ class Inventory:
         elif constant.key not in self.tensors:
             self.tensors[constant.key] = Stored(measured, scope, note)
 
+    def permutation(self, key: str, subject: str, scope: str, values: int, mask: int) -> None:
+        """A permutation matrix of ``values`` ones under ``mask`` bits; equal ones are stored once (O9, S4)."""
+        if key in self.permutations:
+            self.tied.append((f"permutation of {subject}", scope, f"the one of {self.permutations[key][0]}"))
+        else:
+            self.permutations[key] = (subject, scope, values, mask)
+
     def literal(self, number: float, label: str) -> None:
         """A number of the program: stored once per model, as fp32 holds it; 0 and ±1 belong to the arithmetic itself."""
         with np.errstate(over="ignore"):
@@ -75,7 +82,7 @@ def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) ->
         yield from _tensor_lines(stored, form, regime)
     for label, scope, first in [*inventory.tied, *twins]:
         yield LedgerLine("storage", "S4", label, scope, Fraction(0), 0, "0", f"stored once, as {first}")
-    for subject, scope, values, mask in inventory.permutations:
+    for subject, scope, values, mask in inventory.permutations.values():
         yield LedgerLine("storage", "O9", subject, scope, Fraction(values), 1, f"{values:,} non-zeros", "permutation matrix")
         yield LedgerLine("storage", "O9", subject, scope, Fraction(mask), 1, f"{mask:,} mask bits", "permutation matrix")
     yield from _literal_lines(inventory, regime)

@@ -253,6 +253,22 @@ def test_O9_a_shuffle_that_two_branches_read_is_charged_once() -> None:
     assert operations(net.ledger(out), "multiply") == 8 * 4 + 8 * 4
 
 
+def test_O9_equal_permutations_are_one_matrix() -> None:
+    net = Net.new()
+    y = net.conv(shuffle(net, net.input(1, 8, 2, 2), 2), net.constant(dense((8, 1, 1, 1))), groups=8)  # type: ignore[arg-type]
+    index = np.arange(8).reshape(2, 4).T.reshape(-1)
+    y = net.b.emit("permute", y, net.b.constant(index, "order"), op="index", axis=1)
+    lines = [line for line in net.ledger(y).lines if line.rule == "O9"]
+    assert sum(line.amount for line in lines if line.axis == "storage") == Fraction(8 + 8 * 8, 32)
+    assert sum(line.quantity for line in lines if line.axis == "operations") == 2 * 8 * 4
+
+
+def test_O9_two_shuffles_with_only_a_relu_between_are_one_permutation() -> None:
+    net = Net.new()
+    y = shuffle(net, net.b.elementwise("relu", shuffle(net, net.input(1, 8, 2, 2), 2)), 2)  # type: ignore[arg-type]
+    assert operations(net.ledger(y), "multiply") == 8 * 4 + 8 * 4
+
+
 def test_O9_the_free_reading() -> None:
     net = Net.new()
     ledger = net.ledger(shuffle(net, net.input(1, 116, 28, 28), 2), rules=CountingRules(permutation="free"))
