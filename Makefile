@@ -12,7 +12,9 @@ export ORT_DISABLE_TELEMETRY := 1
 .PHONY: demo test lint types bench clean
 
 demo: $(STAMP)
+	@rm -f report/leaderboard.md
 	@$(BIN)/micronet-verify run sample_submissions --report report || [ $$? -eq 1 ]
+	@test -s report/leaderboard.md
 	@echo
 	@echo "Entries under broken/ fail on purpose, each for the reason in sample_submissions/README.md."
 	@echo "Next: $(BIN)/micronet-verify explain sample_submissions/digits/pruned-onnx"

@@ -11,7 +11,10 @@ from micronet_verify.track.track import Track
 
 
 def choose_track(manifest: Manifest, tracks: Mapping[str, Track | None]) -> Track:
-    """The track that the entry names, of ``tracks`` by name (``None``: known, and not loaded). Raises ``SubmissionFault`` if there is none, or if its choices are not the track's."""
+    """The track that the entry names, of ``tracks`` by name (``None``: known, and not loaded).
+
+    Raises ``SubmissionFault`` if there is none, or if the entry's choices are not the track's.
+    """
     if manifest.track not in tracks:
         advice = did_you_mean(manifest.track, tracks)
         raise SubmissionFault(
