@@ -22,10 +22,14 @@ NAMES = ("help", "count", "scan", "graph", "predict", "suite")
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
-@click.option("--repeats", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each contender; medians are printed.")
+@click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each contender; medians are printed."
+)
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure to FILE.")
 @click.option("--only", multiple=True, metavar="NAME", help="Only this network (graph) or tensor (scan); may be repeated.")
-@click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep exported networks in this folder for the next run (4 GB).")
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep exported networks in this folder for the next run (4 GB)."
+)
 @click.option("--tiny", is_flag=True, help="Small networks, to see that everything runs; the figures mean nothing.")
 def main(names: tuple[str, ...], repeats: int, file: Path | None, only: tuple[str, ...], keep: Path | None, tiny: bool) -> None:
     """Measure the promises NAME ... (all of them by default) and print one table. Exit code 1 if one does not hold."""

@@ -132,5 +132,3 @@ def stepping(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
             return {"examples": launcher.run(job).shape[0]}
 
     return work
-
-

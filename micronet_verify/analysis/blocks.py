@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.scan import BLOCK
+
 Mask = NDArray[np.bool_]
 EXHAUSTIVE = 1 << 21
 # More shapes than this are not worth a search; real block pruning uses a handful of sizes.
 MOST_SHAPES = 256
+_LOOK = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,70 +41,108 @@ class Blocks:
         return self.values * value_bits + self.blocks
 
 
-def best_blocks(array: NDArray[Any], value_bits: int) -> Blocks:
+def lossless_blocks(array: NDArray[Any], nonzeros: int) -> tuple[Blocks, ...]:
+    """Single elements, and for each view of the tensor its largest blocks that are zero or not as a whole.
+
+    ``nonzeros``: how many of the values are not zero.
+    """
+    single = Blocks(tuple(array.shape), (1,) * array.ndim, array.size, nonzeros)
+    if array.ndim == 0 or array.size == 0:
+        return (single, single)
+    run, thin = _run(array, 0)
+    found = []
+    for view, rest in zip(_views(array), _views(thin), strict=True):
+        # Runs of several axes combine freely, so each axis is looked at with one slice per run of those before.
+        shape = [run]
+        for axis in range(1, view.ndim):
+            length, rest = _run(rest, axis)
+            shape.append(length)
+        kept = nonzeros if rest.size == array.size else int(np.count_nonzero(rest))
+        found.append(Blocks(tuple(view.shape), tuple(shape), rest.size, kept))
+    return (single, *found)
+
+
+def best_blocks(array: NDArray[Any], value_bits: int, lossless: tuple[Blocks, ...]) -> Blocks:
     """The block shape with the fewest bits for ``value_bits``-bit values; single elements where nothing is better."""
-    mask: Mask = np.asarray(array != 0)
-    best = Blocks(tuple(mask.shape), (1,) * mask.ndim, mask.size, int(np.count_nonzero(mask)))
-    zeros = mask.size - best.kept
+    single, *found = lossless
+    zeros = single.blocks - single.kept
     # A block left out holds at least its size in zeros, so z zeros allow no blocks larger than z, nor save more than z values.
-    if zeros * zeros * value_bits <= mask.size:
+    if zeros * zeros * value_bits <= single.blocks:
+        return single
+    if array.size <= EXHAUSTIVE:
+        found = [_every_shape(view != 0, value_bits, best) for view, best in zip(_views(array), found, strict=True)]
+    return min((single, *found), key=lambda blocks: blocks.bits(value_bits))
+
+
+def _views(array: NDArray[Any]) -> list[NDArray[Any]]:
+    return [array] if array.ndim <= 2 else [array, array.reshape(array.shape[0], -1)]
+
+
+def _every_shape(mask: Mask, value_bits: int, best: Blocks) -> Blocks:
+    """``best``, or the first of the shapes with fewer bits; a mask has at most ``MOST_SHAPES`` shapes or is not searched."""
+    divisors = [_divisors(size) for size in mask.shape]
+    if prod(map(len, divisors)) > MOST_SHAPES:
         return best
-    views = [mask]
-    if mask.ndim > 2:
-        views.append(mask.reshape(mask.shape[0], -1))
-    for view in views:
-        search = _every_shape if view.size <= EXHAUSTIVE else _lossless
-        found = search(view, value_bits)
-        if found.bits(value_bits) < best.bits(value_bits):
-            best = found
+
+    def search(joined: Mask, shape: tuple[int, ...]) -> None:
+        """All shapes that begin with ``shape``; ``joined`` says which blocks of ``shape`` are kept."""
+        nonlocal best
+        axis = len(shape)
+        if axis == mask.ndim:
+            found = Blocks(tuple(mask.shape), shape, joined.size, int(np.count_nonzero(joined)))
+            best = found if found.bits(value_bits) < best.bits(value_bits) else best
+            return
+        made: dict[int, Mask] = {}
+        for size in divisors[axis]:
+            factor = _smallest_factor(size)
+            if size // factor in made or size == 1:
+                part = joined if size == 1 else _joined(made[size // factor], axis, factor)
+                # Larger blocks keep at least the values of those that they consist of.
+                if int(np.count_nonzero(part)) * prod((*shape, size)) * value_bits < best.bits(value_bits):
+                    made[size] = part
+                    search(part, (*shape, size))
+
+    search(mask, ())
     return best
 
 
-def _every_shape(mask: Mask, value_bits: int) -> Blocks:
-    best = _lossless(mask, value_bits)
-    shapes: list[tuple[int, ...]] = [()]
-    for size in mask.shape:
-        shapes = [(*shape, divisor) for shape in shapes for divisor in _divisors(size)]
-        if len(shapes) > MOST_SHAPES:
-            return best
-    for shape in shapes:
-        kept = _kept(mask, shape)
-        found = Blocks(tuple(mask.shape), shape, mask.size // prod(shape), kept)
-        if found.bits(value_bits) < best.bits(value_bits):
-            best = found
-    return best
+def _joined(mask: Mask, axis: int, factor: int) -> Mask:
+    """Neighbours along ``axis`` joined by ``factor``: kept where one of them is."""
+    place = (slice(None),) * axis
+    found: Mask = mask[(*place, slice(0, None, factor))].copy()
+    for start in range(1, factor):
+        found |= mask[(*place, slice(start, None, factor))]
+    return found
 
 
-def _lossless(mask: Mask, value_bits: int) -> Blocks:
-    """Along each axis the longest aligned run in which the mask never changes; runs of several axes combine freely."""
-    shape = tuple(_longest_run(mask, axis) for axis in range(mask.ndim))
-    return Blocks(tuple(mask.shape), shape, mask.size // prod(shape), _kept(mask, shape))
-
-
-def _longest_run(mask: Mask, axis: int) -> int:
+def _run(array: NDArray[Any], axis: int) -> tuple[int, NDArray[Any]]:
+    """The longest aligned run along ``axis`` in which zeros never change, and where one slice per run is not zero."""
     run = 1
-    view = np.moveaxis(mask, axis, 0)
-    improved = True
-    while improved:
-        improved = False
-        # ``view`` holds one row per run found so far; join neighbours by each prime that still divides.
-        for prime in _primes(view.shape[0]):
-            joined = view.reshape(view.shape[0] // prime, prime, *view.shape[1:])
-            if all(np.array_equal(joined[:, 0], joined[:, part]) for part in range(1, prime)):
-                view, run, improved = joined[:, 0], run * prime, True
-                break
-    return run
+    while prime := next((prime for prime in _primes(array.shape[axis]) if _alike(array, axis, prime)), 0):
+        array, run = array[(*(slice(None),) * axis, slice(None, None, prime))] != 0, run * prime
+    return run, array
 
 
-def _kept(mask: Mask, shape: tuple[int, ...]) -> int:
-    cut: list[int] = []
-    for size, block in zip(mask.shape, shape, strict=True):
-        cut += [size // block, block]
-    return int(np.count_nonzero(mask.reshape(cut).any(axis=tuple(range(1, len(cut), 2)))))
+def _alike(array: NDArray[Any], axis: int, prime: int) -> bool:
+    """Whether along ``axis`` the slices of each aligned group of ``prime`` have their zeros in the same places."""
+    parts = [array[(*(slice(None),) * axis, slice(part, None, prime))] for part in range(prime)]
+    everywhere = (slice(None),) * array.ndim
+    # Most structures that are not there are seen not to be at a few places.
+    few = tuple(slice(None, None, max(1, size // _LOOK)) for size in parts[0].shape)
+    return all(_same_zeros(parts[0][at], part[at]) for at in (few, everywhere) for part in parts[1:])
+
+
+def _same_zeros(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    step = max(1, BLOCK * len(one) // max(1, one.size))
+    return all(np.array_equal(one[at : at + step] != 0, other[at : at + step] != 0) for at in range(0, len(one), step))
 
 
 def _divisors(size: int) -> list[int]:
     return [divisor for divisor in range(1, size + 1) if size % divisor == 0] if size <= 8192 else [1]
+
+
+def _smallest_factor(size: int) -> int:
+    return next((factor for factor in range(2, size) if size % factor == 0), size)
 
 
 def _primes(size: int) -> list[int]:
