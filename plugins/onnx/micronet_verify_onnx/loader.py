@@ -111,7 +111,7 @@ def _session(artifact: Path, threads: int, names: frozenset[str]) -> tuple[Any, 
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]), records
     except Exception as error:  # onnxruntime's exceptions share no base class
-        _fault(error, "a model that onnxruntime does not load", "load")
+        _fault(error, "a model that onnxruntime does not load", "load", artifact)
 
 
 def _input(session: Any, inputs: NDArray[Any]) -> tuple[str, Sequence[int | str | None], np.dtype[Any]]:
@@ -156,9 +156,11 @@ def _run(session: Any, outputs: Sequence[str], name: str, batch: NDArray[Any]) -
         _fault(error, "a model that fails on an input", f"answer inputs of shape {batch.shape}")
 
 
-def _fault(error: Exception, got: str, should: str) -> NoReturn:
-    """The essential sentence of an onnxruntime error: what follows its code and the place in its own source."""
+def _fault(error: Exception, got: str, should: str, artifact: Path | None = None) -> NoReturn:
+    """The essential sentence of an onnxruntime error: what follows its code and the place in its own source, without our folders."""
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     if text.startswith("[ONNXRuntimeError]"):
         text = text.split(" : ", 3)[-1]
+    if artifact is not None:
+        text = text.replace(str(artifact), artifact.name).replace(str(artifact.parent), ".")
     raise SubmissionFault(Problem(f"{got}: {text[:300]}", should)) from None

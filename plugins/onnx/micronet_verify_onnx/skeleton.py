@@ -2,7 +2,7 @@
 
 ``onnx.load`` holds the file, the parsed message and every decoded tensor: three times the weights. Here the wire
 format is walked once; each large data field of a tensor is left out and remembered as an ``Extent``, and protobuf
-parses the small rest. Declared shapes (``value_info``), documentation and metadata are left out too: nothing reads them.
+parses the small rest. Declared shapes (``value_info``), documentation and most metadata are left out too: nothing reads them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _MESSAGES = {
     "model": _Message("the model", {7: "graph", 25: "function"}, {}, frozenset({6, 14})),
     "graph": _Message("the graph", {1: "node", 5: "tensor", 15: "sparse"}, {}, frozenset({10, 13, 14, 16})),
     "function": _Message("a function", {7: "node", 11: "attribute"}, {}, frozenset({8, 12, 14})),
-    "node": _Message("a node", {5: "attribute"}, {}, frozenset({6, 9})),
+    "node": _Message("a node", {5: "attribute"}, {}, frozenset({6})),
     "attribute": _Message(
         "an attribute",
         {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
