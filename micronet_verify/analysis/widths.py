@@ -1,6 +1,6 @@
 """How wide each value is as an operand (rule O2), from the quantize and dequantize nodes of the graph.
 
-A dequantized value is worth the bits of its codes, because the scale factors out; it keeps that width through whatever
+A dequantized value of one scale is worth the bits of its codes, because the scale factors out; it keeps that width through whatever
 only moves it, chooses among its values, or clips it at zero. Everything else is as wide as its format.
 """
 
@@ -12,18 +12,23 @@ from dataclasses import dataclass
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.shapes import integer
 
 _KEEPING_FUNCTIONS = frozenset({"relu", "neg", "abs", "max", "min"})
 
 
 @dataclass(frozen=True, slots=True)
 class Width:
-    """Bits of an operand, and whether its sign stands in a bit of its own (O3). ``low``, ``high``: its codes less the zero point."""
+    """Bits of an operand, and whether its sign stands in a bit of its own (O3).
+
+    ``low``, ``high``: the range of its codes less the zero point; ``scale`` tells the scales of codes apart.
+    """
 
     bits: int
     sign: bool
     low: int | None = None
     high: int | None = None
+    scale: str = ""
 
 
 def format_width(fmt: NumericFormat) -> Width:
@@ -64,6 +69,15 @@ def _zero_points(node: Node, constants: Mapping[str, Constant]) -> tuple[int, in
     return int(found.min()), int(found.max())
 
 
+def _one_scale(node: Node, constants: Mapping[str, Constant]) -> str | None:
+    """A name for the one scale of all codes, or ``None`` where slices have scales of their own: those stay inside a sum."""
+    scale = constants.get(node.inputs[1])
+    if scale is None:
+        return node.inputs[1] if integer(node.attributes, "axis", -1) < 0 else None
+    found = scale.load().reshape(-1)
+    return repr(float(found[0])) if found.size and (found == found[0]).all() else None
+
+
 def _kept(
     node: Node,
     values: Mapping[str, Value],
@@ -79,9 +93,12 @@ def _kept(
         fmt = values[node.inputs[0]].format if node.inputs[0] in values else None
         if fmt is None or not fmt.is_integer:
             return operands[0]
+        scale = _one_scale(node, constants)
+        if scale is None:
+            return None
         low, high = code_range(fmt, *ranges.get(node.inputs[0], (None, None)))
         least, most = _zero_points(node, constants)
-        return Width(min(fmt.bits, max((high - low).bit_length(), 1)), False, low - most, high - least)
+        return Width(min(fmt.bits, max((high - low).bit_length(), 1)), False, low - most, high - least, scale)
     if node.kind == "move":
         if node.attributes["op"] == "cast":
             return None
@@ -94,11 +111,18 @@ def _kept(
         return operands[0]
     if node.kind == "lookup" and node.inputs[0] in found:
         return found[node.inputs[0]]
-    if node.kind == "elementwise" and node.attributes["op"] in _KEEPING_FUNCTIONS and len(operands) == len(node.inputs):
-        return _widest(operands)
+    if node.kind == "elementwise" and node.attributes["op"] in _KEEPING_FUNCTIONS:
+        # max(x, 0) is relu: zero is on every grid, another bound need not be.
+        others = [constants[name] for name in node.inputs if name not in found and name in constants]
+        kept = len(operands) + len(others) == len(node.inputs) and all(other.numel == 1 and other.number == 0 for other in others)
+        return _widest(operands) if kept else None
     return None
 
 
-def _widest(operands: list[Width]) -> Width:
+def _widest(operands: list[Width]) -> Width | None:
+    """The widest of values that stand side by side; ``None`` for codes of different scales, which make no narrower numbers."""
     wide = max(operands, key=lambda width: width.bits)
-    return Width(wide.bits, all(width.sign for width in operands))
+    if len({width.scale for width in operands}) > 1:
+        return None
+    same = len({(width.low, width.high) for width in operands}) == 1
+    return wide if same else Width(wide.bits, all(width.sign for width in operands), scale=wide.scale)
