@@ -238,24 +238,35 @@ def _whole(op: Op, y: Value, scales: Scales) -> Value:
 def _scales_behind(op: Op, channels: int, channel_axis: int) -> Scales:
     """The scales of x and w, where the whole-number product is cast to float and multiplied by them.
 
-    product → Cast → Mul(·, scale of w) or Mul(·, Mul(scale of x, scale of w)), as dynamic quantization writes it, is the
-    same as dequantized operands. ``channel_axis`` counts the axis of the output channels from the end.
+    product → Cast → Mul(·, scale of w) or Mul(·, Mul(scale of x, scale of w)), as dynamic quantization writes it, or two
+    Muls one after the other, is the same as dequantized operands. ``channel_axis`` counts the axis of the output channels
+    from the end.
     """
     cast = only_reader(op, op.node.output[0], "Cast")
     multiply = None if cast is None else only_reader(op, cast.output[0], "Mul")
     if cast is None or multiply is None:
         return None, None
-    name = multiply.input[1] if multiply.input[0] == cast.output[0] else multiply.input[0]
+    name, absorbed = _other(multiply, cast.output[0]), [cast.output[0], multiply.output[0]]
     producer = op.scope.producer(name)
     names = list(producer.input) if producer is not None and producer.op_type == "Mul" and not plain(producer.domain) else [name]
+    if len(names) == 1 and (second := only_reader(op, multiply.output[0], "Mul")) is not None:
+        scale = op.translator.ahead(_other(second, multiply.output[0]), op.scope)
+        if scale is not None and scale.static and _is_per_channel(scale, channels, channel_axis):
+            names.append(_other(second, multiply.output[0]))
+            absorbed.append(second.output[0])
     found = [op.translator.ahead(name, op.scope) for name in names]
     # The weight's scale is the constant one, or the one per channel; the other belongs to x.
     ordered = sorted((scale for scale in found if scale is not None), key=lambda scale: (scale.numel > 1, scale.static))
     fits = all(_is_per_channel(scale, channels, channel_axis) for scale in ordered)
     if len(ordered) != len(found) or not fits or (len(ordered) == 2 and ordered[0].numel > 1) or not ordered[-1].static:
         return None, None
-    op.scope.absorbed.update({cast.output[0]: op.node.output[0], multiply.output[0]: op.node.output[0]})
+    op.scope.absorbed.update(dict.fromkeys(absorbed, op.node.output[0]))
     return (ordered[0], ordered[1]) if len(ordered) == 2 else _divided(op, ordered[0])
+
+
+def _other(multiply: onnx.NodeProto, name: str) -> str:
+    """The operand of a Mul beside ``name``."""
+    return str(multiply.input[1] if multiply.input[0] == name else multiply.input[0])
 
 
 def _divided(op: Op, product: Operand) -> Scales:
