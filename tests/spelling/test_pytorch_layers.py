@@ -173,7 +173,7 @@ class Cells(nn.Module):
     def __init__(self, kind: type[nn.RNNBase], cell: type[nn.RNNCellBase]) -> None:
         super().__init__()
         layer = Layer(kind).layer
-        self.cell, self.long = cell(INPUTS, HIDDEN), kind is nn.LSTM  # type: ignore[call-arg, arg-type]
+        self.cell, self.long = cell(INPUTS, HIDDEN), kind is nn.LSTM
         self.cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def holding(module: nn.Module, **tensors: Any) -> Any:
 
 
 def norm(width: int = 6) -> nn.BatchNorm2d:
-    return holding(nn.BatchNorm2d(width), weight=SCALE, bias=SHIFT, running_mean=MEAN, running_var=VARIANCE)  # type: ignore[no-any-return]
+    return holding(nn.BatchNorm2d(width), weight=SCALE, bias=SHIFT, running_mean=MEAN, running_var=VARIANCE)
 
 
 def channels(values: Tensor) -> Tensor:
