@@ -17,6 +17,11 @@ from micronet_verify.facts.shapes import adaptive_windows, integer, ints, text
 from micronet_verify.facts.validate import place
 
 
+_ROUNDING = frozenset({"round", "floor", "ceil", "trunc"})
+HINT = "a quantizer written out is arithmetic; fake_quantize (PyTorch) or QuantizeLinear (ONNX) says that it is one"
+"""Note on the work of rounding: nothing else tells a quantizer from other arithmetic."""
+
+
 def work_of(node: Node, operands: Operands) -> list[Work]:
     """The work of one node per example; an empty list for what moves data. Raises ``SubmissionFault`` (rule O17)."""
     formula = FORMULAS.get(node.kind)
@@ -35,7 +40,7 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
     work = []
     for times, width, of in ((first, bits, ""), ((total[0] - first[0], total[1] - first[1]), inner, " of intermediate results")):
         for make, each in ((multiplies, times[0]), (adds, times[1])):
-            work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}"))
+            work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}", note=HINT if op in _ROUNDING else ""))
     return work
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+from micronet_verify.counting.arithmetic import HINT
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.quality.metrics import Quality
@@ -33,7 +34,7 @@ def left_on_the_table(evaluation: Evaluation) -> list[str]:
     ledger, track = evaluation.ledger, evaluation.track
     if ledger is None or track is None:
         return []
-    return [*_of_quality(evaluation), *_of_charges(ledger, Scale.of(ledger, track.baseline)), *_of_dead(ledger)]
+    return [*_of_quality(evaluation), *_of_charges(ledger, Scale.of(ledger, track.baseline)), *_of_rounding(ledger), *_of_dead(ledger)]
 
 
 def _of_quality(evaluation: Evaluation) -> Iterator[str]:
@@ -64,6 +65,13 @@ def _of_charges(ledger: Ledger, scale: Scale) -> Iterator[str]:
         found = part(chosen)
         if found >= _WORTH_SAYING:
             yield f"{percent(found, Fraction(1))} of the score is {words}."
+
+
+def _of_rounding(ledger: Ledger) -> Iterator[str]:
+    found = dict.fromkeys((line.subject, line.scope) for line in ledger.lines if line.note == HINT)
+    if found:
+        first, _ = next(iter(found))
+        yield f"{len(found):,} operator{'s round' if len(found) > 1 else ' rounds'} values ({first}): {HINT}."
 
 
 def _of_dead(ledger: Ledger) -> Iterator[str]:

@@ -37,6 +37,7 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
         }
         if predictions
         else None,
+        "transient_activation_bits": asdict(evaluation.count.transient) if evaluation.count else None,
         "rules": asdict(evaluation.track.rules) if evaluation.track else None,
         "versions": versions(),
     }
