@@ -16,7 +16,6 @@ from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import adaptive_windows, integer, ints, text
 from micronet_verify.facts.validate import place
 
-
 _ROUNDING = frozenset({"round", "floor", "ceil", "trunc"})
 HINT = "a quantizer written out is arithmetic; fake_quantize (PyTorch) or QuantizeLinear (ONNX) says that it is one"
 """Note on the work of rounding: nothing else tells a quantizer from other arithmetic."""
