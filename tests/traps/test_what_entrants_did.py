@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from micronet_verify_pytorch.counter import PyTorchCounter
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from tests.plugins.pytorch.support import WEIGHTS, archive, edited, exported, save
+from tests.plugins.pytorch.support import WEIGHTS, archive, edited
 from tests.spelling.counted import Plain, counted, node, onnx_count, onnx_model, prices, pytorch, random, refusal
 
 Change = Callable[[Any], object]
@@ -278,154 +277,3 @@ def test_an_einsum_that_fits_no_product_is_refused(equation: str) -> None:
     """A diagonal, more axes than there are, a result from nowhere, a result on a diagonal."""
     (problem,) = refusal(lambda: onnx_count(onnx_model([node("Einsum", "x", equation=equation)], (3,))))
     assert problem.startswith(f"{EINSUMS[equation]} [Einsum in the_Einsum]")
-
-
-# --- what cannot be priced -------------------------------------------------------------------------------------------
-
-SEQUENCES: dict[str, list[onnx.NodeProto]] = {
-    "SplitToSequence": [node("SplitToSequence", "x", "s"), node("ConcatFromSequence", "s", axis=1)],
-    "SequenceConstruct": [node("SequenceConstruct", "x x", "s"), node("SequenceAt", "s zero")],
-    "SequenceEmpty": [node("SequenceEmpty", "", "s"), node("SequenceInsert", "s x", "t"), node("SequenceAt", "t zero")],
-    "Optional": [node("Optional", "x", "s"), node("OptionalGetElement", "s")],
-}
-
-
-@pytest.mark.parametrize("name", SEQUENCES)
-def test_sequences_are_refused(name: str) -> None:
-    nodes = SEQUENCES[name]
-    assert refusal(lambda: onnx_count(onnx_model(nodes, (3,), {"zero": np.int64(0)}))) == [
-        f"got {item.op_type}: a sequence or optional value but should be an operator that this counter can price "
-        f"[{item.op_type} in the_{item.op_type}] (use tensors: Split, Concat, Gather)"
-        for item in nodes
-    ]
-
-
-@pytest.mark.parametrize("size", [0, -1, -4])
-def test_inputs_of_non_positive_sizes_are_refused(size: int) -> None:
-    assert refusal(lambda: onnx_count(onnx_model([node("Relu", "x")], (size,)))) == [
-        f"got size {size} on axis 1 but should be at least 1 [input 'x']"
-    ]
-
-
-def random_in_a_function() -> onnx.ModelProto:
-    inner = [node("RandomNormalLike", "a", "r", seed=1.0), node("Mul", "a r", "b")]
-    function = helper.make_function("acme", "Free", ["a"], ["b"], inner, [helper.make_opsetid("", 17)])
-    return onnx_model([node("Free", "x", domain="acme")], (3,), functions=[function])
-
-
-def random_in_a_body() -> onnx.ModelProto:
-    wanted = helper.make_tensor_value_info("b", TensorProto.FLOAT, None)
-    bodies = [helper.make_graph([node("RandomNormalLike", "x", "b", seed=1.0)], name, [], [wanted]) for name in ("then", "else")]
-    nodes = [
-        node("ReduceMax", "x", "most", keepdims=0),
-        node("Greater", "most zero", "yes"),
-        node("If", "yes", then_branch=bodies[0], else_branch=bodies[1]),
-    ]
-    return onnx_model(nodes, (3,), {"zero": np.float32(0)})
-
-
-@pytest.mark.parametrize("build", [random_in_a_function, random_in_a_body])
-def test_random_numbers_are_refused_inside_functions_and_bodies(build: Callable[[], onnx.ModelProto]) -> None:
-    found = refusal(lambda: onnx_count(build()))
-    assert found
-    assert all(problem.startswith("got RandomNormalLike: random numbers but should be") for problem in found)
-
-
-class Stream(nn.Module):
-    """Counts its calls, and so could answer by the order of the questions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("calls", torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.calls.add_(1)
-        return x * self.calls
-
-
-def test_a_model_that_remembers_is_refused() -> None:
-    (problem,) = refusal(lambda: pytorch(Stream(), (3,)))
-    assert problem.startswith("got a model that changes its buffer 'calls' while it answers but should keep no state [")
-
-
-ONNX_TRAINING: dict[str, tuple[onnx.NodeProto, str]] = {
-    "Dropout": (node("Dropout", "x half yes", seed=3), "dropout"),
-    "BatchNormalization": (node("BatchNormalization", "x c c c c", "y m v", training_mode=1), "batch norm"),
-}
-
-
-@pytest.mark.parametrize("name", ONNX_TRAINING)
-def test_training_mode_of_onnx_is_refused(name: str) -> None:
-    item, what = ONNX_TRAINING[name]
-    constants = {"half": np.float32(0.5), "yes": np.array(True), "c": random(3)}
-    assert refusal(lambda: onnx_count(onnx_model([item], (3, 4), constants))) == [
-        f"got {what} in training mode but should be exported for inference [{name} in the_{name}] (call model.eval() before the export)"
-    ]
-
-
-@pytest.mark.parametrize(("layer", "what"), [(nn.BatchNorm1d(3), "batch norm"), (nn.Dropout(), "dropout")])
-def test_training_mode_of_pytorch_is_refused(layer: nn.Module, what: str, tmp_path: Path) -> None:
-    model = nn.Sequential(nn.Linear(3, 3), layer).train()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.export.export(model, (torch.zeros(2, 3),), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    found = refusal(lambda: counted(save(program, tmp_path), PyTorchCounter()))
-    assert any(problem.startswith(f"got {what} in training mode but should be exported after model.eval() [") for problem in found)
-
-
-def test_everything_without_a_price_is_named_placed_and_advised_together() -> None:
-    nodes = [
-        node("Mystery", "x", "a", domain="acme"),
-        node("RandomNormalLike", "a", "b"),
-        node("Det", "b", "c"),
-        helper.make_node("Mystery", ["c"], ["d"], "another", domain="acme"),
-        node("SequenceConstruct", "d d", "y"),
-    ]
-    found = refusal(lambda: onnx_count(onnx_model(nodes, (3, 3))))
-    assert [problem.partition(" but ")[0] for problem in found] == [
-        "got the operator Mystery of domain acme",
-        "got RandomNormalLike: random numbers",
-        "got Det: an operator whose work has no agreed price",
-        "got the operator Mystery of domain acme",
-        "got SequenceConstruct: a sequence or optional value",
-    ]
-    for place, problem in zip(("the_Mystery", "another"), (found[0], found[3]), strict=True):
-        assert problem == (
-            f"got the operator Mystery of domain acme but should be an operator that this counter can price [acme.Mystery in {place}] "
-            "(a custom operator needs an ONNX function of standard operators)"
-        )
-    assert all("[" in problem and problem.endswith(")") for problem in found)
-
-
-def test_a_standard_name_in_a_custom_domain_is_not_the_standard_operator() -> None:
-    """acme.Relu may do anything; a list of names would let it pass for the cheap one."""
-    (problem,) = refusal(lambda: onnx_count(onnx_model([node("Relu", "x", domain="acme")], (3,))))
-    assert problem.startswith("got the operator Relu of domain acme but should be an operator that this counter can price [acme.Relu in ")
-
-
-@torch.library.custom_op("micronet_traps::free", mutates_args=())
-def free(x: Tensor) -> Tensor:
-    return x.clone()
-
-
-@free.register_fake
-def _(x: Tensor) -> Tensor:
-    return torch.empty_like(x)
-
-
-class Bad(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return free(x) * torch.rand(3)  # type: ignore[no-any-return]
-
-
-def test_everything_without_a_price_in_pytorch_is_named_placed_and_advised_together(tmp_path: Path) -> None:
-    model = nn.Sequential(Bad(), nn.Linear(3, 3), Bad())
-    path = save(exported(model, torch.zeros(2, 3), decomposed=False), tmp_path)
-    found = refusal(lambda: counted(path, PyTorchCounter()))
-    assert [problem.partition(" [")[2].partition("]")[0] for problem in found] == [
-        "micronet_traps.free in 0",
-        "aten.rand in 0",
-        "micronet_traps.free in 2",
-        "aten.rand in 2",
-    ]
-    assert all(problem.endswith(")") for problem in found)
