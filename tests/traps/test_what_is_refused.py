@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,16 @@ import onnx
 import pytest
 import torch
 from micronet_verify_pytorch.counter import PyTorchCounter
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from tests.plugins.pytorch.support import WEIGHTS, archive, edited, exported, save
-from tests.spelling.counted import Plain, counted, node, onnx_count, onnx_model, prices, pytorch, random, refusal
+from tests.plugins.pytorch.support import exported, save
+from tests.spelling.counted import counted, node, onnx_count, onnx_model, pytorch, random, refusal
 
 Change = Callable[[Any], object]
 
 
+SEQUENCES: dict[str, list[onnx.NodeProto]] = {
     "SplitToSequence": [node("SplitToSequence", "x", "s"), node("ConcatFromSequence", "s", axis=1)],
     "SequenceConstruct": [node("SequenceConstruct", "x x", "s"), node("SequenceAt", "s zero")],
     "SequenceEmpty": [node("SequenceEmpty", "", "s"), node("SequenceInsert", "s x", "t"), node("SequenceAt", "t zero")],
