@@ -18,8 +18,6 @@ from torch import Tensor, nn
 from tests.plugins.pytorch.support import exported, save
 from tests.spelling.counted import counted, node, onnx_count, onnx_model, pytorch, random, refusal
 
-Change = Callable[[Any], object]
-
 
 SEQUENCES: dict[str, list[onnx.NodeProto]] = {
     "SplitToSequence": [node("SplitToSequence", "x", "s"), node("ConcatFromSequence", "s", axis=1)],
@@ -154,7 +152,7 @@ def _(x: Tensor) -> Tensor:
 
 class Bad(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return free(x) * torch.rand(3)  # type: ignore[no-any-return]
+        return free(x) * torch.rand(3)
 
 
 def test_everything_without_a_price_in_pytorch_is_named_placed_and_advised_together(tmp_path: Path) -> None:
