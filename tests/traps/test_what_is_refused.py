@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -17,7 +16,6 @@ from torch import Tensor, nn
 
 from tests.plugins.pytorch.support import exported, save
 from tests.spelling.counted import counted, node, onnx_count, onnx_model, pytorch, random, refusal
-
 
 SEQUENCES: dict[str, list[onnx.NodeProto]] = {
     "SplitToSequence": [node("SplitToSequence", "x", "s"), node("ConcatFromSequence", "s", axis=1)],
