@@ -8,6 +8,7 @@ import click
 
 from micronet_verify.commands.check import check
 from micronet_verify.commands.count import count
+from micronet_verify.commands.data import data
 from micronet_verify.commands.diff import diff
 from micronet_verify.commands.explain import explain
 from micronet_verify.commands.plugins import plugins
@@ -35,7 +36,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character still shows the rest
 
 
-for command in (run, check, explain, diff, count, plugins):
+for command in (run, check, explain, diff, count, data, plugins):
     main.add_command(command)
 
 

@@ -23,7 +23,7 @@ from micronet_verify.errors import BenchFault, Problem
 ARRAY = ("_reconstruct", ("numpy.core.multiarray", "numpy._core.multiarray"))
 TYPES: Mapping[str, str] = {"u1": "u1", "i1": "i1", "i4": "<i4", "i8": "<i8", "f4": "<f4", "f8": "<f8"}
 DEEPEST = 16
-MOST_ITEMS = 2_000_000
+MOST_ITEMS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,14 @@ def first(root: Path | None, names: Sequence[str]) -> Path | None:
     return next((path for name in names for path in locate(root, name)), None)
 
 
-def missing(dataset: str, names: Iterable[str], home: Home, what: str = "") -> DatasetMissing:
+def missing(dataset: str, names: Sequence[str], home: Home, what: str = "") -> DatasetMissing:
     """The error that says what was looked for, and where."""
     if home.root is None:
         return DatasetMissing(Problem(f"no folder of data sets, from which {dataset} is read,", "be named", advice=WAYS))
     if not home.root.is_dir():
         return DatasetMissing(Problem(f"the folder of data sets {str(home.root)!r}", "be a directory that exists", dataset, WAYS))
-    should = f"be {' or '.join(names)}, there or in a folder directly in it"
+    listed = " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    should = f"be {listed}, there or in a folder directly in it"
     return DatasetMissing(Problem(what or f"no files of {dataset}", should, str(home.root), "its entries are skipped and stay unranked"))
 
 

@@ -20,7 +20,8 @@ def keep(path: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """The record of the kept file ``path``, which ``make`` writes where it is not there yet or is damaged.
 
     ``make`` writes to the path it is given and returns JSON data; the record is that data and ``sha256``. Safe to call
-    from many threads and processes: those that come second wait and find the file made.
+    from many threads and processes: those that come second wait and find the file made. ``make`` runs under the lock of
+    the file's folder, so it must keep nothing in the same folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     found = _recorded(path)

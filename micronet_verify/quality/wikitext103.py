@@ -63,13 +63,12 @@ class WikiText103:
     splits: tuple[str, ...] = ("train", "valid", "test")
 
     def open(self, split: str, expected: Expected, home: Home) -> Split:
-        text, training = _text(split, home), _text("train", home)
-        stamps = identity(text.path), identity(training.path)
-        tokens = _counted(text, stamps[0])[0]
-        kept = home.cache / f"vocabulary-{stamps[1][:12]}-{EDITION}.txt"
+        text, training = _text(split, home), _found("train", home)
+        parts = dict.fromkeys((text.path, training.path if training else text.path))
+        tokens = _counted(text, identity(text.path))[0]
 
         def ids() -> tuple[NDArray[np.int64], Vocabulary]:
-            vocabulary = _vocabulary(training, kept, expected)
+            vocabulary = _vocabulary(training or _text("train", home), home, expected)
             with text.lines() as lines:
                 return language.token_ids(lines, vocabulary, text.where), vocabulary
 
@@ -77,16 +76,24 @@ class WikiText103:
             with path.open("wb") as handle:
                 np.save(handle, language.stream(*ids()), allow_pickle=False)
 
-        files = tuple(dict.fromkeys((text.path, training.path)))
-        return Split(text.where, tokens, identity(*stamps), lambda: ids()[0], ready={PREPROCESSING: inputs}, files=files)
+        return Split(text.where, tokens, identity(split, *parts), lambda: ids()[0], ready={PREPROCESSING: inputs}, files=tuple(parts))
+
+
+def _names(split: str) -> tuple[str, ...]:
+    return f"wikitext-103/wiki.{split}.tokens", f"wiki.{split}.tokens", ZIP
 
 
 def _text(split: str, home: Home) -> Text:
-    name = f"wiki.{split}.tokens"
-    names = (f"wikitext-103/{name}", name, ZIP)
-    path = first(home.root, names)
+    found = _found(split, home)
+    if found is None:
+        raise missing(NAME, _names(split), home, f"no file wiki.{split}.tokens of {NAME}")
+    return found
+
+
+def _found(split: str, home: Home) -> Text | None:
+    path, name = first(home.root, _names(split)), f"wiki.{split}.tokens"
     if path is None:
-        raise missing(NAME, names, home, f"no file {name} of {NAME}")
+        return None
     where = shown(path, home.root)
     if path.suffix != ".zip":
         return Text(path, "", where)
@@ -106,7 +113,10 @@ def _counted(text: Text, stamp: str) -> tuple[int, int]:
         return language.count_tokens(lines)
 
 
-def _vocabulary(training: Text, path: Path, expected: Expected) -> Vocabulary:
+def _vocabulary(training: Text, home: Home, expected: Expected) -> Vocabulary:
+    # In a folder of its own: inputs are made under the lock of theirs.
+    path = home.cache / "vocabulary" / f"{identity(training.path)[:16]}-{EDITION}.txt"
+
     def make(draft: Path) -> dict[str, Any]:
         with training.lines() as lines:
             vocabulary = language.build_vocabulary(lines)

@@ -1,0 +1,169 @@
+"""A data set and a metric of a plugin, installed as any other package: found by its entry point."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micronet_verify.errors import BenchFault, SpecError
+from micronet_verify.facts.data import Preprocessing
+from micronet_verify.framework import registry as frameworks
+from micronet_verify.framework.data import DatasetMissing
+from micronet_verify.quality import registry
+from micronet_verify.quality.datasets import prepare
+from micronet_verify.quality.labels import labels
+from micronet_verify.quality.levels import Level
+from micronet_verify.quality.measuring import check_metric, measure
+from micronet_verify.track.library import load_track, spec_folder
+from micronet_verify.track.track import QualityTarget
+from tests.quality.published import written
+
+CODE = '''
+from fractions import Fraction
+
+import numpy as np
+
+from micronet_verify.framework.data import DatasetMissing, Metric, Split
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.errors import Problem
+
+
+class Shades:
+    """Grey squares in the folder shades: one file per class, one byte per image."""
+
+    name = "shades"
+    splits = ("test",)
+
+    def open(self, split, expected, home):
+        folder = home.root / "shades" if home.root else None
+        if folder is None or not folder.is_dir():
+            raise DatasetMissing(Problem("no folder shades", "be there", str(home.root)))
+        levels = [(byte, place) for place, path in enumerate(sorted(folder.iterdir())) for byte in path.read_bytes()]
+        return Split(
+            "shades",
+            len(levels),
+            "".join(f"{byte:02x}" for byte, _ in levels),
+            lambda: np.array([place for _, place in levels]),
+            image=lambda index: np.full((4, 4, 3), levels[index][0], np.uint8),
+        )
+
+
+def recall(outputs, labels, classes):
+    """The smallest share of right answers of any class."""
+    right = outputs.argmax(1) == labels
+    return min(Fraction(int(right[labels == name].sum()), int((labels == name).sum())) for name in range(classes))
+
+
+@hookimpl
+def micronet_reader():
+    return Shades()
+
+
+@hookimpl
+def micronet_metric():
+    return Metric("worst-recall", recall)
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder into which the plugin is installed."""
+    site = tmp_path / "site"
+    written(site / "micronet_shades.py", CODE.encode())
+    info = site / "micronet_shades-1.0.dist-info"
+    written(info / "METADATA", b"Metadata-Version: 2.1\nName: micronet-shades\nVersion: 1.0\n")
+    written(info / "entry_points.txt", b"[micronet_verify]\nshades = micronet_shades\n")
+    monkeypatch.syspath_prepend(str(site))
+    cached = (frameworks.plugins, frameworks.frameworks, registry.readers, registry.metrics)
+    for each in cached:
+        each.cache_clear()
+    yield site
+    sys.modules.pop("micronet_shades", None)
+    for each in cached:
+        each.cache_clear()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    written(tmp_path / "data" / "shades" / "a", bytes([0, 51]))
+    written(tmp_path / "data" / "shades" / "b", bytes([255]))
+    return tmp_path / "data"
+
+
+def test_a_data_set_of_a_plugin(plugin: Path, root: Path, tmp_path: Path) -> None:
+    steps = Preprocessing("unit", scale=Fraction(255), crop=2)
+    prepared = prepare("shades", "test", steps, tmp_path, root=root)
+    assert prepared.shape == (3, 3, 2, 2)
+    assert np.array_equal(np.load(prepared.path)[:, 0, 0, 0], np.float32([0, 0.2, 1]))
+    assert labels("shades", "test", root=root).tolist() == [0, 0, 1]
+    with pytest.raises(DatasetMissing, match=r"^got no folder shades but should be there"):
+        prepare("shades", "test", steps, tmp_path, root=tmp_path / "empty")
+    with pytest.raises(SpecError, match=r"be one of digits, cifar100, imagenet, wikitext103, shades \(did you mean 'shades'\?\)$"):
+        labels("shade", "test")
+
+
+def test_a_metric_of_a_plugin(plugin: Path) -> None:
+    outputs, classes = np.eye(2, dtype=np.float32)[[0, 1, 1, 1]], np.array([0, 0, 1, 1])
+    target = QualityTarget("worst-recall", at_least=Fraction("0.75"))
+    check_metric(target)
+    assert str(target) == "a worst-recall of at least 0.75"
+    found = measure(target, outputs, classes, 2)
+    assert found == Level("worst-recall", Fraction(1, 2), 4, Fraction(3, 4), met=False, higher_is_better=True)
+    assert (found.words, found.margin) == ("worst-recall 0.50", "0.25 worst-recall below")
+    assert measure(QualityTarget("top1", 2, 4), outputs, classes, 2).margin == "1 image above"
+    with pytest.raises(SpecError) as caught:
+        check_metric(QualityTarget("worst-recal"))
+    assert str(caught.value) == (
+        "got the metric 'worst-recal' but should be one of top1, perplexity, worst-recall (did you mean 'worst-recall'?)"
+    )
+
+
+TARGET = "  metric: top1\n  correct: 475                 # 95 %\n  of: 500\n"
+
+
+def track_file(tmp_path: Path, target: str) -> Path:
+    text = (spec_folder() / "digits.yaml").read_text(encoding="utf-8")
+    assert TARGET in text
+    written(tmp_path / "tracks" / "digits.yaml", text.replace(TARGET, target).encode())
+    return tmp_path / "tracks"
+
+
+def test_a_track_names_the_metric_of_a_plugin(tmp_path: Path) -> None:
+    folder = track_file(tmp_path, "  metric: worst-recall\n  at_least: 0.75\n")
+    assert load_track("digits", [folder]).target == QualityTarget("worst-recall", at_least=Fraction(3, 4))
+    folder = track_file(tmp_path, "  metric: error\n  at_most: 0.75\n")
+    assert load_track("digits", [folder]).target == QualityTarget("error", at_most=Fraction(3, 4))
+    folder = track_file(tmp_path, "  metric: worst-recall\n  at_least: 0.75\n  at_most: 1\n")
+    with pytest.raises(SpecError, match=r"^got at_least and at_most in a target worst-recall but should have one of them"):
+        load_track("digits", [folder])
+    folder = track_file(tmp_path, TARGET + "  at_least: 0.75\n")
+    with pytest.raises(SpecError, match=r"^got at_least in a target top1 but should be left out: it belongs to the metrics of plugins"):
+        load_track("digits", [folder])
+
+
+def test_two_plugins_may_not_claim_one_name(plugin: Path) -> None:
+    written(plugin / "micronet_more.py", CODE.replace('Metric("worst-recall"', 'Metric("top1"').encode())
+    info = plugin / "micronet_more-1.0.dist-info"
+    written(info / "METADATA", b"Metadata-Version: 2.1\nName: micronet-more\nVersion: 1.0\n")
+    written(info / "entry_points.txt", b"[micronet_verify]\nmore = micronet_more\n")
+    with pytest.raises(BenchFault, match=r"^got two readers of the data set 'shades' but should be one: uninstall one of the plugins$"):
+        registry.readers()
+    with pytest.raises(BenchFault, match=r"^got two metrics named 'top1' but should be one: uninstall one of the plugins$"):
+        registry.metrics()
+    sys.modules.pop("micronet_more", None)
+
+
+def test_a_worker_that_loads_plugins_learns_nothing_of_labels(plugin: Path) -> None:
+    """A plugin needs ``framework.data`` only, so that the sandboxed step, which loads it too, has no module of labels."""
+    code = (
+        "import sys; from micronet_verify.framework.registry import plugins; from micronet_verify.sandbox import worker; plugins(); "
+        "print('micronet_shades' in sys.modules, [name for name in sys.modules if name.startswith('micronet_verify.quality')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(plugin)})
+    assert done.stdout == "True []\n"
