@@ -62,13 +62,14 @@ def lossless_blocks(array: NDArray[Any], nonzeros: int) -> tuple[Blocks, ...]:
     return (single, *found)
 
 
+def may_pay(size: int, nonzeros: int, value_bits: int) -> bool:
+    """A block left out holds at least its size in zeros, so z zeros allow no blocks larger than z, nor save more than z values."""
+    return (size - nonzeros) ** 2 * value_bits > size
+
+
 def best_blocks(array: NDArray[Any], value_bits: int, lossless: tuple[Blocks, ...]) -> Blocks:
     """The block shape with the fewest bits for ``value_bits``-bit values; single elements where nothing is better."""
     single, *found = lossless
-    zeros = single.blocks - single.kept
-    # A block left out holds at least its size in zeros, so z zeros allow no blocks larger than z, nor save more than z values.
-    if zeros * zeros * value_bits <= single.blocks:
-        return single
     if array.size <= EXHAUSTIVE:
         found = [_every_shape(view != 0, value_bits, best) for view, best in zip(_views(array), found, strict=True)]
     return min((single, *found), key=lambda blocks: blocks.bits(value_bits))

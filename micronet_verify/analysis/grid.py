@@ -19,6 +19,8 @@ from micronet_verify.facts.formats import NumericFormat
 Array = NDArray[Any]
 # A grid of more bits than this is no quantization: fp16 is cheaper to have.
 MOST_BITS = 15
+# From so many values of a long row its step is guessed, first from few.
+_SAMPLES = (128, 1024)
 _MANTISSA = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
 
 
@@ -62,23 +64,31 @@ def width_of_scales(scales: Array) -> int:
 def grid_of_codes(codes: Array, scales: Array, axes: tuple[int, ...]) -> Grid | None:
     """The grid of integer ``codes`` ([…], zero point removed) whose groups are the slices along ``axes`` (none: one group)."""
     rows = scan.row_matrix(codes, axes) if axes else codes.reshape(1, -1)
-    divisors = np.ones(len(rows), np.int64)
+    divisors = _divisors(rows)
     low = high = 0
-    least = smallest = 0
     for start, block in scan.row_blocks(rows):
-        wide = block.astype(np.int64)
-        gcd = np.maximum(np.gcd.reduce(wide, axis=1), 1)
-        divisors[start : start + len(block)] = gcd
-        wide //= gcd[:, None]
-        low, high = min(low, int(wide.min(initial=0))), max(high, int(wide.max(initial=0)))
-        magnitude = np.abs(wide)
-        least = max(least, int(magnitude.max(initial=0)))
-        found = magnitude[magnitude > 0]
-        smallest = int(found.min(initial=smallest or least or 1)) if found.size else smallest
+        divisor = divisors[start : start + len(block)]
+        low = min(low, int((block.min(axis=1, initial=0).astype(np.int64) // divisor).min()))
+        high = max(high, int((block.max(axis=1, initial=0).astype(np.int64) // divisor).max()))
     return _grid(len(rows), low, high, np.asarray(scales, np.float64).reshape(-1) * (divisors if scales.size == len(rows) else 1))
 
 
+def _divisors(rows: Array) -> NDArray[np.int64]:
+    """The greatest common divisor of each row of integers; 1 for a row of zeros."""
+    found = np.zeros(len(rows), np.int64)
+    for columns in (16, 64, 1024, rows.shape[1]):  # a few values settle most rows: no divisor but 1 is left
+        some = rows[:, :: max(1, rows.shape[1] // columns)]
+        left = np.flatnonzero(found != 1)
+        step = max(1, scan.BLOCK // max(1, some.shape[1]))
+        for start in range(0, len(left), step):
+            at = left[start : start + step]
+            found[at] = np.gcd.reduce(some[at].astype(np.int32 if rows.dtype.itemsize < 4 else np.int64), axis=1)
+    return np.maximum(found, 1)
+
+
 def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
+    # Codes count from zero: 100, 101 and 102 take seven bits, unless an offset is stored.
+    low, high = min(low, 0), max(high, 0)
     levels = (high - low).bit_length()
     signed = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
     sign_only = high <= 1 and low >= -1
@@ -109,7 +119,8 @@ def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: 
     for start, block in scan.row_blocks(rows):
         if start == 0 and _row_steps(block[:1].astype(np.float64), tolerance) is None:
             return None
-        found = _row_steps(block.astype(np.float64), tolerance)
+        sampled = (_sampled_steps(block, _some(block, columns), tolerance) for columns in _SAMPLES)
+        found = next(filter(None, sampled), None) or _row_steps(block.astype(np.float64), tolerance)
         if found is None:
             return None
         step, least, most = found
@@ -118,6 +129,17 @@ def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: 
         if (high - low).bit_length() > MOST_BITS:
             return None
     return _grid(len(rows), low, high, steps if factors is None else steps * factors)
+
+
+def spans_as_widely(array: Array, fmt: NumericFormat, axes: tuple[int, ...], whole: Grid) -> bool:
+    """Whether grids along ``axes`` would have the integers of the ``whole`` tensor's grid, from its least to its greatest.
+
+    Then they cost as many bits a value, and more scales. Two rows tell, those with the least and the greatest value.
+    """
+    rows = scan.row_matrix(array, axes)
+    ends = [int(rows.min(axis=1).argmin()), int(rows.max(axis=1).argmax())]
+    low, high = (find_grid(rows[at : at + 1], fmt, (0,)) for at in ends)
+    return low is not None and high is not None and low.low <= whole.low and high.high >= whole.high
 
 
 def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[tuple[int, Array]] | None:
@@ -138,11 +160,60 @@ def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[t
 def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
     if _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
         return None
-    values = scan.distinct_values(flat)
-    if values is None:
+    rows = flat[None, :]
+    some = _some(rows, 8192)
+    found = _sampled_steps(rows, some, tolerance)
+    if found is None and np.count_nonzero(some) > 1024 and _row_steps(some, tolerance) is None:
         return None
-    found = _row_steps(values[None, :].astype(np.float64), tolerance)
+    if found is None:
+        values = scan.distinct_values(flat)
+        if values is None:
+            return None
+        found = _row_steps(values[None, :].astype(np.float64), tolerance)
     return None if found is None else _grid(1, found[1], found[2], found[0])
+
+
+def _some(rows: Array, columns: int) -> Array:
+    """About ``columns`` values of each row, spread over it."""
+    return rows[:, :: max(1, rows.shape[1] // columns)].astype(np.float64)
+
+
+def _sampled_steps(rows: Array, some: Array, tolerance: float) -> tuple[Array, int, int] | None:
+    """As ``_row_steps``, but from ``some`` values of each row, and checked on all. ``None`` where that does not settle it."""
+    if rows.shape[1] < 4 * some.shape[1]:
+        return None
+    found = _row_steps(some, tolerance)
+    if found is None or rows[~some.any(axis=1)].any():
+        return None
+    least, most = np.inf, -np.inf
+    width = max(1, scan.BLOCK // 2 // len(rows))
+    room = np.empty((2, len(rows) * width), np.float32)
+    for start in range(0, rows.shape[1], width):
+        codes = _codes(rows[:, start : start + width], found[0][:, None], tolerance, room)
+        if codes is None:
+            return None
+        least, most = min(least, codes.min()), max(most, codes.max())
+    if not max(-least, most) <= 2**MOST_BITS:
+        return None
+    # Some values of a row without a common divisor leave none to all of them, so the step is the whole row's.
+    return found[0], int(least), int(most)
+
+
+def _codes(values: Array, step: Array, tolerance: float, room: Array) -> Array | None:
+    """The integers of ``values`` on a grid of ``step``, in ``room``'s first part or new; ``None`` where a value is off it."""
+    with np.errstate(all="ignore"):
+        if values.dtype == np.float32:
+            # Values that are reproduced to the last bit are within the tolerance, which is two such errors wide.
+            single = step.astype(np.float32)
+            codes: Array
+            codes, error = (part[: values.size].reshape(values.shape) for part in room)
+            np.rint(np.multiply(values, 1 / single, out=codes), out=codes)
+            np.subtract(np.multiply(codes, single, out=error), values, out=error)
+            if not error.any():
+                return codes
+        wide = values.astype(np.float64)
+        codes = np.rint(wide / step)
+        return codes if bool((np.abs(wide - codes * step) <= np.abs(wide) * tolerance).all()) else None
 
 
 def _row_steps(rows: Array, tolerance: float) -> tuple[Array, int, int] | None:

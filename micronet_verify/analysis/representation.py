@@ -14,13 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis import scan
-from micronet_verify.analysis.blocks import Blocks, best_blocks, lossless_blocks
-from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, width_of_scales
+from micronet_verify.analysis.blocks import Blocks, best_blocks, lossless_blocks, may_pay
+from micronet_verify.analysis.constants import Codes, Constant
+from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, spans_as_widely, width_of_scales
+from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.track.rules import CountingRules
 
 Array = NDArray[Any]
 Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook"]
+# So many scales of 8 bits cost more than a scale of 32 bits and a zero point of 15.
+_ROWS = 6
+_FEW, _SLICES = 4096, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,11 @@ class Measured:
 
     @cached_property
     def grid(self) -> Grid | None:
-        """The narrowest grid: of the whole tensor if there is one, else per output channel, else as the graph declares it."""
-        found = [grid for _, grid in self._grids if grid is not None]
+        """The narrowest grid whose scales factor out of a dot product: one for the tensor, or one per output channel."""
+        codes = self.constant.codes
+        across = codes is not None and codes.axis >= 0 and bool(self.axes) and codes.axis not in self.axes
+        inside = {"grid per block", "grid per channel"} if across else {"grid per block"}
+        found = [grid for name, grid in self._grids if grid is not None and name not in inside]
         return min(found, key=lambda grid: (grid.multiply_bits, grid.groups)) if found else None
 
     @cached_property
@@ -80,9 +87,11 @@ class Measured:
             return ()
         array = constant.load()
         whole = None if constant.row_scale is not None else find_grid(array, constant.format, ())
-        factors = self._row_factors(self.axes)
-        per_channel = find_grid(array, constant.format, self.axes, factors) if self.axes and array.size > self.rows else None
-        return (("grid", whole), ("grid per channel", per_channel))
+        if not self.axes or array.size == self.rows:
+            return (("grid", whole),)
+        if whole is not None and self.rows >= _ROWS and spans_as_widely(array, constant.format, self.axes, whole):
+            return (("grid", whole),)
+        return (("grid", whole), ("grid per channel", find_grid(array, constant.format, self.axes, self._row_factors(self.axes))))
 
     def _declared_grids(self) -> tuple[tuple[Spelling, Grid | None], ...]:
         constant = self.constant
@@ -102,7 +111,7 @@ class Measured:
                 factors = self._row_factors(axes)
                 # A batch norm that went into the weights is in the scales.
                 found.append(("grid per channel", grid_of_codes(data, scales if factors is None else scales.reshape(-1) * factors, axes)))
-        return tuple(found)
+        return tuple((name, _as_stored(grid, codes)) for name, grid in found)
 
     def _row_factors(self, axes: tuple[int, ...]) -> Array | None:
         """The factor of each slice along ``axes``, where a batch norm was folded; NaN (of no narrow format) where they do not match."""
@@ -138,7 +147,20 @@ class Measured:
             return None
         return len(values), int(np.count_nonzero(values))
 
-    def blocks(self, value_bits: int) -> Blocks:
+    @cached_property
+    def _least_distinct(self) -> tuple[int, int] | None:
+        """Lower bounds of ``distinct``, from a few values; ``None`` where there is no codebook."""
+        constant, codes = self.constant, self.constant.codes
+        if constant.row_scale is not None:
+            return None
+        some = _some(constant.load() if codes is None else _dequantized_part(codes, numpy_dtype(constant.format)))
+        found = scan.unique(some)
+        return len(found), int(np.count_nonzero(found))
+
+    def blocks(self, value_bits: int) -> Blocks | None:
+        """The best blocks of zeros for values of ``value_bits``; ``None`` where there are too few zeros for any."""
+        if not may_pay(self.constant.numel, self.nonzeros, value_bits):
+            return None
         return best_blocks(self._counted, value_bits, self._lossless_blocks)
 
     @cached_property
@@ -172,15 +194,33 @@ class Measured:
         return self._cheapest([Form("plain", self.constant.numel, bits), *self._masked(rules, Form("plain", 0, bits), bits)], rules)
 
     def quantized_form(self, rules: CountingRules) -> Form:
-        """The cheapest of all forms at measured widths."""
-        width, numel = self.width, self.constant.numel
-        narrower: Spelling = "half" if self.constant.format.family == "float" else "range"
-        spelling: Spelling = "plain" if width == self.constant.format.bits else narrower
-        forms = [Form(spelling, numel, width), *self._masked(rules, Form(spelling, 0, width), width)]
+        """The cheapest of all forms at measured widths; of equals the first in the order plain, grid, codebook."""
+        forms: list[Form] = []
         for name, grid in self._grids:
             if grid is not None:
                 forms += self._on_grid(rules, name, grid)
-        return self._cheapest([*forms, *self._codebooks(rules, width)], rules)
+        # Whether fp16 holds every value, and how many different ones there are, is asked only where the answer can matter.
+        fmt = self.constant.format
+        narrowest = 16 if fmt.family == "float" and fmt.bits > 16 else self.width
+        if self._may_win(self._plain(rules, narrowest), forms, rules, ties=True):
+            forms = [*self._plain(rules, self.width), *forms]
+        if self._may_win(self._codebooks(rules, self._least_distinct, narrowest), forms, rules):
+            forms += self._codebooks(rules, self.distinct, self.width)
+        return self._cheapest(forms, rules)
+
+    def _plain(self, rules: CountingRules, width: int) -> list[Form]:
+        narrower: Spelling = "half" if self.constant.format.family == "float" else "range"
+        spelling: Spelling = "plain" if width == self.constant.format.bits else narrower
+        return [Form(spelling, self.constant.numel, width), *self._masked(rules, Form(spelling, 0, width), width)]
+
+    def _may_win(self, bounds: list[Form], forms: list[Form], rules: CountingRules, ties: bool = False) -> bool:
+        """Whether forms that are no smaller than ``bounds`` can be the cheapest beside ``forms``."""
+        if not bounds or not forms:
+            return bool(bounds)
+        best, bound = self._cheapest(forms, rules), self._cheapest(bounds, rules)
+        if rules.representation != "cheapest" and not best.masked == bound.masked == (rules.representation == "masked"):
+            return True  # one side has none of the forms that the knob prefers
+        return bound.bits < best.bits or (ties and bound.bits == best.bits)
 
     def _on_grid(self, rules: CountingRules, name: Spelling, grid: Grid) -> list[Form]:
         bits = 1 if grid.sign_only and self.nonzeros == self.constant.numel else grid.bits
@@ -188,10 +228,10 @@ class Measured:
         dense = Form(name, self.constant.numel, bits, 0, grid.groups, grid.scale_bits, extra)
         return [dense, *self._masked(rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
 
-    def _codebooks(self, rules: CountingRules, width: int) -> list[Form]:
-        if self.constant.numel < 4 or self.distinct is None:
+    def _codebooks(self, rules: CountingRules, distinct: tuple[int, int] | None, width: int) -> list[Form]:
+        if self.constant.numel < 4 or distinct is None:
             return []
-        values, others = self.distinct
+        values, others = distinct
         dense = Form("codebook", self.constant.numel, max((values - 1).bit_length(), 1), 0, values, width)
         sparse = replace(dense, value_bits=max((others - 1).bit_length(), 1), overhead_count=others)
         return [dense, *self._masked(rules, sparse, dense.value_bits)]
@@ -221,5 +261,34 @@ class Measured:
         return min(forms, key=lambda form: form.bits)
 
 
+def _as_stored(grid: Grid | None, codes: Codes) -> Grid | None:
+    """Codes as the file has them, with a zero point for each group, where codes less their zero points would be wider."""
+    if grid is None or codes.zero_points < 2 or grid.bits <= codes.bits:
+        return grid
+    return replace(grid, bits=codes.bits, sparse_bits=codes.bits, multiply_bits=codes.bits, zero_point=True)
+
+
 def _with_groups(grid: Grid, groups: int, scale_bits: int) -> Grid:
     return replace(grid, groups=groups, scale_bits=scale_bits, sign_only=False)
+
+
+def _dequantized_part(codes: Codes, dtype: np.dtype[Any]) -> Array:
+    """The values of some slices of a tensor that a graph dequantizes."""
+    data, scales = codes.load(), codes.scales
+    if codes.axis < 0 or scales.size == 1:
+        part: Array = _some(data) * scales.reshape(-1)[:1]
+    elif codes.block:
+        few = [slice(0, _SLICES)] * data.ndim
+        few[codes.axis] = slice(0, codes.block)
+        part = data[tuple(few)] * scales[(*few[: codes.axis], slice(0, 1), *few[codes.axis + 1 :])]
+    else:
+        shape = [1] * data.ndim
+        shape[codes.axis] = -1
+        part = data[(*[slice(None)] * codes.axis, slice(0, _SLICES))] * scales.reshape(-1)[:_SLICES].reshape(shape)
+    return part.astype(dtype)
+
+
+def _some(array: Array) -> Array:
+    """A few thousand values, spread over the tensor."""
+    flat = scan.flattened(array)
+    return flat[:: max(1, flat.size // _FEW)]

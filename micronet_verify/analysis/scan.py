@@ -88,17 +88,22 @@ def flattened(array: Array) -> Array:
 def distinct_values(array: Array, most: int = MOST_DISTINCT) -> Array | None:
     """The sorted different values, or ``None`` where there are more than ``most``."""
     flat = flattened(array)
-    found: Array = np.unique(flat[: min(most, 4096)])
+    found = unique(flat[: min(most, 4096)])
     if len(found) == min(flat.size, 4096) and flat.size > 4096:
         # Every one of the first 4,096 is different: a few thousand more settle it for weights nobody quantized.
-        found = np.unique(flat[: 4 * most])
+        found = unique(flat[: 4 * most])
     if len(found) > most:
         return None
     for start in range(0, flat.size, BLOCK):
         chunk = flat[start : start + BLOCK]
         if found.size <= 64 and np.isin(chunk, found, kind=None).all():
             continue
-        found = np.union1d(found, np.unique(chunk))
+        found = np.union1d(found, unique(chunk))
         if len(found) > most:
             return None
     return found
+
+
+def unique(values: Array) -> Array:
+    """The sorted different values; those of fp16 in fp32, because numpy sorts fp16 wrongly where it holds negative zeros."""
+    return np.unique(values.astype(np.float32) if values.dtype == np.float16 else values)
