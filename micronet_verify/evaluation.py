@@ -26,7 +26,8 @@ from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_named
-from micronet_verify.quality.datasets import DatasetMissing, prepare
+from micronet_verify.quality.datasets import DatasetMissing, Prepared, prepare
+from micronet_verify.quality.home import cache_folder, data_root
 from micronet_verify.quality.labels import labels
 from micronet_verify.quality.measuring import check_metric, measure
 from micronet_verify.quality.metrics import AnyQuality
@@ -77,6 +78,7 @@ class Evaluation:
     frequencies: Mapping[str, Fraction] = field(default_factory=dict)
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
     store: ConstantStore | None = None
+    inputs: Prepared | None = None
 
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
@@ -105,8 +107,8 @@ NEEDS: Mapping[StageName, tuple[StageName, ...]] = {
 class Bench:
     """Where and how entries are judged. ``work`` is a folder of the judge's; ``tracks`` are extra folders of track files.
 
-    ``data`` is the folder of data sets, by default what the environment says; ``inputs`` is where prepared inputs are kept
-    between runs, by default nowhere.
+    ``data`` is the folder of data sets, by default what the environment says. ``inputs`` is where prepared inputs are kept;
+    by default that is between runs where there is a folder of data sets, and in ``work`` where there is none.
     """
 
     work: Path
@@ -116,6 +118,11 @@ class Bench:
     batch_size: int = 64
     data: Path | None = None
     inputs: Path | None = None
+
+    @property
+    def kept(self) -> Path:
+        """The folder of prepared inputs. Raises ``BenchFault`` for settings that cannot be read."""
+        return self.inputs or (cache_folder() if data_root(self.data) else self.work / "inputs")
 
     def folder(self, id: str) -> Path:
         """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""
@@ -136,7 +143,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     artifact = run.stage("export", lambda s, t: _artifact(s, t, bench, work), submission, track)
     graph = run.stage("translate", lambda s, t, a: _translate(s, t, a, bench, work), submission, track, artifact)
     answered = run.stage("predict", lambda s, t, a: _predict(s, t, a, bench, work), submission, track, artifact)
-    predictions, frequencies = answered or (None, {})
+    predictions, frequencies, inputs = answered or (None, {}, None)
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
     count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies), track, graph, store)
@@ -144,7 +151,9 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
     faults = dict(run.faults)
-    return Evaluation(id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, faults, store)
+    return Evaluation(
+        id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, faults, store, inputs
+    )
 
 
 class _Run:
@@ -244,13 +253,13 @@ def _unchanged(artifact: Artifact) -> None:
 
 def _predict(
     submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path
-) -> tuple[Predictions, Mapping[str, Fraction]]:
+) -> tuple[Predictions, Mapping[str, Fraction], Prepared]:
     data = track.dataset
     check_metric(track.target)
     if track.target.metric == "perplexity":
         raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
     steps = data.steps_named(preprocessing_of(submission.manifest, track))
-    prepared = prepare(data.name, data.split, steps, bench.inputs or bench.work / "inputs", data.expected, bench.data)
+    prepared = prepare(data.name, data.split, steps, bench.kept, data.expected, bench.data)
     if prepared.shape[1:] != data.input_shape:
         got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
         raise SpecError(Problem(got, should, track.name))
@@ -268,7 +277,7 @@ def _predict(
     _unchanged(artifact)
     predictions = seal_predictions(job.out / result.outputs, artifact.sha256, prepared.examples, bench.batch_size)
     taken = read_taken(job.out / result.taken, prepared.examples) if result.taken else {}
-    return predictions, {name: _share(indices) for name, indices in taken.items()}
+    return predictions, {name: _share(indices) for name, indices in taken.items()}, prepared
 
 
 def _share(indices: Sequence[int]) -> Fraction:
@@ -279,7 +288,7 @@ def _share(indices: Sequence[int]) -> Fraction:
 
 def _quality(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> AnyQuality:
     outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
-    found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.inputs or bench.work / "inputs")
+    found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
     return measure(track.target, outputs, found, track.dataset.classes)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +63,13 @@ def prepare(
     key = hashlib.sha256(f"{found.identity}\n{described}".encode()).hexdigest()[:16]
 
     def make(draft: Path) -> dict[str, Any]:
-        _published(found, expected, home)
         as_bytes = False
-        if steps is not None and found.image is not None:
-            as_bytes = write_images(draft, found.examples, found.image, steps, found.where)
-        else:
-            found.ready[name](draft)
+        with readable(dataset):
+            _published(found, expected, home)
+            if steps is not None and found.image is not None:
+                as_bytes = write_images(draft, found.examples, found.image, steps, found.where)
+            else:
+                found.ready[name](draft)
         return {"as_bytes": as_bytes, "shape": np.load(draft, mmap_mode="r", allow_pickle=False).shape}
 
     path = home.cache / f"{split}-{name}-{key}.npy"
@@ -86,11 +89,22 @@ def open_split(dataset: str, split: str, expected: Expected, home: Home) -> Spli
     if split not in reader.splits:
         advice = did_you_mean(split, reader.splits)
         raise SpecError(Problem(f"the split {split!r} of {dataset}", f"be one of {', '.join(reader.splits)}", advice=advice))
-    found = reader.open(split, expected, home)
+    with readable(dataset):
+        found = reader.open(split, expected, home)
     if expected.examples and found.examples != expected.examples:
         got, should = f"{found.examples:,} examples of {dataset}", f"be {expected.examples:,}, as the track says"
         raise BenchFault(Problem(got, should, found.where, "the data set is another, or incomplete"))
     return found
+
+
+@contextmanager
+def readable(dataset: str) -> Iterator[None]:
+    """Turns what the operating system says of a file into a ``BenchFault`` with the file."""
+    try:
+        yield
+    except OSError as error:
+        got, where = f"a file of {dataset} that cannot be used ({error.strerror or error})", str(error.filename or "")
+        raise BenchFault(Problem(got, "be readable, and prepared inputs fit on the disk", where)) from None
 
 
 def _steps(dataset: str, found: Split, preprocessing: str | Preprocessing) -> tuple[str, Preprocessing | None]:

@@ -48,7 +48,7 @@ def prepared_pixels(image: Any, steps: Preprocessing, where: str = "") -> NDArra
 
 
 def write_images(
-    path: Path, examples: int, image: Callable[[int], Any], steps: Preprocessing, where: str, float_limit: int = FLOAT_LIMIT
+    path: Path, examples: int, image: Callable[[int], Any], steps: Preprocessing, where: str, float_limit: int | None = None
 ) -> bool:
     """Write all examples to ``path`` as ``.npy``, [examples, …] float32 or bytes; whether they were kept as bytes.
 
@@ -56,7 +56,7 @@ def write_images(
     time. Raises ``BenchFault`` with every image that cannot be read, at most the first 20 and how many more.
     """
     shape = prepared_pixels(image(0), steps, where).shape
-    as_bytes = 4 * examples * int(np.prod(shape)) > float_limit
+    as_bytes = 4 * examples * int(np.prod(shape)) > (FLOAT_LIMIT if float_limit is None else float_limit)
     dtype = np.dtype(np.uint8 if as_bytes else np.float32)
     scaling = steps.scaling
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.data import ANYTHING, Expected
-from micronet_verify.quality.datasets import home_of, open_split
+from micronet_verify.quality.datasets import home_of, open_split, readable
 from micronet_verify.quality.home import cache_folder
 
 
@@ -22,7 +22,8 @@ def labels(
     ``BenchFault`` where the data are damaged, or a label is no class of the track.
     """
     found = open_split(dataset, split, expected, home_of(dataset, folder or cache_folder(), root))
-    classes = found.labels()
+    with readable(dataset):
+        classes = found.labels()
     if len(classes) != found.examples:
         raise BenchFault(Problem(f"{len(classes):,} labels for {found.examples:,} examples", "be one for each", found.where))
     if expected.classes and (int(classes.min()) < 0 or int(classes.max()) >= expected.classes):

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from micronet_verify.errors import BenchFault, Problem
+
 # Digests that this process has verified, by what would change if the file did.
 _VERIFIED: dict[tuple[str, int, int, int], str] = {}
 
@@ -23,7 +25,11 @@ def keep(path: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     from many threads and processes: those that come second wait and find the file made. ``make`` runs under the lock of
     the file's folder, so it must keep nothing in the same folder.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        got, advice = f"a folder that cannot be made ({error.strerror})", "say another with cache: in the config file"
+        raise BenchFault(Problem(got, "keep prepared inputs", str(path.parent), advice)) from None
     found = _recorded(path)
     if found is None:
         with _alone(path.parent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import sys
 from collections import Counter
@@ -16,17 +17,25 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.registry import frameworks
 from micronet_verify.reports.numbers import exact
 
-PACKAGES = ("micronet-verify", "ml-dtypes", "numpy", "pluggy", "pydantic", "pyyaml", "scikit-learn")
+PACKAGES = ("micronet-verify", "ml-dtypes", "numpy", "pillow", "pluggy", "pydantic", "pyyaml", "scikit-learn")
 
 
 def evidence(evaluation: Evaluation) -> dict[str, Any]:
     """JSON data; ``None`` where the judge did not get that far."""
-    submission, artifact, predictions = evaluation.submission, evaluation.artifact, evaluation.predictions
+    submission, artifact, predictions, inputs = evaluation.submission, evaluation.artifact, evaluation.predictions, evaluation.inputs
     return {
         "artifact": [asdict(file) for file in artifact.files] if artifact else None,
         "environment": environment(),
         "files": [asdict(file) for file in submission.files] if submission else None,
         "graph": graph_summary(evaluation.graph) if evaluation.graph else None,
+        "inputs": {
+            "examples": inputs.examples,
+            "preprocessing": json.loads(inputs.preprocessing),
+            "scaled_by_the_step": inputs.scaling is not None,
+            "sha256": inputs.sha256,
+        }
+        if inputs
+        else None,
         "manifest_sha256": submission.manifest_sha256 if submission else None,
         "predictions": {
             "artifact_sha256": predictions.artifact_sha256,

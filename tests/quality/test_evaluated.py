@@ -1,0 +1,169 @@
+"""Entries judged on published files, from the manifest to the verdict: CIFAR-100 with twelve images, a linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from micronet_verify.checks.judge import judge
+from micronet_verify.evaluation import Bench, Evaluation, evaluate
+from micronet_verify.quality import images
+from micronet_verify.reports.evidence import evidence
+from micronet_verify.track.library import spec_folder
+from tests.quality.published import cifar_images, cifar_pickle, written
+
+COUNT, WRONG = 12, 2
+PIXELS, _, COARSE = cifar_images(COUNT)
+FINE = [(7 * place) % 100 for place in range(COUNT)]
+MANIFEST = """
+schema: 1
+title: Linear
+team: Linear
+members: [{id: ada, name: Ada}]
+track: small
+framework: onnx
+model: model.onnx
+preprocessing: mean-and-deviation
+submitted: "2019-09-30T17:45:00Z"
+"""
+
+
+def normal() -> np.ndarray:
+    planes = PIXELS.reshape(-1, 3, 32, 32).astype(np.float32) / np.float32(255)
+    mean, deviation = (np.array(n, np.float32)[:, None, None] for n in ([0.5071, 0.4865, 0.4409], [0.2673, 0.2564, 0.2762]))
+    return ((planes - mean) / deviation).reshape(COUNT, -1)
+
+
+@pytest.fixture(scope="module")
+def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linear layer that finds every image again (its rows are the images), but for the classes of the last ``WRONG``."""
+    folder = tmp_path_factory.mktemp("entry")
+    weights = np.zeros((100, 3 * 32 * 32), np.float32)
+    weights[FINE] = normal()
+    weights[FINE[-WRONG:]] = 0
+    nodes = [helper.make_node("Flatten", ["images"], ["flat"]), helper.make_node("Gemm", ["flat", "weights"], ["scores"], transB=1)]
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, 32, 32])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", 100])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder / "model.onnx")
+    written(folder / "submission.yaml", MANIFEST.encode())
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    written(tmp_path / "data" / "cifar-100-python" / "test", cifar_pickle(PIXELS, FINE, COARSE))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def judged(tmp_path: Path, entry: Path, root: Path) -> Callable[..., Evaluation]:
+    """Evaluates the entry in the track ``small``, which needs 9 of the 12 images."""
+    text = (spec_folder() / "cifar100.yaml").read_text(encoding="utf-8")
+    for old, new in (
+        ("name: cifar100\ntitle: CIFAR-100 classification", "name: small\ntitle: Twelve images"),
+        ("correct: 8000", "correct: 9"),
+        ("of: 10000", "of: 12"),
+        ("  examples: 10000", "  examples: 12"),
+        ("    - {name: cifar-100-python/test, md5: f0ef6b0ae62326f3e7ffdfab6717acfc, examples: 10000}\n", ""),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    written(tmp_path / "tracks" / "small.yaml", text.encode())
+
+    def run(name: str = "work", data: Path | None = root) -> Evaluation:
+        work = tmp_path / name
+        work.mkdir(exist_ok=True)
+        return evaluate(entry, "linear", Bench(work, (tmp_path / "tracks",), data=data))
+
+    return run
+
+
+def quality(evaluation: Evaluation) -> tuple[str, str]:
+    verdict = next(verdict for verdict in judge(evaluation) if verdict.check == "quality")
+    return verdict.outcome, verdict.message
+
+
+def test_an_entry_is_judged_on_published_files(judged: Callable[..., Evaluation]) -> None:
+    evaluation = judged()
+    assert not evaluation.faults
+    assert evaluation.quality is not None
+    assert evaluation.quality.value == Fraction(COUNT - WRONG, COUNT)
+    assert quality(evaluation) == ("passed", "10 of 12 correct, 1 image above")
+
+
+def test_inputs_are_in_the_evidence_and_shared(judged: Callable[..., Evaluation]) -> None:
+    evaluation = judged()
+    assert evaluation.inputs is not None
+    held = evidence(evaluation)["inputs"]
+    assert held == {
+        "examples": COUNT,
+        "preprocessing": {
+            "name": "mean-and-deviation", "edition": 1, "resize": 0, "interpolation": "bilinear", "crop": 0, "scale": "255",
+            "mean": ["5071/10000", "973/2000", "4409/10000"], "deviation": ["2673/10000", "641/2500", "1381/5000"],
+            "layout": "channels-first",
+        },
+        "scaled_by_the_step": False,
+        "sha256": evaluation.inputs.sha256,
+    }  # fmt: skip
+    made = evaluation.inputs.path.stat()
+    again = judged("other").inputs
+    assert again == evaluation.inputs  # kept between runs, in the operator's cache
+    assert again.path.stat().st_mtime_ns == made.st_mtime_ns
+    assert made.st_mode & 0o222 == 0
+
+
+def test_inputs_kept_as_bytes_give_the_same_answers(judged: Callable[..., Evaluation], monkeypatch: pytest.MonkeyPatch) -> None:
+    floats = judged()
+    assert floats.inputs is not None
+    for file in (floats.inputs.path, floats.inputs.path.with_suffix(".json")):
+        file.unlink()
+    monkeypatch.setattr(images, "FLOAT_LIMIT", 0)
+    kept = judged("bytes")
+    assert kept.inputs is not None
+    assert kept.predictions is not None
+    assert floats.predictions is not None
+    assert np.load(kept.inputs.path).dtype == np.uint8
+    assert kept.predictions.sha256 == floats.predictions.sha256
+    assert evidence(kept)["inputs"]["scaled_by_the_step"] is True
+
+
+def test_missing_data_are_skipped_by_name_and_never_passed(judged: Callable[..., Evaluation], tmp_path: Path) -> None:
+    evaluation = judged(data=tmp_path / "gone")
+    assert evaluation.faults["predict"].missing
+    outcome, message = quality(evaluation)
+    assert outcome == "skipped"
+    assert message.startswith(f"got the folder of data sets '{tmp_path / 'gone'}' but should be a directory that exists [cifar100]")
+    assert evaluation.score is not None  # the rest is judged
+    (score,) = (verdict for verdict in judge(evaluation) if verdict.check == "score")
+    assert score.outcome == "skipped"
+
+
+def test_damaged_data_are_the_operators(judged: Callable[..., Evaluation], root: Path) -> None:
+    path = root / "cifar-100-python" / "test"
+    path.write_bytes(path.read_bytes()[:-100])
+    evaluation = judged()
+    assert (evaluation.faults["predict"].acts, evaluation.faults["predict"].missing) == ("operator", False)
+    outcome, message = quality(evaluation)
+    assert outcome == "error"
+    assert message.startswith("got a pickle that ends too early but should hold numbers, texts, lists")
+
+
+def test_a_file_that_the_system_does_not_open(judged: Callable[..., Evaluation], root: Path) -> None:
+    path = root / "cifar-100-python" / "test"
+    path.unlink()
+    path.mkdir()
+    (problem,) = judged().faults["predict"].problems
+    assert str(problem) == (
+        f"got a file of cifar100 that cannot be used (Is a directory) but should be readable, and prepared inputs fit on the disk [{path}]"
+    )
