@@ -103,8 +103,10 @@ def _norm(graph: Graph, chain: Affine, pool: dict[str, Constant]) -> Node:
     label = next(pool[operand].label for operand in factor.inputs if operand in pool)
     assert chain.shift is not None
     parts = {"mean": np.zeros_like(chain.scale), "variance": np.ones_like(chain.scale), "scale": chain.scale, "shift": chain.shift}
+    # The same constants in the same arithmetic are the same norm, wherever it stands.
+    steps = [f"{node.attributes['op']} {pool[at].key}" for node in chain.nodes for at in node.inputs if at in pool]
     for part, array in parts.items():
-        pool[f"{name}.{part}"] = derived(f"{name}.{part}", f"{label}.{part}", array.astype(np.float32), fmt)
+        pool[f"{name}.{part}"] = derived(f"{part} of ({', '.join(steps)})", f"{label}.{part}", array.astype(np.float32), fmt)
     attributes: dict[str, str | float | bool] = {"op": "batch_norm", "eps": 0.0}
     if chain.axis != 1:
         attributes["channels_last"] = True

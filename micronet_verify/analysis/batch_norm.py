@@ -84,7 +84,7 @@ def _shared_weights(graph: Graph, pool: Mapping[str, Constant], readers: Mapping
     for node in graph.nodes:
         if node.kind in ("conv", "matmul"):
             after = readers.get(node.outputs[0], [])
-            what = tuple(name for name in after[0].inputs if name in pool) if len(after) == 1 else id(node)
+            what = tuple(pool[name].key for name in after[0].inputs if name in pool) if len(after) == 1 else id(node)
             for name in node.inputs[:2]:
                 if name in pool:
                     following.setdefault(pool[name].key, set()).add(what)

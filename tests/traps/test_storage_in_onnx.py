@@ -205,18 +205,7 @@ def dequantized(codes: onnx.TensorProto, constants: dict[str, Any], operands: st
     return onnx_count(onnx_model(nodes, (codes.dims[1],), constants, opset=21, tensors=[codes, *tensors]))
 
 
-@pytest.mark.parametrize(
-    "per_channel",
-    [
-        False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(
-                strict=True, reason="zero points that differ by channel widen all codes to the span over all channels, 9 bits here"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("per_channel", [False, True])
 def test_scales_and_zero_points_are_stored_one_per_channel(per_channel: bool) -> None:
     """Bytes, and for each scale 32 bits and 8 bits of zero point."""
     groups = OUT if per_channel else 1
