@@ -120,7 +120,7 @@ def _run(array: NDArray[Any], axis: int) -> tuple[int, NDArray[Any]]:
     """The longest aligned run along ``axis`` in which zeros never change, and where one slice per run is not zero."""
     run = 1
     while prime := next((prime for prime in _primes(array.shape[axis]) if _alike(array, axis, prime)), 0):
-        array, run = array[(*(slice(None),) * axis, slice(None, None, prime))] != 0, run * prime
+        array, run = _mask(array[(*(slice(None),) * axis, slice(None, None, prime))]), run * prime
     return run, array
 
 
@@ -135,7 +135,12 @@ def _alike(array: NDArray[Any], axis: int, prime: int) -> bool:
 
 def _same_zeros(one: NDArray[Any], other: NDArray[Any]) -> bool:
     step = max(1, BLOCK * len(one) // max(1, one.size))
-    return all(np.array_equal(one[at : at + step] != 0, other[at : at + step] != 0) for at in range(0, len(one), step))
+    return all(np.array_equal(_mask(one[at : at + step]), _mask(other[at : at + step])) for at in range(0, len(one), step))
+
+
+def _mask(array: NDArray[Any]) -> Mask:
+    """Where values are not zero, side by side in memory."""
+    return np.ascontiguousarray(array) if array.dtype == np.bool_ else array != 0
 
 
 def _divisors(size: int) -> list[int]:
