@@ -97,10 +97,9 @@ def _viewed(node: Node, operands: list[Constant], result: Value, index: int) -> 
     if node.kind == "move" and op in _CUTS:
         cut = "" if result.numel == first.numel else _cut(node, index)
         return first.viewed(result.shape, view, cut)
-    load = _arrangement(node, operands, index)
-    found = _computed(node, operands, result, load)
-    # Joined or padded constants are stored as the pieces they are made of.
-    return replace(found, parts=tuple(part for constant in operands for part in constant.parts or (constant,)))
+    # Joined, padded or picked constants are stored as they end up: which piece goes where is information too, and pieces
+    # that are stored once and laid out many times would hide it in the graph.
+    return _computed(node, operands, result, _arrangement(node, operands, index))
 
 
 def _cut(node: Node, index: int) -> str:

@@ -189,8 +189,10 @@ class Measured:
         return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + (low < 0) or 1
 
     def freebie_form(self, rules: CountingRules) -> Form:
-        """The cheaper of dense and masked at 16 bits a value (rule S5); single bits stay single bits."""
-        bits = 1 if self.constant.format.family == "bool" else 16
+        """The cheaper of dense and masked at 16 bits a value, 32 of a 64-bit format (rule S5); single bits stay single bits."""
+        fmt = self.constant.format
+        wide = fmt.bits > 32 and (fmt.family == "float" or self.width > 16)
+        bits = 1 if fmt.family == "bool" else 32 if wide else 16
         return self._cheapest([Form("plain", self.constant.numel, bits), *self._masked(rules, Form("plain", 0, bits), bits)], rules)
 
     def quantized_form(self, rules: CountingRules) -> Form:

@@ -16,7 +16,7 @@ from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import adaptive_windows, integer, ints, text
 from micronet_verify.facts.validate import place
 
-_ROUNDING = frozenset({"round", "floor", "ceil", "trunc"})
+ROUNDING = frozenset({"round", "floor", "ceil", "trunc"})
 HINT = "a quantizer written out is arithmetic; fake_quantize (PyTorch) or QuantizeLinear (ONNX) says that it is one"
 """Note on the work of rounding: nothing else tells a quantizer from other arithmetic."""
 
@@ -39,7 +39,7 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
     work = []
     for times, width, of in ((first, bits, ""), ((total[0] - first[0], total[1] - first[1]), inner, " of intermediate results")):
         for make, each in ((multiplies, times[0]), (adds, times[1])):
-            work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}", note=HINT if op in _ROUNDING else ""))
+            work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}", note=HINT if op in ROUNDING else ""))
     return work
 
 
@@ -188,21 +188,61 @@ def _resize(node: Node, operands: Operands) -> list[Work]:
 
 
 def _scatter(node: Node, operands: Operands) -> list[Work]:
+    """Adding updates into a tensor is an add each; replacing moves data."""
+    if node.attributes["op"] != "add":
+        return []
     updates = prod(operands.shape(node.inputs[2]))
-    return [adds("O8", updates, operands.widest(node), f"{updates:,} updates")] if node.attributes["op"] == "add" else []
+    bits = max(operands.width(node.inputs[0]).bits, operands.width(node.inputs[2]).bits)
+    return [adds("O8", updates, bits, f"{updates:,} updates")]
+
+
+def _lookup(node: Node, operands: Operands) -> list[Work]:
+    """Rows looked up with the model's own input move data (O9: embeddings).
+
+    With an index that was computed the look-up is a function of activations, whatever the table holds: one select per
+    element, as if it were compared for.
+    """
+    if node.inputs[1] in operands.given or node.inputs[1] in operands.constants:
+        return []
+    count = operands.output(node).numel
+    return [multiplies("O9", count, operands.width(node.inputs[0]).bits, f"{count:,} elements selected by a computed index")]
 
 
 def _move(node: Node, operands: Operands) -> list[Work]:
-    """Moves are free (O9). A cast between formats is free where fp32 holds both exactly, else one operation each (O11)."""
+    """Moves are free (O9). A cast between formats is free where fp32 holds both exactly, else one operation each (O11).
+
+    A cast that loses what stands behind the point, or all but the truth of a number, is a rounding or a compare (O4).
+    """
     if node.attributes["op"] != "cast":
         return []
     before, after = operands.values[node.inputs[0]].format, operands.output(node).format
-    return _conversion(before, after, operands.output(node).numel)
+    count = operands.output(node).numel
+    if after.family != "float" and (before.family == "float" or after.family == "bool" != before.family):
+        if node.inputs[0] in operands.given or (after.family != "bool" and node.inputs[0] in operands.whole):
+            return []
+        return [multiplies("O4", count, operands.width(node.inputs[0]).bits, f"{count:,} casts {before} → {after}", HINT)]
+    return _conversion(before, after, count)
 
 
 def _quantize(node: Node, operands: Operands) -> list[Work]:
-    name = node.inputs[0]
-    return _conversion(operands.values[name].format, operands.output(node).format, operands.output(node).numel)
+    """Conversions (O11). A scale of its own for each slice is a multiply by weights, and an offset of its own an add (O8)."""
+    name, count = node.inputs[0], operands.output(node).numel
+    work = _conversion(operands.values[name].format, operands.output(node).format, count)
+    scale, zero = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""
+    if _varies(scale, operands):
+        work.append(multiplies("O8", count, FULL, f"{count:,} × a scale per slice"))
+    if zero and _varies(zero, operands):
+        work.append(adds("O8", count, FULL, f"{count:,} × a zero point per slice"))
+    return work
+
+
+def _varies(name: str, operands: Operands) -> bool:
+    """Whether a scale or zero point differs from slice to slice, as far as is known."""
+    constant = operands.constants.get(name)
+    if constant is None:
+        return prod(operands.shape(name)) > 1
+    found = constant.load().reshape(-1)
+    return bool((found != found[:1]).any())
 
 
 def _conversion(before: NumericFormat, after: NumericFormat, count: int) -> list[Work]:
@@ -216,10 +256,6 @@ def _exact_in_fp32(fmt: NumericFormat) -> bool:
     return fmt.bits <= 32
 
 
-def _free(node: Node, operands: Operands) -> list[Work]:
-    return []
-
-
 Formula = Callable[[Node, Operands], list[Work]]
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
@@ -230,7 +266,7 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "pool": _pool,
         "normalise": _normalise,
         "softmax": _softmax,
-        "lookup": _free,
+        "lookup": _lookup,
         "cumulative": _cumulative,
         "select": _select,
         "move": _move,

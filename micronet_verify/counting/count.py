@@ -23,7 +23,7 @@ from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.shuffle import find_shuffles, order_key
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.widths import Width, widths
-from micronet_verify.counting.arithmetic import keeps_order, work_of
+from micronet_verify.counting.arithmetic import ROUNDING, keeps_order, work_of
 from micronet_verify.counting.functions import literals
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
 from micronet_verify.counting.linear import weight_of
@@ -96,8 +96,12 @@ def quantization(graph: Graph) -> str:
             narrow = [graph.values[name].format for name in node.inputs if name in graph.values]
             if any(fmt.is_integer or fmt.bits < 16 for fmt in narrow):
                 return f"{place(node)} computes with {min(narrow, key=lambda fmt: fmt.bits)}"
+        if node.kind == "move" and node.attributes["op"] == "cast":
+            fmt = graph.values[node.outputs[0]].format
+            if fmt.bits < 16 and fmt.family != "bool":
+                return f"{place(node)} makes {fmt}"
         for body in node.bodies:
-            if found := quantization(body):
+            if found := quantization(replace(body, values={**graph.values, **body.values})):
                 return found
     return ""
 
@@ -114,7 +118,7 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)
     found = widths(folded, pool, outer_widths)
-    operands = Operands(folded.values, pool, found, counting.measured, counting.rules)
+    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, as_given(folded), whole_numbers(folded))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
             _count_bodies(counting, node, pool, found, times)
@@ -129,6 +133,25 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     for item in norms:
         note = f"folded into {place(item.into)}"
         counting.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
+
+
+def as_given(graph: Graph) -> frozenset[str]:
+    """Values that are the model's inputs, merely moved or cast: what a table is looked up with for nothing (O9)."""
+    given = set(graph.inputs)
+    for node in graph.nodes:
+        if node.kind in ("move", "permute") and given.issuperset(name for name in node.inputs[:1] if name):
+            given.update(node.outputs)
+    return frozenset(given)
+
+
+def whole_numbers(graph: Graph) -> frozenset[str]:
+    """Floats that are whole numbers already: casting them to an integer rounds nothing."""
+    whole: set[str] = set()
+    for node in graph.nodes:
+        op = node.attributes.get("op")
+        if (node.kind == "elementwise" and op in ROUNDING) or (node.kind in ("move", "permute") and node.inputs[0] in whole):
+            whole.update(node.outputs)
+    return frozenset(whole)
 
 
 def _count_bodies(counting: _Counting, node: Node, pool: Mapping[str, Constant], found: Mapping[str, Width], times: Fraction) -> None:
@@ -243,7 +266,8 @@ def _ledger(counting: _Counting, regime: Regime) -> Ledger:
 
 
 def _price(work: Work, regime: Regime) -> tuple[str, int]:
-    """(rule, bits): 16 and 32 under the freebie (O7); else the widest input (O2), sums at full width (O12)."""
+    """(rule, bits): 16 and 32 under the freebie (O7), twice that for 64-bit inputs; else the widest input (O2)."""
     if regime == "freebie":
-        return (work.rule if work.rule != "O3" else "O1", 16) if work.operation == "multiply" else (work.rule, 32)
+        wide = 2 if work.bits > 32 else 1
+        return (work.rule if work.rule != "O3" else "O1", 16 * wide) if work.operation == "multiply" else (work.rule, 32 * wide)
     return work.rule, work.bits

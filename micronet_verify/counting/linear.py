@@ -60,7 +60,7 @@ def _transposed(node: Node, operands: Operands, channels: int) -> list[Work]:
     formula = f"{prod(space):,} positions × {int(per_channel.sum()):,} weights"
     work = [
         multiplies("O3" if flips else "O1", contributions, bits, formula),
-        adds("O1", sums, FULL, f"{contributions:,} − {covered:,} outputs", True),
+        adds("O1", sums, full_width(node, operands), f"{contributions:,} − {covered:,} outputs", True),
     ]
     return work + _bias(node, operands)
 
@@ -77,6 +77,11 @@ def _covered(pattern: NDArray[np.bool_], space: tuple[int, ...], stride: tuple[i
         )
         reached[cut] = True
     return int(np.count_nonzero(reached))
+
+
+def full_width(node: Node, operands: Operands) -> int:
+    """Bits of an accumulator that nothing is proved about: 32 (O12), or 64 where the result is a 64-bit number."""
+    return max(FULL, operands.output(node).format.bits)
 
 
 def weight_of(node: Node, operands: Operands) -> tuple[int, tuple[int, ...]]:
@@ -127,7 +132,7 @@ def _products(
         used = int(np.count_nonzero(counts))
         sums, formula = nonzero - used, f"{positions:,} × ({nonzero:,} − {used:,} rows)"
     if sums:
-        work += _sums(operands, x, weight, axes, counts, positions, adds("O1", positions * sums, FULL, formula, True))
+        work += _sums(operands, x, weight, axes, counts, positions, adds("O1", positions * sums, full_width(node, operands), formula, True))
     return work + _bias(node, operands)
 
 
@@ -162,7 +167,7 @@ def _bias(node: Node, operands: Operands) -> list[Work]:
     if len(node.inputs) < 3 or not node.inputs[2]:
         return []
     outputs = operands.output(node).numel
-    return [adds("O1", outputs, FULL, f"{outputs:,} outputs, bias", True)]
+    return [adds("O1", outputs, full_width(node, operands), f"{outputs:,} outputs, bias", True)]
 
 
 def _product_width(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> tuple[int, bool]:

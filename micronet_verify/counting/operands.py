@@ -18,7 +18,8 @@ Key = tuple[str, tuple[int, ...]]
 class Operands:
     """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
 
-    ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used.
+    ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used. ``given`` are the
+    model's inputs, merely moved; ``whole`` the floats that are rounded already.
     """
 
     values: Mapping[str, Value]
@@ -26,6 +27,8 @@ class Operands:
     widths: Mapping[str, Width]
     measured: dict[Key, Measured]
     rules: CountingRules
+    given: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
     def shape(self, name: str) -> Shape:
         constant = self.constants.get(name)

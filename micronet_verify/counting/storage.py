@@ -70,6 +70,8 @@ class Inventory:
         """A number of the program: stored once per model, as fp32 holds it; 0 and ±1 belong to the arithmetic itself."""
         with np.errstate(over="ignore"):
             rounded = float(np.float32(number))
+        if not np.isfinite(rounded):
+            rounded = number  # beyond fp32; infinity itself says nothing that a sign does not
         if rounded not in FREE_LITERALS and np.isfinite(rounded):
             self.literals.setdefault(rounded, label)
 

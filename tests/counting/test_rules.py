@@ -7,6 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from micronet_verify.counting.ledger import Ledger
+from micronet_verify.facts.formats import numeric_format
 from micronet_verify.track.rules import CountingRules
 from tests.build import Net, dense, operations
 
@@ -156,12 +158,49 @@ def test_O2_weights_alone_do_not_narrow_a_multiply_with_fp32() -> None:
 
 
 def quantized_input(net: Net, bits: int, *shape: int) -> object:
-    from micronet_verify.facts.formats import numeric_format
-
     scale = net.constant(np.float32(0.05), "scale")
     x = net.input(1, *shape)
     codes = net.b.emit("quantize", x, scale, fmt=numeric_format(f"int{bits}"), axis=-1)
     return net.b.emit("dequantize", codes, scale, axis=-1)
+
+
+def multiply_widths(ledger: Ledger) -> set[int]:
+    return {line.bits for line in ledger.lines if line.operation == "multiply"}
+
+
+def test_O2_scales_along_the_sum_do_not_factor_out() -> None:
+    """A scale per input channel, or per block of them, stays inside the sum: it saves storage and no width."""
+    codes = np.random.default_rng(5).integers(-8, 8, (16, 64)).astype(np.int8)
+    codes[:, :2] = [[-8, 7]]
+    found = []
+    for axis, shape, block in ((0, (16,), 0), (1, (64,), 0), (1, (16, 4), 16)):
+        net = Net.new()
+        stored, scales = net.constant(codes, "w", np.int8), net.constant(dense(shape) ** 2 + 0.1, "s")
+        w = net.b.emit("dequantize", stored, scales, axis=axis, block=block or None)
+        found.append(multiply_widths(net.ledger(net.b.linear(quantized_input(net, 8, 64), w), regime="quantized")))  # type: ignore[arg-type]
+    assert found == [{8}, {32}, {32}]
+
+
+def test_O2_activations_of_several_scales_are_as_wide_as_floats() -> None:
+    net = Net.new()
+    scales = net.constant(dense((64,)) ** 2 + 0.1, "scale")
+    codes = net.b.emit("quantize", net.input(1, 64), scales, fmt=numeric_format("int8"), axis=1)
+    x = net.b.emit("dequantize", codes, scales, axis=1)
+    weight = net.constant(np.random.default_rng(5).integers(1, 8, (16, 64)) * np.float32(0.1))
+    assert multiply_widths(net.ledger(net.b.linear(x, weight), regime="quantized")) == {32}
+
+
+@pytest.mark.parametrize(("other", "bits"), [(0.05, 8), (0.07, 32)])
+def test_O2_joined_activations_keep_their_width_where_they_share_a_scale(other: float, bits: int) -> None:
+    net = Net.new()
+    x, parts = net.input(1, 32), []
+    for number in (0.05, other):
+        scale = net.constant(np.float32(number), "scale")
+        codes = net.b.emit("quantize", x, scale, fmt=numeric_format("int8"), axis=-1)
+        parts.append(net.b.emit("dequantize", codes, scale, axis=-1))
+    joined = net.b.emit("move", *parts, op="concat", axis=1)
+    weight = net.constant(np.random.default_rng(5).integers(1, 8, (16, 64)) * np.float32(0.1))
+    assert multiply_widths(net.ledger(net.b.linear(joined, weight), regime="quantized")) == {bits}
 
 
 def test_O3_binary_weights_flip_the_sign_of_floats_for_one_bit() -> None:
