@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--tracks", dest="micronet_tracks", metavar="DIR", action="append", default=[], help="a folder of further track files (repeatable)"
     )
+    group.addoption("--data", dest="micronet_data", metavar="DIR", help="the folder of data sets (default: $MICRONET_DATA)")
     group.addoption("--report", dest="micronet_report", metavar="DIR", help="where evidence, ledgers, junit.xml and leaderboard.md go")
     group.addoption(
         "--entry", dest="micronet_entries", metavar="GLOB", action="append", default=[], help="only entries whose id fits (repeatable)"

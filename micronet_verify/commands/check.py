@@ -23,8 +23,9 @@ LARGEST = 3
 @click.command(cls=Command)
 @click.argument("entry", type=click.Path(path_type=Path))
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]")
 @click.pass_context
-def check(ctx: click.Context, entry: Path, tracks: tuple[Path, ...]) -> None:
+def check(ctx: click.Context, entry: Path, tracks: tuple[Path, ...], data: Path | None) -> None:
     """Check ENTRY before you hand it in.
 
     The verdicts that the judges will reach, what the score is made of, and what to compress next.
@@ -35,7 +36,7 @@ def check(ctx: click.Context, entry: Path, tracks: tuple[Path, ...]) -> None:
     from micronet_verify.reports.outcomes import exit_code
 
     place, folders = inputs.one_entry(entry), inputs.track_folders(tracks)
-    with evaluated(place, folders) as evaluation:
+    with evaluated(place, folders, inputs.data_folder(data)) as evaluation:
         record = EntryRecord.of(evaluation, judge(evaluation))
         screen = console()
         _heading(screen, record)

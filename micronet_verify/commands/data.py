@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from micronet_verify.commands import inputs
-from micronet_verify.commands.exits import OPERATOR, PASSED, Command, Mistake
+from micronet_verify.commands.exits import OPERATOR, PASSED, Command
 from micronet_verify.commands.terminal import console
-from micronet_verify.errors import Problem
 
 STYLES = {"found": "green", "missing": "yellow", "wrong": "red"}
 
@@ -24,9 +23,7 @@ def data(ctx: click.Context, names: tuple[str, ...], root: Path | None, tracks: 
 
     Exit code 3 if something is wrong, or if the data of a TRACK that was named is missing.
     """
-    if root is not None and not root.is_dir():
-        raise Mistake(Problem(f"--data {str(root)!r}", "be a directory that exists"))
-    folders = inputs.track_folders(tracks)
+    root, folders = inputs.data_folder(root), inputs.track_folders(tracks)
 
     from rich.text import Text
 

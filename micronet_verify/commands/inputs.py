@@ -80,6 +80,13 @@ def track_folders(folders: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(folders)
 
 
+def data_folder(folder: Path | None) -> Path | None:
+    """``folder``, a directory; ``None`` where none was named."""
+    if folder is not None:
+        _directory(folder, "the folder of data sets")
+    return folder
+
+
 def track_named(name: str, folders: Sequence[Path]) -> Track:
     """The track ``name``; a name that is not there is the user's mistake, a broken file the organizers' (``SpecError``)."""
     from micronet_verify.track.library import load_track

@@ -27,7 +27,7 @@ STAGES = {
 
 
 @contextmanager
-def evaluated(entry: EntryPath, tracks: Sequence[Path]) -> Iterator[Evaluation]:
+def evaluated(entry: EntryPath, tracks: Sequence[Path], data: Path | None = None) -> Iterator[Evaluation]:
     """The entry's evaluation; its files live as long as the ``with`` block."""
     from micronet_verify.evaluation import Bench, evaluate
     from micronet_verify.reports.texts import one_line
@@ -35,13 +35,13 @@ def evaluated(entry: EntryPath, tracks: Sequence[Path]) -> Iterator[Evaluation]:
     screen = console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="micronet-judge-", ignore_cleanup_errors=True) as work:
         if not sys.stderr.isatty():
-            yield evaluate(entry.path, entry.id, Bench(Path(work), tuple(tracks)))
+            yield evaluate(entry.path, entry.id, Bench(Path(work), tuple(tracks), data=data))
             return
         with screen.status("starting") as status:
             told = evaluate(
                 entry.path,
                 entry.id,
-                Bench(Path(work), tuple(tracks)),
+                Bench(Path(work), tuple(tracks), data=data),
                 lambda id, stage: status.update(f"{one_line(id)}: {STAGES.get(stage, stage)}"),
             )
         yield told

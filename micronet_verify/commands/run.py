@@ -29,6 +29,7 @@ _BY_SIGNAL = 130
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--report", default="report", show_default=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the reports go.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]")
 @click.option("--entry", "globs", multiple=True, metavar="GLOB", help="Only entries whose id fits, such as 'digits/*'.")
 @click.option("-n", "judges", type=click.IntRange(min=1), metavar="N", help="Entries judged at once.  [default: one per processor]")
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose name fits, as in pytest: -k 'quality and pruned'.")
@@ -38,6 +39,7 @@ def run(
     folder: Path,
     report: Path,
     tracks: tuple[Path, ...],
+    data: Path | None,
     globs: tuple[str, ...],
     judges: int | None,
     expression: str | None,
@@ -56,6 +58,7 @@ def run(
     entries = inputs.entries(folder)
     total = len(inputs.chosen(entries, globs))
     folders = inputs.track_folders(tracks)
+    root = inputs.data_folder(data)
     inputs.check_tracks(folders)
     inputs.report_folder(report, entries)
 
@@ -74,7 +77,7 @@ def run(
             without_limits(folders, Path(wide))
             folders = (Path(wide), *folders)
         extra = ["-p", "no:terminal", *(["-k", expression] if expression else []), *(["-x"] if first else [])]
-        code = run_suite(folder, report, folders, globs, judges, extra, told)
+        code = run_suite(folder, report, folders, globs, judges, extra, told, root)
     if code == _NOTHING:
         raise Mistake(Problem(f"-k {expression!r}, which fits no case", "fit one, such as -k quality"))
     found = [records[id] for id in sorted(records)]

@@ -71,6 +71,7 @@ class Cases:
         self._worker = hasattr(config, "workerinput")
         self._judges = config.getoption("micronet_judges") or len(os.sched_getaffinity(0))
         self._tracks = tracks
+        self._data = Path(data) if (data := config.getoption("micronet_data")) else None
         self._judge: Judge | None = None
         self._told: set[str] = set()
 
@@ -78,7 +79,7 @@ class Cases:
     def judge(self) -> Judge:
         if self._judge is None:
             progress = self._config.stash.get(PROGRESS, None)
-            self._judge = Judge(self._entries, self._tracks, self._report, self._judges, progress)
+            self._judge = Judge(self._entries, self._tracks, self._report, self._judges, progress, self._data)
         return self._judge
 
     def pytest_report_header(self) -> list[str]:

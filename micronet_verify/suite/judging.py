@@ -33,17 +33,24 @@ class Judge:
     """Judges entries when told to, or at the latest when asked for one.
 
     ``at_once`` entries are in work at any time. ``report``: the folder that evidence and ledgers are written to, if any.
+    ``data``: the folder of data sets.
     """
 
     def __init__(
-        self, entries: Sequence[EntryPath], tracks: Sequence[Path], report: Path | None, at_once: int, progress: Progress | None = None
+        self,
+        entries: Sequence[EntryPath],
+        tracks: Sequence[Path],
+        report: Path | None,
+        at_once: int,
+        progress: Progress | None = None,
+        data: Path | None = None,
     ) -> None:
         self._paths = {entry.id: entry.path for entry in entries}
         self._report = report
         self._progress: Progress = progress or (lambda entry, stage, record: None)
         self._work = Path(tempfile.mkdtemp(prefix="micronet-judge-"))
         self._launcher = ProcessLauncher()
-        self._bench = Bench(self._work, tuple(tracks), self._launcher)
+        self._bench = Bench(self._work, tuple(tracks), self._launcher, data=data)
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="judge")
         self._futures: dict[str, Future[Judged]] = {}
         self._stopped = threading.Event()

@@ -87,7 +87,7 @@ def test_without_a_folder() -> None:
 
 def test_wrong_usage(root: Path) -> None:
     done = data("--data", root / "gone")
-    assert done.output == f"Error: got --data '{root / 'gone'}' but should be a directory that exists\n"
+    assert done.output == f"Error: got the folder of data sets '{root / 'gone'}' but should be a directory that exists\n"
     assert done.exit_code == 2
     assert data("cifar10", "--data", root).exit_code == 2
 

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from click.testing import CliRunner
 from onnx import TensorProto, helper, numpy_helper
 
 from micronet_verify.checks.judge import judge
+from micronet_verify.cli import main
 from micronet_verify.evaluation import Bench, Evaluation, evaluate
 from micronet_verify.quality import images
 from micronet_verify.reports.evidence import evidence
@@ -167,3 +169,15 @@ def test_a_file_that_the_system_does_not_open(judged: Callable[..., Evaluation],
     assert str(problem) == (
         f"got a file of cifar100 that cannot be used (Is a directory) but should be readable, and prepared inputs fit on the disk [{path}]"
     )
+
+
+def test_the_commands_take_the_folder(judged: Callable[..., Evaluation], entry: Path, root: Path, tmp_path: Path) -> None:
+    judged("unused")  # writes the track file
+    shared = ["--tracks", str(tmp_path / "tracks"), "--data", str(root)]
+    checked = CliRunner().invoke(main, ["check", str(entry), *shared], env={"COLUMNS": "200"})
+    assert "10 of 12 correct, 1 image above" in checked.output
+    report = tmp_path / "report"
+    ran = CliRunner().invoke(main, ["run", str(entry), "--report", str(report), *shared], env={"COLUMNS": "200"})
+    assert "10/12" in ran.output
+    assert "10 of 12 (1 image above)" in (report / "leaderboard.md").read_text(encoding="utf-8")
+    assert CliRunner().invoke(main, ["run", str(entry), "--data", str(root / "gone")]).exit_code == 2
