@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import Program, measure
+from benchmarks.harness import ROOT, Program, measure
 from benchmarks.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("pt2", "onnx")
 OPSET = 17
-# Networks beside the reference networks, and the shape of one example: two for predictions, with a free batch, and a small one.
+# Networks beside the reference networks, and the shape of one example: two for predictions, with a free batch, and a small
+# one that lies in the sample entries.
 SHAPES = {"digits-baseline": (1, 8, 8), "cnn-32": (3, 32, 32), "tiny": (1, 8, 8)}
-FREE = ("digits-baseline", "cnn-32")
+SAMPLES = {"tiny.pt2": "dense-pytorch/model.pt2", "tiny.onnx": "pruned-onnx/model.onnx"}
 
 
 def network_file(name: str, file_format: str, settings: Settings) -> Path:
@@ -29,6 +31,9 @@ def network_file(name: str, file_format: str, settings: Settings) -> Path:
     path = settings.work / "networks" / f"{name}.{file_format}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.name in SAMPLES:
+            shutil.copyfile(ROOT / "sample_submissions" / "digits" / SAMPLES[path.name], path)
+            return path
         measure(Program((sys.executable, "-W", "ignore", "-m", "benchmarks.networks", name, file_format, str(path))))
     return path
 
@@ -88,7 +93,7 @@ def definition(name: str) -> Callable[[], nn.Module]:
 def export(name: str, file_format: str, path: Path) -> None:
     import torch
 
-    found, inputs, free = model(name), example(name), name in FREE
+    found, inputs, free = model(name), example(name), name in SHAPES
     if free:  # for the bare loop, which builds the network in Python
         torch.save(found.state_dict(), path.with_suffix(".weights"))
     part = path.with_suffix(".part")

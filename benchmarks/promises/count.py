@@ -35,8 +35,9 @@ def _file_rows(subject: str, name: str, path: Path, settings: Settings) -> Itera
     contenders: dict[str, Contender] = {"ours": Task("benchmarks.counted:counting", {"path": str(path)}), **others, "command": command}
     found = interleaved(contenders, settings.repeats)
     room = Limit("ours", path.stat().st_size + ROOM)
-    for other in others:
-        yield seconds_row("count", subject, found["ours"], other, found[other], SECONDS)
-    for other in others:
-        yield Row("count", f"{subject}, peak memory", found["ours"].peak, other, found[other].peak, "MB", room)
+    for other in others or [""]:
+        yield seconds_row("count", subject, found["ours"], other, found.get(other), SECONDS)
+    for other in others or [""]:
+        theirs = found[other].peak if other else None
+        yield Row("count", f"{subject}, peak memory", found["ours"].peak, other, theirs, "MB", room)
     yield seconds_row("count", f"{subject}, the command, start to end", found["command"])

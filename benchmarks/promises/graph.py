@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import networks
 from benchmarks.figures import Limit, Row
-from benchmarks.harness import Contender, NotMeasured, Task, interleaved
+from benchmarks.harness import Contender, Measurement, NotMeasured, Task, interleaved
 from benchmarks.rivals import rivals
 from benchmarks.settings import Settings
 
@@ -18,7 +18,7 @@ ROOM = 50_000_000
 
 def rows(settings: Settings) -> Iterator[Row]:
     for name in ["tiny"] if settings.tiny else (settings.only or networks.names()):
-        for file_format in networks.FORMATS:
+        for file_format in networks.FORMATS[: 1 if settings.tiny else None]:
             try:
                 path = networks.network_file(name, file_format, settings)
             except NotMeasured as reason:
@@ -40,9 +40,10 @@ def _file_rows(name: str, path: Path, settings: Settings) -> Iterator[Row]:
     ours, copy = found["ours"], found["copy"]
     seconds, scan = ours.seconds, ours.figure("scan")
     work = None if seconds is None else seconds - scan
-    for other in others:
-        note = "; ".join(filter(None, (ours.reason, found[other].reason)))
-        yield Row("graph", path.name, work, other, found[other].seconds, limit=SECONDS, note=note)
+    for other in others or [""]:
+        theirs = found[other] if other else Measurement()
+        note = "; ".join(filter(None, (ours.reason, theirs.reason)))
+        yield Row("graph", path.name, work, other, theirs.seconds, limit=SECONDS, note=note)
     yield Row("graph", f"{path.name}, its values scanned", scan, "np.copyto", copy.seconds, limit=SCAN, note=copy.reason)
     largest = copy.figure("largest")
     if largest is not None:

@@ -29,7 +29,7 @@ TENSORS = {
 def rows(settings: Settings) -> Iterator[Row]:
     shape = TINY if settings.tiny else SHAPE
     for tensor, words in TENSORS.items():
-        if settings.only and tensor not in settings.only:
+        if (settings.only and tensor not in settings.only) or (settings.tiny and tensor not in ("grid per channel", "int8 codes")):
             continue
         arguments = {"tensor": tensor, "shape": shape}
         contenders: dict[str, Contender] = {
