@@ -32,6 +32,7 @@ from micronet_verify.quality.labels import labels
 from micronet_verify.quality.measuring import check_metric, measure
 from micronet_verify.quality.metrics import AnyQuality
 from micronet_verify.quality.predictions import open_predictions, seal_predictions
+from micronet_verify.sandbox.alone import sample_alone
 from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
@@ -272,6 +273,7 @@ def _predict(
         bench.batch_size,
         bench.threads,
         prepared.scaling,
+        sample_alone(artifact.sha256, prepared.examples),
     )
     result = bench.launcher.run(job, _limits(track, track.limits.predict))
     _unchanged(artifact)

@@ -112,7 +112,8 @@ class TranslateJob(Job[TranslateResult]):
 class PredictJob(Job[PredictResult]):
     """Run the artifact ``root / primary`` on the inputs [examples, …] of the ``.npy`` file ``inputs``.
 
-    ``scaling``: the file holds bytes, and the model receives them scaled to float32.
+    ``scaling``: the file holds bytes, and the model receives them scaled to float32. ``alone``: examples that are asked
+    again, in this order, each by itself: an answer may depend on nothing but its own example.
     """
 
     stage = "predict"
@@ -125,6 +126,7 @@ class PredictJob(Job[PredictResult]):
     batch_size: int = 64
     threads: int = 1
     scaling: Scaling | None = None
+    alone: tuple[int, ...] = ()
 
 
 AnyJob = ExportJob | TranslateJob | PredictJob
@@ -150,7 +152,7 @@ def job_from_data(data: dict[str, Any]) -> AnyJob:
         return TranslateJob(**fields)
     if stage != "predict":
         raise KeyError(f"the stage {stage!r}")
-    fields["inputs"] = Path(fields["inputs"])
+    fields["inputs"], fields["alone"] = Path(fields["inputs"]), tuple(fields["alone"])
     if (scaling := fields.pop("scaling")) is not None:
         lists = tuple(scaling["mean"]), tuple(scaling["deviation"])
         fields["scaling"] = Scaling(scaling["scale"], *lists, scaling["channel_axis"])

@@ -16,6 +16,7 @@ from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Answer, Counter, Loader
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.sandbox.alone import check_alone
 from micronet_verify.sandbox.inputs import open_inputs
 from micronet_verify.sandbox.jobs import (
     GRAPH,
@@ -69,6 +70,9 @@ def predict(job: PredictJob, loader: Loader) -> PredictResult:
         raise BenchFault(Problem("no inputs", "be at least one example", WHERE))
     answers = loader.predict(job.root / job.primary, inputs, job.batch_size, job.threads)
     shape, taken = _collect(answers, len(inputs), job.out / OUTPUTS)
+    if job.alone:
+        again = loader.predict(job.root / job.primary, inputs[list(job.alone)], 1, job.threads)
+        check_alone(np.load(job.out / OUTPUTS, mmap_mode="r"), np.concatenate([answer.outputs for answer in again]), job.alone, WHERE)
     if taken:
         (job.out / TAKEN).write_text(json.dumps(taken, sort_keys=True), encoding="utf-8")
     return PredictResult(OUTPUTS, shape, TAKEN if taken else "")
