@@ -140,7 +140,7 @@ def _run(argv: list[str], cwd: Path, accepted: tuple[int, ...], environment: Map
         done = subprocess.run(
             argv,
             cwd=cwd,
-            env=child_environment() | environment,
+            env={**child_environment(), **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -16,7 +16,7 @@ BATCH = "64"
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    models = [found for folder in sorted(ENTRIES.iterdir()) if (found := _model(folder)) is not None]
+    models = [model for model in map(_model, sorted(ENTRIES.iterdir())) if model is not None]
     if settings.tiny:
         models = models[:1]
     judged = ENTRIES if not settings.tiny else models[0].parent
