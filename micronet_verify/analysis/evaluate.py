@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.constants import Constant
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat, numpy_dtype
+from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Node, Value
 from micronet_verify.facts.shapes import integer, ints, number, text
 from micronet_verify.facts.validate import place
@@ -53,6 +54,7 @@ _BINARY: dict[str, Callable[..., Array]] = {
 _LOGICAL: dict[str, Callable[..., Array]] = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor, "not": np.logical_not}
 _BITWISE: dict[str, Callable[..., Array]] = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert}
 # What frameworks do not agree on for negative numbers.
+MOST_COUNTED = 1 << 20
 _UNSIGNED: dict[str, Callable[..., Array]] = {"mod": np.mod, "floor_div": np.floor_divide}
 _REDUCE: dict[str, Callable[..., Array]] = {
     "sum": np.sum,
@@ -66,13 +68,20 @@ _REDUCE: dict[str, Callable[..., Array]] = {
 }
 
 
-def is_arithmetic(node: Node, formats: Sequence[NumericFormat]) -> bool:
-    """Whether this node, among constants of these formats, can be done once."""
+def is_arithmetic(node: Node, operands: Sequence[Constant]) -> bool:
+    """Whether this node, among these constants, can be done once."""
     op = node.attributes.get("op")
     if node.kind == "elementwise":
-        unsigned = op in _UNSIGNED and all(fmt.family == "uint" for fmt in formats[:1])
+        unsigned = op in _UNSIGNED and all(map(_counts, operands))
         return op in _UNARY or op in _BINARY or op in _LOGICAL or op in ("clip", "where") or unsigned
     return node.kind == "reduce" and op in _REDUCE
+
+
+def _counts(constant: Constant) -> bool:
+    """Whether a constant holds whole numbers of which none is negative; large ones are not looked through."""
+    if not constant.format.is_integer or constant.format.family == "uint":
+        return constant.format.family == "uint"
+    return constant.numel <= MOST_COUNTED and int(constant.load().min(initial=0)) >= 0
 
 
 def compute(node: Node, operands: list[Array], result: Value) -> Array:

@@ -69,7 +69,7 @@ def _fold_node(graph: Graph, node: Node, pool: Pool) -> dict[str, Constant] | No
     if node.kind == "move" or node.kind == "permute":
         return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
-    if evaluate.is_arithmetic(node, [constant.format for constant in operands]) and results[0].numel <= made_from:
+    if evaluate.is_arithmetic(node, operands) and results[0].numel <= made_from:
         load = _computation(node, operands, results[0])
         return {results[0].id: _computed(node, operands, results[0], load)}
     return None

@@ -1,4 +1,4 @@
-"""Finds permutations written as reshape–transpose–reshape (rule O9).
+"""Finds permutations written as reshape–transpose–reshape, or as pieces that are joined in another order (rule O9).
 
 Every axis is followed through a chain of moves as a list of *atoms*, the factors into which reshapes cut it. A chain
 is a permutation of elements within an axis if atoms of one original axis end side by side in one axis in another
@@ -9,7 +9,9 @@ together, and are moves.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis.live import consumers
 from micronet_verify.facts.graph import Graph, Node, Shape
-from micronet_verify.facts.shapes import ints
+from micronet_verify.facts.shapes import integer, ints
 
 _CHAIN = frozenset({"identity", "reshape", "transpose", "cast"})
 
@@ -54,10 +56,13 @@ def find_shuffles(graph: Graph, constants: frozenset[str]) -> tuple[Shuffle, ...
     layout reads it, and counts as a new tensor from there on.
     """
     readers = consumers(graph)
+    producer = {name: node for node in graph.nodes for name in node.outputs}
     axes_of: dict[str, Axes | None] = {}
     origin: dict[str, Shape] = {}
     found: list[Shuffle] = []
     for node in graph.nodes:
+        if node.kind == "move" and node.attributes["op"] == "concat":
+            found += _joined_out_of_order(node, graph, producer)
         if not _layout(node) or node.inputs[0] in constants:
             continue
         source, result = node.inputs[0], node.outputs[0]
@@ -88,6 +93,36 @@ def _order(axes: Axes, axis: int) -> NDArray[np.int64]:
     for atom in (atom for atoms in axes for atom in atoms if atom.axis == axis):
         order = (order[:, None] + np.arange(atom.size) * atom.stride).reshape(-1)
     return order
+
+
+def _joined_out_of_order(node: Node, graph: Graph, producer: Mapping[str, Node]) -> list[Shuffle]:
+    """One shuffle for each tensor of which later pieces come to stand before earlier ones."""
+    axis = integer(node.attributes, "axis")
+    pieces: dict[str, list[tuple[int, Shape]]] = {}
+    for name in node.inputs:
+        whole, start = _piece(name, axis, producer)
+        pieces.setdefault(whole, []).append((start, graph.values[name].shape))
+    found = []
+    for whole, parts in pieces.items():
+        if any(later < start for (start, _), (later, _) in pairwise(parts)):
+            extent, order = graph.values[whole].shape[axis], [np.arange(start, start + shape[axis]) for start, shape in parts]
+            found.append(Shuffle(node, extent, sum(prod(shape) for _, shape in parts), order_key(extent, np.concatenate(order))))
+    return found
+
+
+def _piece(name: str, axis: int, producer: Mapping[str, Node]) -> tuple[str, int]:
+    """The tensor that ``name`` is a piece of along ``axis``, and where the piece starts."""
+    start = 0
+    while (node := producer.get(name)) is not None and node.kind == "move":
+        op, attributes = node.attributes["op"], node.attributes
+        if op == "split" and attributes["axis"] == axis:
+            start += sum(ints(attributes, "sizes")[: node.outputs.index(name)])
+        elif op == "slice" and ints(attributes, "axes") == (axis,) and ints(attributes, "steps") == (1,):
+            start += ints(attributes, "starts")[0]
+        elif op != "identity":
+            break
+        name = node.inputs[0]
+    return name, start
 
 
 def _needed_as_is(name: str, graph: Graph, readers: dict[str, list[Node]]) -> bool:

@@ -169,9 +169,9 @@ def _permute(node: Node, operands: Operands) -> list[Work]:
 
 
 def keeps_order(node: Node, operands: Operands) -> bool:
-    """Whether a constant index only drops elements (a slice written as an index): strictly increasing."""
+    """Whether a constant index only drops elements (a slice written as an index): strictly increasing, and known to be."""
     if len(node.inputs) < 2 or node.inputs[1] not in operands.constants:
-        return node.attributes["op"] != "flip"
+        return False
     index = operands.constants[node.inputs[1]].load().reshape(-1)
     return bool((index[1:] > index[:-1]).all())
 
@@ -218,7 +218,7 @@ def _move(node: Node, operands: Operands) -> list[Work]:
     before, after = operands.values[node.inputs[0]].format, operands.output(node).format
     count = operands.output(node).numel
     if after.family != "float" and (before.family == "float" or after.family == "bool" != before.family):
-        if node.inputs[0] in operands.given or (after.family != "bool" and node.inputs[0] in operands.whole):
+        if after.family != "bool" and node.inputs[0] in operands.whole:
             return []
         return [multiplies("O4", count, operands.width(node.inputs[0]).bits, f"{count:,} casts {before} → {after}", HINT)]
     return _conversion(before, after, count)
