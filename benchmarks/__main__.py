@@ -17,7 +17,7 @@ from rich.console import Console
 from benchmarks.figures import Row, as_data, show
 from benchmarks.settings import Settings
 
-NAMES = ("help", "count", "scan", "graph", "predict", "suite")
+NAMES = ("help", "count", "scan", "graph", "predict", "images", "suite")
 
 
 @click.command()

@@ -38,6 +38,20 @@ class Codes:
     bits: int
     zero_points: int = 0
 
+    def values(self, part: tuple[slice, ...]) -> Array:
+        """What the codes of a part of the tensor stand for; a slice for each axis."""
+        data, axis, scales = self.load()[part], self.axis, self.scales
+        if axis < 0 or scales.size == 1:
+            return data * scales.reshape(-1)[:1]
+        if self.block:
+            places = np.arange(part[axis].stop)[part[axis]][: data.shape[axis]]
+            near = tuple(slice(None) if at == axis else piece for at, piece in enumerate(part))
+            return data * scales[near].take(places // self.block, axis)
+        shape = [1] * data.ndim
+        shape[axis] = -1
+        found: Array = data * scales.reshape(-1)[part[axis]].reshape(shape)
+        return found
+
 
 @dataclass(frozen=True)
 class Constant:

@@ -24,7 +24,8 @@ Array = NDArray[Any]
 Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook"]
 # So many scales of 8 bits cost more than a scale of 32 bits and a zero point of 15.
 _ROWS = 6
-_FEW, _SLICES = 4096, 16
+_FEW = 4096
+_CORNER = (slice(0, 16), *[slice(0, 256)] * 63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ class Measured:
         constant, codes = self.constant, self.constant.codes
         if constant.row_scale is not None:
             return None
-        some = _some(constant.load() if codes is None else _dequantized_part(codes, numpy_dtype(constant.format)))
+        some = codes.values(_CORNER[: len(constant.shape)]).astype(numpy_dtype(constant.format)) if codes else _some(constant.load())
         found = scan.unique(some)
         return len(found), int(np.count_nonzero(found))
 
@@ -189,10 +190,10 @@ class Measured:
         return max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + (low < 0) or 1
 
     def freebie_form(self, rules: CountingRules) -> Form:
-        """The cheaper of dense and masked at 16 bits a value, 32 of a 64-bit format (rule S5); single bits stay single bits."""
+        """The cheaper of dense and masked at 16 bits a value (rule S5); 64-bit values have no part in it, single bits stay so."""
         fmt = self.constant.format
         wide = fmt.bits > 32 and (fmt.family == "float" or self.width > 16)
-        bits = 1 if fmt.family == "bool" else 32 if wide else 16
+        bits = 1 if fmt.family == "bool" else fmt.bits if wide else 16
         return self._cheapest([Form("plain", self.constant.numel, bits), *self._masked(rules, Form("plain", 0, bits), bits)], rules)
 
     def quantized_form(self, rules: CountingRules) -> Form:
@@ -272,22 +273,6 @@ def _as_stored(grid: Grid | None, codes: Codes) -> Grid | None:
 
 def _with_groups(grid: Grid, groups: int, scale_bits: int) -> Grid:
     return replace(grid, groups=groups, scale_bits=scale_bits, sign_only=False)
-
-
-def _dequantized_part(codes: Codes, dtype: np.dtype[Any]) -> Array:
-    """The values of some slices of a tensor that a graph dequantizes."""
-    data, scales = codes.load(), codes.scales
-    if codes.axis < 0 or scales.size == 1:
-        part: Array = _some(data) * scales.reshape(-1)[:1]
-    elif codes.block:
-        few = [slice(0, _SLICES)] * data.ndim
-        few[codes.axis] = slice(0, codes.block)
-        part = data[tuple(few)] * scales[(*few[: codes.axis], slice(0, 1), *few[codes.axis + 1 :])]
-    else:
-        shape = [1] * data.ndim
-        shape[codes.axis] = -1
-        part = data[(*[slice(None)] * codes.axis, slice(0, _SLICES))] * scales.reshape(-1)[:_SLICES].reshape(shape)
-    return part.astype(dtype)
 
 
 def _some(array: Array) -> Array:

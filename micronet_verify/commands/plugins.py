@@ -18,6 +18,7 @@ def plugins() -> None:
 
     from micronet_verify.errors import MicronetError
     from micronet_verify.framework.registry import KNOWN, framework_named, frameworks
+    from micronet_verify.quality.registry import METRICS, metrics, readers
     from micronet_verify.reports.texts import one_line
 
     screen = console()
@@ -27,6 +28,8 @@ def plugins() -> None:
             screen.print(
                 Text(f"  {one_line(package)} {one_line(version) if version else 'is not installed: its entries cannot be judged'}")
             )
+    screen.print(Text.assemble(("data sets", "bold"), f"  {', '.join(map(one_line, readers()))}"))
+    screen.print(Text.assemble(("metrics", "bold"), f"  {', '.join(map(one_line, (*METRICS, *metrics())))}"))
     for name in KNOWN:
         if name not in frameworks():
             screen.print(Text.assemble((name, "bold"), "  not installed; an entry of it is told:"))

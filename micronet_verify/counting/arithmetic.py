@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import prod
 from types import MappingProxyType
 
@@ -40,7 +41,8 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
     for times, width, of in ((first, bits, ""), ((total[0] - first[0], total[1] - first[1]), inner, " of intermediate results")):
         for make, each in ((multiplies, times[0]), (adds, times[1])):
             work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}", note=HINT if op in ROUNDING else ""))
-    return work
+    operand_formats = (operands.values[name].format for name in node.inputs if name in operands.values)
+    return [replace(item, integer=True) for item in work] if all(fmt.is_integer for fmt in operand_formats) else work
 
 
 def _reduce(node: Node, operands: Operands) -> list[Work]:

@@ -118,7 +118,7 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)
     found = widths(folded, pool, outer_widths)
-    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, as_given(folded), whole_numbers(folded))
+    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, as_given(folded, pool), whole_numbers(folded))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
             _count_bodies(counting, node, pool, found, times)
@@ -135,11 +135,13 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
         counting.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
 
 
-def as_given(graph: Graph) -> frozenset[str]:
-    """Values that are the model's inputs, merely moved or cast: what a table is looked up with for nothing (O9)."""
-    given = set(graph.inputs)
+def as_given(graph: Graph, constants: Mapping[str, Constant]) -> frozenset[str]:
+    """Integers that are the model's inputs (tokens), moved or shifted: what a table is looked up with for nothing (O9)."""
+    given = {name for name in graph.inputs if graph.values[name].format.family != "float"}
     for node in graph.nodes:
-        if node.kind in ("move", "permute") and given.issuperset(name for name in node.inputs[:1] if name):
+        operands = [name for name in node.inputs if name and name not in constants]
+        whole = all(graph.values[name].format.family != "float" for name in node.outputs)
+        if node.kind in ("move", "permute", "elementwise") and whole and operands and given.issuperset(operands):
             given.update(node.outputs)
     return frozenset(given)
 
@@ -266,8 +268,7 @@ def _ledger(counting: _Counting, regime: Regime) -> Ledger:
 
 
 def _price(work: Work, regime: Regime) -> tuple[str, int]:
-    """(rule, bits): 16 and 32 under the freebie (O7), twice that for 64-bit inputs; else the widest input (O2)."""
-    if regime == "freebie":
-        wide = 2 if work.bits > 32 else 1
-        return (work.rule if work.rule != "O3" else "O1", 16 * wide) if work.operation == "multiply" else (work.rule, 32 * wide)
+    """(rule, bits): 16 and 32 under the freebie (O7), which 64-bit inputs have no part in; else the widest input (O2)."""
+    if regime == "freebie" and (work.bits <= 32 or work.integer):
+        return (work.rule if work.rule != "O3" else "O1", 16) if work.operation == "multiply" else (work.rule, 32)
     return work.rule, work.bits

@@ -18,8 +18,8 @@ Key = tuple[str, tuple[int, ...]]
 class Operands:
     """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
 
-    ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used. ``given`` are the
-    model's inputs, merely moved; ``whole`` the floats that are rounded already.
+    ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used. ``given`` are
+    integers that the model was given; ``whole`` the floats that are rounded already.
     """
 
     values: Mapping[str, Value]

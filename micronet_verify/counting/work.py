@@ -13,7 +13,8 @@ class Work:
     """``count`` operations of one class per example.
 
     ``bits`` is the widest input of each (rule O2), used in the quantized regime; ``formula`` is the count with its
-    numbers filled in; ``accumulates`` marks adds of a dot product (rule O12), ``bound`` their proof, if any.
+    numbers filled in; ``accumulates`` marks adds of a dot product (rule O12); ``integer`` marks arithmetic of positions
+    and indices, whose 64 bits are the frameworks' habit and not a choice.
     """
 
     rule: str
@@ -23,6 +24,7 @@ class Work:
     formula: str
     accumulates: bool = False
     note: str = ""
+    integer: bool = False
 
 
 def multiplies(rule: str, count: int, bits: int, formula: str, note: str = "") -> Work:

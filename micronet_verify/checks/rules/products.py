@@ -7,6 +7,7 @@ from math import prod
 
 from micronet_verify.checks.numbers import amount, decimal
 from micronet_verify.checks.rules.counted import Counted, Finding, absent, quantity
+from micronet_verify.checks.rules.regimes import has_64_bit_values
 from micronet_verify.errors import Problem
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import index_sizes, text
@@ -100,6 +101,6 @@ def accumulators(counted: Counted) -> Finding:
     broken = [
         Problem(f"an accumulator of {line.bits} bits", "be 32" if full else "be at most 32", line.subject)
         for line in lines
-        if line.bits > 32 or (full and line.bits != 32)
+        if (line.bits > 32 or (full and line.bits != 32)) and not (line.bits == 64 and has_64_bit_values(counted))
     ]
     return Finding(f"{amount(quantity(lines, 'add'))} adds {'at 32 bits' if full else 'at proved widths'}", tuple(broken))

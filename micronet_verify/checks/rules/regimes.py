@@ -31,11 +31,17 @@ def freebie(counted: Counted) -> Finding:
             Problem(f"{line.bits} bits", "be 16 under the freebie", line.subject)
             for line in ledger.lines
             if line.axis == "storage" and line.quantity and line.bits != 16 and not (line.bits == 1 and line.rule in ("S3", "O9"))
+            if not (line.bits == 64 and has_64_bit_values(counted))
         ]
         return Finding(f"every value counts 16 bits: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
     if forfeited:
         return Finding(f"the freebie is forfeited: {forfeited}", tuple(broken))
     return Finding(f"the freebie is not taken: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
+
+
+def has_64_bit_values(counted: Counted) -> bool:
+    """Whether the graph holds 64-bit numbers, which no freebie halves."""
+    return any(value.format.bits == 64 for value in counted.values.values())
 
 
 def freebie_operations(counted: Counted) -> Finding:
@@ -47,7 +53,7 @@ def freebie_operations(counted: Counted) -> Finding:
     broken = [
         Problem(f"{line.bits} bits for {line.operation or 'no class'}", f"be {wanted.get(line.operation, 'of a class')}", line.subject)
         for line in lines
-        if line.bits != wanted.get(line.operation)
+        if line.bits != wanted.get(line.operation) and not (line.bits == 64 and has_64_bit_values(counted))
     ]
     if not lines:
         return absent("the entry computes nothing")
@@ -93,4 +99,7 @@ def _is_narrow(counted: Counted, node: Node) -> bool:
     if node.kind in ("conv", "matmul"):
         formats = [counted.values[name].format for name in node.inputs if name in counted.values]
         return any(fmt.is_integer or fmt.bits < 16 for fmt in formats)
+    if node.kind == "move" and node.attributes["op"] == "cast":
+        fmt = counted.values[node.outputs[0]].format
+        return fmt.bits < 16 and fmt.family != "bool"
     return node.kind in ("quantize", "dequantize")
