@@ -22,7 +22,6 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 THREADS = 1
-TIMEOUT = 900
 
 
 class NotMeasured(Exception):
@@ -34,12 +33,13 @@ class Task:
     """``target`` is ``module:function``; the function gets ``arguments`` and returns a callable, which is what is measured.
 
     What the callable returns, a mapping of figures or ``None``, comes back with the sample. ``needs``: a package without
-    which the task is passed over.
+    which the task is passed over. ``patience``: seconds after which it is given up.
     """
 
     target: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""
+    patience: float = 900
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Program:
     cwd: Path | None = None
     accepted: tuple[int, ...] = (0,)
     environment: Mapping[str, str] = field(default_factory=dict)
+    patience: float = 900
 
 
 @dataclass(frozen=True)
@@ -119,13 +120,13 @@ def _task(task: Task) -> Sample:
     with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
         answer = Path(folder, "answer.json")
         spec = json.dumps({"target": task.target, "arguments": dict(task.arguments)})
-        _run([sys.executable, "-W", "ignore", "-m", "benchmarks.child", spec, str(answer)], ROOT, (0,), {})
+        _run([sys.executable, "-W", "ignore", "-m", "benchmarks.child", spec, str(answer)], ROOT, (0,), {}, task.patience)
         return Sample(**json.loads(answer.read_text(encoding="utf-8")))
 
 
 def _program(program: Program) -> Sample:
     start, busy = time.perf_counter(), cpu_seconds()
-    _run(list(program.argv), program.cwd or ROOT, program.accepted, program.environment)
+    _run(list(program.argv), program.cwd or ROOT, program.accepted, program.environment, program.patience)
     return Sample(time.perf_counter() - start, cpu_seconds() - busy)
 
 
@@ -135,7 +136,7 @@ def cpu_seconds() -> float:
     return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def _run(argv: list[str], cwd: Path, accepted: tuple[int, ...], environment: Mapping[str, str]) -> None:
+def _run(argv: list[str], cwd: Path, accepted: tuple[int, ...], environment: Mapping[str, str], patience: float) -> None:
     try:
         done = subprocess.run(
             argv,
@@ -145,11 +146,11 @@ def _run(argv: list[str], cwd: Path, accepted: tuple[int, ...], environment: Map
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=TIMEOUT,
+            timeout=patience,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise NotMeasured(f"still running after {TIMEOUT} s") from None
+        raise NotMeasured(f"still running after {patience:g} s") from None
     except OSError as error:
         raise NotMeasured(f"{Path(argv[0]).name}: {error.strerror}") from None
     if done.returncode not in accepted:

@@ -14,6 +14,8 @@ from benchmarks import networks
 from benchmarks.harness import Task
 
 Work = Callable[[], dict[str, Any]]
+# One of them takes minutes for a deep network.
+PATIENCE = 60.0
 
 
 def rivals(name: str, path: str) -> dict[str, Task]:
@@ -22,12 +24,12 @@ def rivals(name: str, path: str) -> dict[str, Task]:
         return {"torch flop_counter": Task("benchmarks.rivals:torch_flop_counter", {"name": name})} if path.endswith(".pt2") else {}
     if path.endswith(".pt2"):
         return {
-            "torch flop_counter": Task("benchmarks.rivals:torch_flop_counter", {"name": name}),
-            "fvcore": Task("benchmarks.rivals:fvcore", {"name": name}, "fvcore"),
+            "torch flop_counter": Task("benchmarks.rivals:torch_flop_counter", {"name": name}, "torch", PATIENCE),
+            "fvcore": Task("benchmarks.rivals:fvcore", {"name": name}, "fvcore", PATIENCE),
         }
     return {
-        "onnx-tool": Task("benchmarks.rivals:onnx_tool", {"path": path}, "onnx_tool"),
-        "qonnx": Task("benchmarks.rivals:qonnx", {"path": path}, "qonnx"),
+        "onnx-tool": Task("benchmarks.rivals:onnx_tool", {"path": path}, "onnx_tool", PATIENCE),
+        "qonnx": Task("benchmarks.rivals:qonnx", {"path": path}, "qonnx", PATIENCE),
     }
 
 
