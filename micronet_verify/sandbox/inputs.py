@@ -16,7 +16,10 @@ _BLOCK = 1 << 17
 
 
 class ScaledInputs:
-    """Examples [examples, …] kept as bytes, which come out of ``[start:end]`` as float32. Read-only, like a memory map."""
+    """Examples [examples, …] kept as bytes, which come out as float32 of ``[number]``, ``[start:end]`` and ``[list of numbers]``.
+
+    Read-only, like a memory map.
+    """
 
     dtype = np.dtype(np.float32)
 
@@ -33,7 +36,9 @@ class ScaledInputs:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: int | slice) -> NDArray[np.float32]:
+    def __getitem__(self, key: int | slice | list[int]) -> NDArray[np.float32]:
+        if isinstance(key, list):
+            return np.stack([self[place] for place in key]) if key else self[:0]
         if not isinstance(key, slice):
             place = range(len(self))[key]
             only: NDArray[np.float32] = self[place : place + 1].reshape(self.shape[1:])

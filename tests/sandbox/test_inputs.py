@@ -49,7 +49,8 @@ def test_other_ways_of_asking(inputs: NDArray[Any]) -> None:
     assert np.array_equal(inputs[3], loop(PIXELS)[3])
     assert np.array_equal(inputs[-1], loop(PIXELS)[-1])
     assert np.array_equal(inputs[30:1000], loop(PIXELS)[30:])
-    assert inputs[20:10].shape == (0, 3, 8, 8)
+    assert inputs[20:10].shape == inputs[[]].shape == (0, 3, 8, 8)
+    assert np.array_equal(inputs[[5, 36, 0, 5, -2]], loop(PIXELS)[[5, 36, 0, 5, -2]])
     with pytest.raises(IndexError):
         inputs[37]
     with pytest.raises(IndexError, match="no steps"):
