@@ -62,6 +62,19 @@ class Fault:
         return "\n".join(str(problem) for problem in self.problems)
 
 
+@dataclass(frozen=True, slots=True)
+class Branches:
+    """What the test set did at the branches (rule O13).
+
+    ``taken``: by branch id, how many examples took the first body, how many the second. ``least`` and ``most``: operations
+    of the cheapest and the dearest example, in the regime that is charged; ``None`` where there are too many ways through.
+    """
+
+    taken: Mapping[str, tuple[int, int]]
+    least: Fraction | None
+    most: Fraction | None
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """All that was found out about one entry; ``None`` where a stage did not get there (``faults`` say which and why)."""
@@ -77,6 +90,7 @@ class Evaluation:
     quality: AnyQuality | None = None
     score: Score | None = None
     frequencies: Mapping[str, Fraction] = field(default_factory=dict)
+    branches: Branches | None = None
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
     store: ConstantStore | None = None
     inputs: Prepared | None = None
@@ -144,16 +158,20 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     artifact = run.stage("export", lambda s, t: _artifact(s, t, bench, work), submission, track)
     graph = run.stage("translate", lambda s, t, a: _translate(s, t, a, bench, work), submission, track, artifact)
     answered = run.stage("predict", lambda s, t, a: _predict(s, t, a, bench, work), submission, track, artifact)
-    predictions, frequencies, inputs = answered or (None, {}, None)
+    predictions, taken, inputs = answered or (None, {}, None)
+    frequencies = {name: _share(indices) for name, indices in taken.items()}
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
     count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies), track, graph, store)
     quality = run.stage("quality", lambda t, a, p: _quality(t, a, p, bench), track, artifact, predictions)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
+    branches = None
+    if ledger and track and graph and store and taken:
+        branches = _branches(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares))
     faults = dict(run.faults)
     return Evaluation(
-        id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, faults, store, inputs
+        id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, branches, faults, store, inputs
     )
 
 
@@ -254,7 +272,7 @@ def _unchanged(artifact: Artifact) -> None:
 
 def _predict(
     submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path
-) -> tuple[Predictions, Mapping[str, Fraction], Prepared]:
+) -> tuple[Predictions, Mapping[str, tuple[int, ...]], Prepared]:
     data = track.dataset
     check_metric(track.target)
     if track.target.metric == "perplexity":
@@ -279,7 +297,24 @@ def _predict(
     _unchanged(artifact)
     predictions = seal_predictions(job.out / result.outputs, artifact.sha256, prepared.examples, bench.batch_size)
     taken = read_taken(job.out / result.taken, prepared.examples) if result.taken else {}
-    return predictions, {name: _share(indices) for name, indices in taken.items()}, prepared
+    return predictions, taken, prepared
+
+
+# More ways through the branches than this are not each counted again.
+_MOST_WAYS = 64
+
+
+def _branches(taken: Mapping[str, tuple[int, ...]], ledger: Ledger, recount: Callable[[Mapping[str, Fraction]], Count]) -> Branches:
+    """How often each body was taken, and what the cheapest and the dearest example cost."""
+    counts = {name: (indices.count(0), indices.count(1)) for name, indices in sorted(taken.items())}
+    ways = sorted(set(zip(*(taken[name] for name in counts), strict=True)))
+    if len(ways) > _MOST_WAYS:
+        return Branches(counts, None, None)
+    found = [
+        recount({name: Fraction(int(index == 0)) for name, index in zip(counts, way, strict=True)}).ledgers[ledger.regime].operations
+        for way in ways
+    ]
+    return Branches(counts, min(found), max(found))
 
 
 def _share(indices: Sequence[int]) -> Fraction:

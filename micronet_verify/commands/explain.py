@@ -126,6 +126,11 @@ def _show(found: Priced, ledger: Ledger, top: int | None, depth: int | None) -> 
     screen.print()
     for part in explanation(ledger, baseline, top, screen.width, depth):
         screen.print(part)
+    if found.branches is not None:
+        for name, (first, second) in found.branches.taken.items():
+            screen.print(safe(f"Branch {name}: {first:,} of {first + second:,} examples that came to it took its first body (O13)."))
+        if found.branches.least is not None and found.branches.most is not None:
+            screen.print(safe(f"One example costs {figure(found.branches.least)} to {figure(found.branches.most)} operations."))
     peak = found.count.transient
     better = "" if peak.best == peak.listed else f", {figure(Fraction(peak.best, 8))} bytes in a better order"
     screen.print(safe(f"Activations need {figure(Fraction(peak.listed, 8))} bytes at once, at {peak.at}{better} (not scored)."))

@@ -15,6 +15,7 @@ from micronet_verify.errors import BenchFault, Problem, SpecError, SubmissionFau
 if TYPE_CHECKING:
     from micronet_verify.counting.count import Count
     from micronet_verify.counting.ledger import Ledger
+    from micronet_verify.evaluation import Branches
     from micronet_verify.track.rules import CountingRules
     from micronet_verify.track.track import Track
 
@@ -28,6 +29,7 @@ class Priced:
     track: Track | None
     rules: CountingRules
     recount: Callable[[CountingRules], Count]
+    branches: Branches | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -66,4 +68,4 @@ def _entry(path: Path, folders: tuple[Path, ...]) -> Iterator[Priced]:
             kinds = {"entrant": SubmissionFault, "organizer": SpecError, "operator": BenchFault}
             raise kinds[fault.acts](fault.problems)
         title = f"{found.submission.manifest.title} ({found.id})"
-        yield Priced(title, found.count, found.track, found.track.rules, found.recount)
+        yield Priced(title, found.count, found.track, found.track.rules, found.recount, found.branches)

@@ -46,6 +46,13 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
         }
         if predictions
         else None,
+        "branches": {
+            "taken": {name: list(counts) for name, counts in evaluation.branches.taken.items()},
+            "least_operations": exact(evaluation.branches.least) if evaluation.branches.least is not None else None,
+            "most_operations": exact(evaluation.branches.most) if evaluation.branches.most is not None else None,
+        }
+        if evaluation.branches
+        else None,
         "transient_activation_bits": asdict(evaluation.count.transient) if evaluation.count else None,
         "rules": asdict(evaluation.track.rules) if evaluation.track else None,
         "versions": versions(),
