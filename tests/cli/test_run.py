@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pty
 import re
@@ -199,7 +200,9 @@ def test_on_a_terminal_progress_is_live_and_the_table_stays_plain_in_a_pipe(subm
 
 def test_interrupted_it_says_so_and_shows_what_was_judged(submissions, tmp_path):
     command = [sys.executable, "-m", "micronet_verify.cli", "run", str(submissions), "--report", str(tmp_path / "r"), "-n", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    # A shell that starts the tests in the background leaves interrupts ignored, and children inherit that.
+    listening = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listening) as run:
         first = run.stderr.readline()
         run.send_signal(signal.SIGINT)
         told, errors = run.communicate(timeout=120)
