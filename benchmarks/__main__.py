@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.figures import Row, as_data, show
+from benchmarks.figures import Row, as_data, one_line, show
 from benchmarks.settings import Settings
 
 NAMES = ("help", "count", "scan", "graph", "predict", "images", "suite")
@@ -43,7 +43,7 @@ def main(names: tuple[str, ...], repeats: int, file: Path | None, only: tuple[st
             module = importlib.import_module(f"benchmarks.promises.{name}")
             for row in module.rows(settings):
                 rows.append(row)
-                click.echo(f"measured: {row.benchmark}, {row.subject}{f' beside {row.beside}' if row.beside else ''}", err=True)
+                click.echo(one_line(row), err=True)
     screen.print(machine())
     show(rows, screen)
     if file is not None:

@@ -106,6 +106,12 @@ def _amount(value: float | None, unit: str) -> str:
     return f"{value:.2f} s" if value >= 1 else f"{1000 * value:.1f} ms"
 
 
+def one_line(row: Row) -> str:
+    """A row for whoever waits for the table."""
+    beside = f" beside {row.beside} {_amount(row.theirs, row.unit)}" if row.beside else ""
+    return f"{row.benchmark}, {row.subject}: {_amount(row.ours, row.unit)}{beside}"
+
+
 def notes(rows: Iterable[Row]) -> list[str]:
     """One line for each row that has something to say."""
     return [f"{row.benchmark}, {row.subject}{f' beside {row.beside}' if row.beside else ''}: {row.note}" for row in rows if row.note]
