@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,9 @@ def _stored(value: Value, store: ConstantStore) -> Constant:
     ref = value.constant
     assert ref is not None
     key = f"{ref.store}:{ref.path}:{ref.offset}:{value.format.name}:{value.numel}"
-    return Constant(
-        key, value.label or value.id, value.shape, value.format, lambda: store.open(ref, value.shape, value.format, value.label)
-    )
+    # A view of the file, so that keeping it keeps no values.
+    load = cache(lambda: store.open(ref, value.shape, value.format, value.label))
+    return Constant(key, value.label or value.id, value.shape, value.format, load)
 
 
 def _fold_node(graph: Graph, node: Node, pool: Pool) -> dict[str, Constant] | None:

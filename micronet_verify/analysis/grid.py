@@ -117,7 +117,7 @@ def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: 
     low = high = 0
     steps = np.ones(len(rows))
     for start, block in scan.row_blocks(rows):
-        if start == 0 and _row_steps(block[:1].astype(np.float64), tolerance) is None:
+        if start == 0 and (_too_close(block[0], tolerance) or _row_steps(block[:1].astype(np.float64), tolerance) is None):
             return None
         sampled = (_sampled_steps(block, _some(block, columns), tolerance) for columns in _SAMPLES)
         found = next(filter(None, sampled), None) or _row_steps(block.astype(np.float64), tolerance)
@@ -158,7 +158,7 @@ def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[t
 
 
 def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
-    if _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
+    if _too_close(flat, tolerance) or _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
         return None
     rows = flat[None, :]
     some = _some(rows, 8192)
@@ -171,6 +171,14 @@ def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
             return None
         found = _row_steps(values[None, :].astype(np.float64), tolerance)
     return None if found is None else _grid(1, found[1], found[2], found[0])
+
+
+def _too_close(values: Array, tolerance: float) -> bool:
+    """Whether two of the first values are closer than steps of any grid of ``MOST_BITS``, as of weights that nobody quantized."""
+    ordered = np.sort(np.abs(values[:512].astype(np.float64)))
+    gaps = np.diff(ordered, prepend=0)
+    gaps = gaps[gaps > ordered[-1] * (2 * tolerance)]
+    return bool(gaps.size) and bool(ordered[-1] > gaps.min() * 2**MOST_BITS)
 
 
 def _some(rows: Array, columns: int) -> Array:
@@ -239,7 +247,7 @@ def _row_steps(rows: Array, tolerance: float) -> tuple[Array, int, int] | None:
     refined[empty] = 1.0
     off = np.abs(rows - codes * refined[:, None]) > np.abs(rows) * tolerance
     if off.any():
-        divided = _common_step(rows, ordered, step, tolerance)
+        divided = _common_step(rows, step, tolerance)
         if divided is None:
             return None
         codes, refined = divided
@@ -248,17 +256,17 @@ def _row_steps(rows: Array, tolerance: float) -> tuple[Array, int, int] | None:
     return refined * gcd, int(codes.min()), int(codes.max())
 
 
-def _common_step(rows: Array, ordered: Array, step: Array, tolerance: float) -> tuple[Array, Array] | None:
+def _common_step(rows: Array, step: Array, tolerance: float) -> tuple[Array, Array] | None:
     """The smallest gap need not be the step itself (3 and 5 have gaps 3, 2): try its first few fractions."""
     codes, refined = np.zeros_like(rows), np.ones(len(rows))
     for index, row in enumerate(rows):
-        for part in range(1, 9):
-            guess = np.rint(row / (step[index] / part))
-            square = float((guess * guess).sum())
-            scale = float((row * guess).sum()) / square if square else 1.0
-            if not (np.abs(row - guess * scale) > np.abs(row) * tolerance).any() and np.abs(guess).max() < 2**MOST_BITS:
-                codes[index], refined[index] = guess, scale
-                break
-        else:
+        guesses = np.rint(row / (step[index] / np.arange(1, 9)[:, None]))
+        squares = (guesses * guesses).sum(axis=1)
+        scales = (row * guesses).sum(axis=1) / np.where(squares == 0, 1, squares)
+        scales[squares == 0] = 1.0
+        on = (np.abs(row - guesses * scales[:, None]) <= np.abs(row) * tolerance).all(axis=1)
+        on &= np.abs(guesses).max(axis=1) < 2**MOST_BITS
+        if not on.any():
             return None
+        codes[index], refined[index] = guesses[on.argmax()], scales[on.argmax()]
     return codes, refined

@@ -88,20 +88,19 @@ def flattened(array: Array) -> Array:
 def distinct_values(array: Array, most: int = MOST_DISTINCT) -> Array | None:
     """The sorted different values, or ``None`` where there are more than ``most``."""
     flat = flattened(array)
-    found = unique(flat[: min(most, 4096)])
-    if len(found) == min(flat.size, 4096) and flat.size > 4096:
-        # Every one of the first 4,096 is different: a few thousand more settle it for weights nobody quantized.
-        found = unique(flat[: 4 * most])
-    if len(found) > most:
-        return None
-    for start in range(0, flat.size, BLOCK):
-        chunk = flat[start : start + BLOCK]
-        if found.size <= 64 and np.isin(chunk, found, kind=None).all():
-            continue
-        found = np.union1d(found, unique(chunk))
+    seen = min(flat.size, 4096)
+    found = unique(flat[:seen])
+    if len(found) == seen < flat.size:
+        # Every one of the first is different: a few more than the most settle it for weights nobody quantized.
+        seen = min(flat.size, most + most // 4)
+        found = unique(flat[:seen])
+    for start in range(seen, flat.size, BLOCK):
         if len(found) > most:
             return None
-    return found
+        chunk = flat[start : start + BLOCK]
+        if found.size > 64 or not np.isin(chunk, found, kind=None).all():
+            found = np.union1d(found, unique(chunk))
+    return found if len(found) <= most else None
 
 
 def unique(values: Array) -> Array:
