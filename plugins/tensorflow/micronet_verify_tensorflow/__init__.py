@@ -1,0 +1,1 @@
+"""The tensorflow plugin: hands over the framework, and imports nothing of TensorFlow until a worker needs it."""
