@@ -9,41 +9,34 @@ gets its answers to the others. Nothing of one entry can reach another.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from micronet_verify.artifacts import artifact_of, translate
+from micronet_verify.bench import Bench as Bench
+from micronet_verify.branching import Branches as Branches
+from micronet_verify.branching import branches_of, share_of
 from micronet_verify.counting.count import Count, count_graph
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.errors import BenchFault, MicronetError, Problem, SpecError, SubmissionFault
-from micronet_verify.facts.artifact import Artifact, seal
+from micronet_verify.errors import MicronetError, Problem, SpecError, SubmissionFault
+from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.framework.protocols import ExportRequest
-from micronet_verify.framework.registry import framework_named
-from micronet_verify.quality.datasets import DatasetMissing, Prepared, prepare
-from micronet_verify.quality.home import cache_folder, data_root
-from micronet_verify.quality.labels import labels
-from micronet_verify.quality.measuring import check_metric, measure
+from micronet_verify.predicting import predict, quality_of
+from micronet_verify.quality.datasets import DatasetMissing, Prepared
 from micronet_verify.quality.metrics import AnyQuality
-from micronet_verify.quality.predictions import open_predictions, seal_predictions
-from micronet_verify.sandbox.alone import sample_alone
-from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
-from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
-from micronet_verify.sandbox.limits import Limits
-from micronet_verify.sandbox.products import read_graph, read_taken
 from micronet_verify.score import Score, score_of
-from micronet_verify.submission.choices import choose_track, preprocessing_of
+from micronet_verify.submission.choices import choose_track
 from micronet_verify.submission.load import load_submission
 from micronet_verify.submission.submission import Submission
 from micronet_verify.track.library import load_track, track_names
 from micronet_verify.track.rules import CountingRules
-from micronet_verify.track.track import StepLimit, Track
+from micronet_verify.track.track import Track
 
 StageName = Literal["manifest", "track", "export", "translate", "count", "predict", "quality"]
 STAGES: tuple[StageName, ...] = ("manifest", "track", "export", "translate", "count", "predict", "quality")
@@ -60,19 +53,6 @@ class Fault:
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Branches:
-    """What the test set did at the branches (rule O13).
-
-    ``taken``: by branch id, how many examples took the first body, how many the second. ``least`` and ``most``: operations
-    of the cheapest and the dearest example, in the regime that is charged; ``None`` where there are too many ways through.
-    """
-
-    taken: Mapping[str, tuple[int, int]]
-    least: Fraction | None
-    most: Fraction | None
 
 
 @dataclass(frozen=True)
@@ -118,32 +98,6 @@ NEEDS: Mapping[StageName, tuple[StageName, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Where and how entries are judged. ``work`` is a folder of the judge's; ``tracks`` are extra folders of track files.
-
-    ``data`` is the folder of data sets, by default what the environment says. ``inputs`` is where prepared inputs are kept;
-    by default that is between runs where there is a folder of data sets, and in ``work`` where there is none.
-    """
-
-    work: Path
-    tracks: Sequence[Path] = ()
-    launcher: Launcher = field(default_factory=ProcessLauncher)
-    threads: int = 1
-    batch_size: int = 64
-    data: Path | None = None
-    inputs: Path | None = None
-
-    @property
-    def kept(self) -> Path:
-        """The folder of prepared inputs. Raises ``BenchFault`` for settings that cannot be read."""
-        return self.inputs or (cache_folder() if data_root(self.data) else self.work / "inputs")
-
-    def folder(self, id: str) -> Path:
-        """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""
-        return self.work / "entries" / hashlib.sha256(id.encode("utf-8", "backslashreplace")).hexdigest()[:32]
-
-
 def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], None] | None = None) -> Evaluation:
     """Judge the entry in the directory ``entry``. ``progress(id, stage)`` is told of every stage as it starts.
 
@@ -155,20 +109,20 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     work.mkdir(parents=True)
     submission = run.stage("manifest", lambda: load_submission(entry, id))
     track = run.stage("track", lambda s: _track(s, bench), submission)
-    artifact = run.stage("export", lambda s, t: _artifact(s, t, bench, work), submission, track)
-    graph = run.stage("translate", lambda s, t, a: _translate(s, t, a, bench, work), submission, track, artifact)
-    answered = run.stage("predict", lambda s, t, a: _predict(s, t, a, bench, work), submission, track, artifact)
-    predictions, taken, inputs = answered or (None, {}, None)
-    frequencies = {name: _share(indices) for name, indices in taken.items()}
+    artifact = run.stage("export", lambda s, t: artifact_of(s, t, bench, work), submission, track)
+    graph = run.stage("translate", lambda s, t, a: translate(s, t, a, bench, work), submission, track, artifact)
+    answered = run.stage("predict", lambda s, t, a: predict(s, t, a, bench, work), submission, track, artifact)
+    predictions, taken, inputs = (answered.predictions, answered.taken, answered.inputs) if answered else (None, {}, None)
+    frequencies = {name: share_of(indices) for name, indices in taken.items()}
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
     count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies), track, graph, store)
-    quality = run.stage("quality", lambda t, a, p: _quality(t, a, p, bench), track, artifact, predictions)
+    quality = run.stage("quality", lambda t, a, p: quality_of(t, a, p, bench), track, artifact, predictions)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
     branches = None
     if ledger and track and graph and store and taken:
-        branches = _branches(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares))
+        branches = branches_of(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares))
     faults = dict(run.faults)
     return Evaluation(
         id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, branches, faults, store, inputs
@@ -213,121 +167,3 @@ def _track(submission: Submission, bench: Bench) -> Track:
     name = submission.manifest.track
     known = track_names(bench.tracks)
     return choose_track(submission.manifest, {other: load_track(name, bench.tracks) if other == name else None for other in known})
-
-
-def _artifact(submission: Submission, track: Track, bench: Bench, work: Path) -> Artifact:
-    """A copy of the artifact in the judge's own folder: what is counted and what is evaluated, whatever the entry does meanwhile."""
-    manifest, folder = submission.manifest, work / "artifact"
-    framework = framework_named(manifest.framework)
-    if manifest.source is not None:
-        entry = _copied(submission, work / "entry", [file.path for file in submission.files])
-        request = ExportRequest(
-            entry, manifest.source.entry_point, manifest.source.weights, track.dataset.input_shape, track.dataset.input_format
-        )
-        result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), _limits(track, track.limits.export))
-        return seal(folder, result.artifact)
-    assert manifest.model is not None
-    if not manifest.model.endswith(framework.suffixes):
-        should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
-        raise SubmissionFault(Problem(f"model: {manifest.model!r}", should, manifest.where("model")))
-    _copied(submission, folder, [manifest.model, *manifest.external_data])
-    sealed = seal(folder, manifest.model, manifest.external_data)
-    named = {file.path: file.sha256 for file in submission.files}
-    for file in sealed.files:
-        if named[file.path] != file.sha256:
-            raise SubmissionFault(Problem(f"{file.path} of SHA-256 {file.sha256[:12]}…", f"be {named[file.path][:12]}… as first read"))
-    return sealed
-
-
-def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:
-    for name in names:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(submission.root / name, target, follow_symlinks=False)
-    return folder
-
-
-def _translate(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Graph:
-    job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads)
-    result = bench.launcher.run(job, _limits(track, track.limits.translate))
-    graph = read_graph(job.out / result.graph)
-    _unchanged(artifact)
-    _accepts(graph, track)
-    return graph
-
-
-def _accepts(graph: Graph, track: Track) -> None:
-    """The model's inputs are the track's: one tensor of [1, *input_shape]."""
-    wanted = (1, *track.dataset.input_shape)
-    shapes = [graph.values[name].shape for name in graph.inputs]
-    if shapes != [wanted]:
-        got = ", ".join(map(str, shapes)) or "none"
-        raise SubmissionFault(Problem(f"inputs of shape {got}", f"be one of shape {wanted}", "the model's inputs"))
-
-
-def _unchanged(artifact: Artifact) -> None:
-    if seal(artifact.root, artifact.primary, tuple(file.path for file in artifact.files)).sha256 != artifact.sha256:
-        raise BenchFault(Problem("an artifact that changed while it was judged", "stay as it was sealed", artifact.primary))
-
-
-def _predict(
-    submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path
-) -> tuple[Predictions, Mapping[str, tuple[int, ...]], Prepared]:
-    data = track.dataset
-    check_metric(track.target)
-    if track.target.metric == "perplexity":
-        raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
-    steps = data.steps_named(preprocessing_of(submission.manifest, track))
-    prepared = prepare(data.name, data.split, steps, bench.kept, data.expected, bench.data)
-    if prepared.shape[1:] != data.input_shape:
-        got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
-        raise SpecError(Problem(got, should, track.name))
-    job = PredictJob(
-        submission.manifest.framework,
-        artifact.root,
-        artifact.primary,
-        prepared.path,
-        work / "predictions",
-        bench.batch_size,
-        bench.threads,
-        prepared.scaling,
-        sample_alone(artifact.sha256, prepared.examples),
-    )
-    result = bench.launcher.run(job, _limits(track, track.limits.predict))
-    _unchanged(artifact)
-    predictions = seal_predictions(job.out / result.outputs, artifact.sha256, prepared.examples, bench.batch_size)
-    taken = read_taken(job.out / result.taken, prepared.examples) if result.taken else {}
-    return predictions, taken, prepared
-
-
-# More ways through the branches than this are not each counted again.
-_MOST_WAYS = 64
-
-
-def _branches(taken: Mapping[str, tuple[int, ...]], ledger: Ledger, recount: Callable[[Mapping[str, Fraction]], Count]) -> Branches:
-    """How often each body was taken, and what the cheapest and the dearest example cost."""
-    counts = {name: (indices.count(0), indices.count(1)) for name, indices in sorted(taken.items())}
-    ways = sorted(set(zip(*(taken[name] for name in counts), strict=True)))
-    if len(ways) > _MOST_WAYS:
-        return Branches(counts, None, None)
-    found = [
-        recount({name: Fraction(int(index == 0)) for name, index in zip(counts, way, strict=True)}).ledgers[ledger.regime].operations
-        for way in ways
-    ]
-    return Branches(counts, min(found), max(found))
-
-
-def _share(indices: Sequence[int]) -> Fraction:
-    """Of the examples that reached a branch, the share that took its first body (rule O13)."""
-    reached = sum(index >= 0 for index in indices)
-    return Fraction(sum(index == 0 for index in indices), reached) if reached else Fraction(0)
-
-
-def _quality(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> AnyQuality:
-    outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
-    found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
-    return measure(track.target, outputs, found, track.dataset.classes)
-
-
-def _limits(track: Track, step: StepLimit) -> Limits:
-    return Limits(step.seconds, step.memory, track.limits.output_bytes)

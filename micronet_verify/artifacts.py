@@ -1,0 +1,69 @@
+"""The stages that make an artifact of an entry, and a graph of the artifact: both read the judge's own copy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from micronet_verify.bench import Bench, check_unchanged, limits_of
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.artifact import Artifact, seal
+from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.registry import framework_named
+from micronet_verify.sandbox.jobs import ExportJob, TranslateJob
+from micronet_verify.sandbox.products import read_graph
+from micronet_verify.submission.submission import Submission
+from micronet_verify.track.track import Track
+
+
+def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) -> Artifact:
+    """A copy of the artifact in the judge's own folder: what is counted and what is evaluated, whatever the entry does meanwhile."""
+    manifest, folder = submission.manifest, work / "artifact"
+    framework = framework_named(manifest.framework)
+    if manifest.source is not None:
+        entry = _copied(submission, work / "entry", [file.path for file in submission.files])
+        request = ExportRequest(
+            entry, manifest.source.entry_point, manifest.source.weights, track.dataset.input_shape, track.dataset.input_format
+        )
+        result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), limits_of(track, track.limits.export))
+        return seal(folder, result.artifact)
+    assert manifest.model is not None
+    if not manifest.model.endswith(framework.suffixes):
+        should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
+        raise SubmissionFault(Problem(f"model: {manifest.model!r}", should, manifest.where("model")))
+    _copied(submission, folder, [manifest.model, *manifest.external_data])
+    sealed = seal(folder, manifest.model, manifest.external_data)
+    named = {file.path: file.sha256 for file in submission.files}
+    for file in sealed.files:
+        if named[file.path] != file.sha256:
+            raise SubmissionFault(Problem(f"{file.path} of SHA-256 {file.sha256[:12]}…", f"be {named[file.path][:12]}… as first read"))
+    return sealed
+
+
+def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:
+    for name in names:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(submission.root / name, target, follow_symlinks=False)
+    return folder
+
+
+def translate(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Graph:
+    """The neutral graph of the artifact, which takes what the track feeds."""
+    job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads)
+    result = bench.launcher.run(job, limits_of(track, track.limits.translate))
+    graph = read_graph(job.out / result.graph)
+    check_unchanged(artifact)
+    _accepts(graph, track)
+    return graph
+
+
+def _accepts(graph: Graph, track: Track) -> None:
+    """The model's inputs are the track's: one tensor of [1, *input_shape]."""
+    wanted = (1, *track.dataset.input_shape)
+    shapes = [graph.values[name].shape for name in graph.inputs]
+    if shapes != [wanted]:
+        got = ", ".join(map(str, shapes)) or "none"
+        raise SubmissionFault(Problem(f"inputs of shape {got}", f"be one of shape {wanted}", "the model's inputs"))

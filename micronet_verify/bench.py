@@ -1,0 +1,52 @@
+"""Where and how entries are judged: folders, launcher, threads, batch size."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.facts.artifact import Artifact, seal
+from micronet_verify.quality.home import cache_folder, data_root
+from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
+from micronet_verify.sandbox.limits import Limits
+from micronet_verify.track.track import StepLimit, Track
+
+
+@dataclass(frozen=True)
+class Bench:
+    """``work`` is a folder of the judge's; ``tracks`` are extra folders of track files.
+
+    ``data`` is the folder of data sets, by default what the environment says. ``inputs`` is where prepared inputs are kept;
+    by default that is between runs where there is a folder of data sets, and in ``work`` where there is none.
+    """
+
+    work: Path
+    tracks: Sequence[Path] = ()
+    launcher: Launcher = field(default_factory=ProcessLauncher)
+    threads: int = 1
+    batch_size: int = 64
+    data: Path | None = None
+    inputs: Path | None = None
+
+    @property
+    def kept(self) -> Path:
+        """The folder of prepared inputs. Raises ``BenchFault`` for settings that cannot be read."""
+        return self.inputs or (cache_folder() if data_root(self.data) else self.work / "inputs")
+
+    def folder(self, id: str) -> Path:
+        """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""
+        return self.work / "entries" / hashlib.sha256(id.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
+
+def limits_of(track: Track, step: StepLimit) -> Limits:
+    """What one step may use in this track."""
+    return Limits(step.seconds, step.memory, track.limits.output_bytes)
+
+
+def check_unchanged(artifact: Artifact) -> None:
+    """Raise ``BenchFault`` if a file of the artifact is no longer what was sealed."""
+    if seal(artifact.root, artifact.primary, tuple(file.path for file in artifact.files)).sha256 != artifact.sha256:
+        raise BenchFault(Problem("an artifact that changed while it was judged", "stay as it was sealed", artifact.primary))

@@ -1,0 +1,68 @@
+"""The stages that run a model and compare its answers: predict in the sandbox, quality in the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from micronet_verify.bench import Bench, check_unchanged, limits_of
+from micronet_verify.errors import Problem, SpecError
+from micronet_verify.facts.artifact import Artifact
+from micronet_verify.facts.predictions import Predictions
+from micronet_verify.quality.datasets import DatasetMissing, Prepared, prepare
+from micronet_verify.quality.labels import labels
+from micronet_verify.quality.measuring import check_metric, measure
+from micronet_verify.quality.metrics import AnyQuality
+from micronet_verify.quality.predictions import open_predictions, seal_predictions
+from micronet_verify.sandbox.alone import sample_alone
+from micronet_verify.sandbox.jobs import PredictJob
+from micronet_verify.sandbox.products import read_taken
+from micronet_verify.submission.choices import preprocessing_of
+from micronet_verify.submission.submission import Submission
+from micronet_verify.track.track import Track
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the predict stage found: the predictions, which body each example took at each branch, and the inputs."""
+
+    predictions: Predictions
+    taken: Mapping[str, tuple[int, ...]]
+    inputs: Prepared
+
+
+def predict(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Answered:
+    """Run the model on the track's inputs."""
+    data = track.dataset
+    check_metric(track.target)
+    if track.target.metric == "perplexity":
+        raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
+    steps = data.steps_named(preprocessing_of(submission.manifest, track))
+    prepared = prepare(data.name, data.split, steps, bench.kept, data.expected, bench.data)
+    if prepared.shape[1:] != data.input_shape:
+        got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
+        raise SpecError(Problem(got, should, track.name))
+    job = PredictJob(
+        submission.manifest.framework,
+        artifact.root,
+        artifact.primary,
+        prepared.path,
+        work / "predictions",
+        bench.batch_size,
+        bench.threads,
+        prepared.scaling,
+        sample_alone(artifact.sha256, prepared.examples),
+    )
+    result = bench.launcher.run(job, limits_of(track, track.limits.predict))
+    check_unchanged(artifact)
+    predictions = seal_predictions(job.out / result.outputs, artifact.sha256, prepared.examples, bench.batch_size)
+    taken = read_taken(job.out / result.taken, prepared.examples) if result.taken else {}
+    return Answered(predictions, taken, prepared)
+
+
+def quality_of(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> AnyQuality:
+    """Compare the predictions with the labels, which are opened here and now."""
+    outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
+    found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
+    return measure(track.target, outputs, found, track.dataset.classes)
