@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.facts.data import Scaling
+from micronet_verify.sandbox.prefetch import ReadAhead
 
 # Bytes scaled at a time: what fits in a processor's nearest cache.
 _BLOCK = 1 << 17
@@ -18,7 +19,7 @@ _BLOCK = 1 << 17
 class ScaledInputs:
     """Examples [examples, …] kept as bytes, which come out as float32 of ``[number]``, ``[start:end]`` and ``[list of numbers]``.
 
-    Read-only, like a memory map.
+    Read-only, like a memory map. Slices that are asked for in order are read and scaled ahead, one at a time.
     """
 
     dtype = np.dtype(np.float32)
@@ -29,9 +30,8 @@ class ScaledInputs:
             raise ValueError(f"inputs of type {kept.dtype} with a scaling of bytes")
         self.shape: tuple[int, ...] = kept.shape
         self.ndim = kept.ndim
-        self._scaling, self._offset = scaling, kept.offset
-        # Read, not mapped: a map of gigabytes would count as memory of this process.
-        self._file = os.open(path, os.O_RDONLY)
+        self._read = _Reader(path, scaling, kept.offset, kept.shape).read
+        self._ahead = ReadAhead(self._read, len(kept))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -41,27 +41,40 @@ class ScaledInputs:
             return np.stack([self[place] for place in key]) if key else self[:0]
         if not isinstance(key, slice):
             place = range(len(self))[key]
-            only: NDArray[np.float32] = self[place : place + 1].reshape(self.shape[1:])
+            only: NDArray[np.float32] = self._read(place, place + 1).reshape(self.shape[1:])
             return only
         start, end, step = key.indices(len(self))
         if step != 1:
             raise IndexError("inputs are read in order: no steps")
-        pixels = self._read(start, max(start, end))
+        return self._ahead.block(start, max(start, end))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return self[:] if dtype is None else self[:].astype(dtype)
+
+
+class _Reader:
+    """The open file; it is closed with the last block that is being read."""
+
+    def __init__(self, path: Path, scaling: Scaling, offset: int, shape: tuple[int, ...]) -> None:
+        self._scaling, self._offset, self._shape = scaling, offset, shape
+        # Read, not mapped: a map of gigabytes would count as memory of this process.
+        self._file = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):
+            os.close(self._file)
+
+    def read(self, start: int, end: int) -> NDArray[np.float32]:
+        """Examples ``start`` to ``end``, scaled. Raises ``EOFError`` for a file that ends before them."""
+        pixels = self._bytes(start, end)
         out = np.empty(pixels.shape, np.float32)
         rows = max(1, _BLOCK // max(1, pixels[:1].size))
         for row in range(0, len(pixels), rows):
             self._scaling.apply(pixels[row : row + rows], out[row : row + rows])
         return out
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[:] if dtype is None else self[:].astype(dtype)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):
-            os.close(self._file)
-
-    def _read(self, start: int, end: int) -> NDArray[np.uint8]:
-        pixels = np.empty((end - start, *self.shape[1:]), np.uint8)
+    def _bytes(self, start: int, end: int) -> NDArray[np.uint8]:
+        pixels = np.empty((end - start, *self._shape[1:]), np.uint8)
         view, offset = pixels.reshape(-1).data, self._offset + start * (pixels[:1].size or 1)
         while len(view):
             got = os.preadv(self._file, [view], offset)
