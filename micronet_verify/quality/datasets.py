@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,8 @@ class Prepared:
     """Inputs as the model receives them: the ``.npy`` file, its SHA-256, and the array's shape (examples, …).
 
     Where ``scaling`` is given the file holds bytes, and the model receives them scaled to float32. ``preprocessing`` is
-    what was done, as JSON data.
+    what was done, as JSON data. ``whole`` is how many examples the split has: more than ``examples`` where these are but
+    its first.
     """
 
     path: Path
@@ -44,38 +45,52 @@ class Prepared:
     shape: tuple[int, ...]
     scaling: Scaling | None = None
     preprocessing: str = ""
+    whole: int = 0
 
 
 def prepare(
-    dataset: str, split: str, preprocessing: str | Preprocessing, folder: Path, expected: Expected = ANYTHING, root: Path | None = None
+    dataset: str,
+    split: str,
+    preprocessing: str | Preprocessing,
+    folder: Path,
+    expected: Expected = ANYTHING,
+    root: Path | None = None,
+    limit: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Prepared:
     """The inputs of ``split`` as a file in ``folder``, made once and found again by the digest recorded beside it.
 
     ``preprocessing``: the steps for images, or the name of one that the data set itself defines. ``root``: the folder of
-    data sets, by default what the environment says. The source's files are compared with the digests in ``expected`` when
-    inputs are made of them. Safe to call from several processes. Raises ``DatasetMissing``; ``SpecError`` for names that the
-    data set does not know; ``BenchFault`` for damaged data, with file and place.
+    data sets, by default what the environment says. ``limit``: the first so many examples alone, in a file of their own. The
+    source's files are compared with the digests in ``expected`` when inputs are made of them. Safe to call from several
+    processes. Raises ``DatasetMissing``; ``SpecError`` for names that the data set does not know; ``BenchFault`` for damaged
+    data, with file and place, and soon after ``stopped()`` has become true.
     """
     home = home_of(dataset, folder, root)
     found = open_split(dataset, split, expected, home)
     name, steps = _steps(dataset, found, preprocessing)
     described = json.dumps({"name": name, "edition": EDITION, **(steps.data() if steps else {})}, sort_keys=True)
-    key = hashlib.sha256(f"{found.identity}\n{described}".encode()).hexdigest()[:16]
+    count = found.examples if limit is None else min(limit, found.examples)
+    first = f"first-{count}-" if count < found.examples else ""
+    key = hashlib.sha256(f"{found.identity}\n{first}{described}".encode()).hexdigest()[:16]
 
     def make(draft: Path) -> dict[str, Any]:
         as_bytes = False
         with readable(dataset):
             _published(found, expected, home)
             if steps is not None and found.image is not None:
-                as_bytes = write_images(draft, found.examples, found.image, steps, found.where)
+                as_bytes = write_images(draft, count, found.image, steps, found.where, stopped=stopped)
             else:
                 found.ready[name](draft)
+                if first:
+                    _cut(draft, count)
         return {"as_bytes": as_bytes, "shape": np.load(draft, mmap_mode="r", allow_pickle=False).shape}
 
-    path = home.cache / f"{split}-{name}-{key}.npy"
-    record = keep(path, make)
+    path = home.cache / f"{split}-{name}-{first}{key}.npy"
+    record = keep(path, make, stopped)
     shape = tuple(int(size) for size in record["shape"])
-    return Prepared(path, record["sha256"], shape[0], shape, steps.scaling if steps and record["as_bytes"] else None, described)
+    scaling = steps.scaling if steps and record["as_bytes"] else None
+    return Prepared(path, record["sha256"], shape[0], shape, scaling, described, shape[0] if not first else found.examples)
 
 
 def home_of(dataset: str, folder: Path, root: Path | None = None) -> Home:
@@ -115,6 +130,13 @@ def _steps(dataset: str, found: Split, preprocessing: str | Preprocessing) -> tu
         return name, preprocessing
     should = f"be one of {', '.join(found.ready)}" if found.ready else "say its steps in the track file"
     raise SpecError(Problem(f"the preprocessing {name!r} of {dataset}", should, advice=did_you_mean(name, found.ready)))
+
+
+def _cut(path: Path, count: int) -> None:
+    """Keep the first ``count`` examples of an ``.npy`` file."""
+    kept = np.array(np.load(path, mmap_mode="r", allow_pickle=False)[:count])
+    with path.open("wb") as handle:
+        np.save(handle, kept, allow_pickle=False)
 
 
 def _published(found: Split, expected: Expected, home: Home) -> None:

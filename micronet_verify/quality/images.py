@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from micronet_verify.errors import BenchFault, MicronetError, Problem
 from micronet_verify.facts.data import Preprocessing
+from micronet_verify.quality.store import check_running
 
 FLOAT_LIMIT = 1 << 30
 MOST_PROBLEMS = 20
@@ -48,12 +49,19 @@ def prepared_pixels(image: Any, steps: Preprocessing, where: str = "") -> NDArra
 
 
 def write_images(
-    path: Path, examples: int, image: Callable[[int], Any], steps: Preprocessing, where: str, float_limit: int | None = None
+    path: Path,
+    examples: int,
+    image: Callable[[int], Any],
+    steps: Preprocessing,
+    where: str,
+    float_limit: int | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Write all examples to ``path`` as ``.npy``, [examples, …] float32 or bytes; whether they were kept as bytes.
 
     Uses every processor that this process may use (Pillow works outside Python's lock) and holds a few images at a
-    time. Raises ``BenchFault`` with every image that cannot be read, at most the first 20 and how many more.
+    time. Raises ``BenchFault`` with every image that cannot be read, at most the first 20 and how many more, or soon after
+    ``stopped()`` has become true.
     """
     shape = prepared_pixels(image(0), steps, where).shape
     as_bytes = 4 * examples * int(np.prod(shape)) > (FLOAT_LIMIT if float_limit is None else float_limit)
@@ -70,6 +78,7 @@ def write_images(
             scaling.apply(np.ascontiguousarray(pixels)[None], place[None])
 
     def several(start: int) -> list[Problem]:
+        check_running(stopped, where)
         problems: list[Problem] = []
         block = np.empty((min(_CHUNK, examples - start), *shape), dtype)
         for offset in range(len(block)):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +19,17 @@ from micronet_verify.errors import BenchFault, Problem
 _VERIFIED: dict[tuple[str, int, int, int], str] = {}
 
 
-def keep(path: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+# Seconds between two looks at a lock that another holds.
+_TICK = 0.1
+
+
+def keep(path: Path, make: Callable[[Path], dict[str, Any]], stopped: Callable[[], bool] = lambda: False) -> dict[str, Any]:
     """The record of the kept file ``path``, which ``make`` writes where it is not there yet or is damaged.
 
     ``make`` writes to the path it is given and returns JSON data; the record is that data and ``sha256``. Safe to call
     from many threads and processes: those that come second wait and find the file made. ``make`` runs under the lock of
-    the file's folder, so it must keep nothing in the same folder.
+    the file's folder, so it must keep nothing in the same folder. Whoever waits for that lock raises ``BenchFault`` soon
+    after ``stopped()`` has become true.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +38,7 @@ def keep(path: Path, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
         raise BenchFault(Problem(got, "keep prepared inputs", str(path.parent), advice)) from None
     found = _recorded(path)
     if found is None:
-        with _alone(path.parent):
+        with _alone(path.parent, stopped):
             found = _recorded(path)
             return found if found is not None else _make(path, make)
     return found
@@ -71,15 +77,31 @@ def _key(path: Path) -> tuple[str, int, int, int]:
     return str(path), state.st_ino, state.st_size, state.st_mtime_ns
 
 
+def check_running(stopped: Callable[[], bool], where: str) -> None:
+    """Raise ``BenchFault`` if the run was stopped."""
+    if stopped():
+        raise BenchFault(Problem("inputs that were being prepared when the run was stopped", "be prepared to their end", where))
+
+
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path, stopped: Callable[[], bool]) -> Iterator[None]:
     """Holds the folder's lock, which the kernel takes back from a process that dies."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not _locked(descriptor):
+            check_running(stopped, folder.name)
+            time.sleep(_TICK)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str:
