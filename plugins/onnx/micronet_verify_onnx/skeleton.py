@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify_onnx.wire import BYTES, Buffer, encoded, fields
+from micronet_verify.framework.wire import BYTES, Buffer, encoded, fields
 
 LARGE = 1024
 _DEEPEST = 60

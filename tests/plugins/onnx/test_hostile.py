@@ -10,10 +10,10 @@ import onnx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from micronet_verify_onnx.wire import encoded
 from onnx import TensorProto, helper, numpy_helper
 
 from micronet_verify.errors import SubmissionFault
+from micronet_verify.framework.wire import encoded
 from tests.plugins.onnx.support import (
     FREE,
     compare,

@@ -36,33 +36,42 @@ def fields(
     place: str,
     inside: Mapping[int, str] = MappingProxyType({}),
     runs: frozenset[int] = frozenset(),
+    wanted: str = "an ONNX model",
 ) -> Iterator[Field]:
     """The fields of the message in ``data[start:end]``. Raises ``SubmissionFault`` if one is cut off or is no field.
 
     ``place`` names the message in words, ``inside`` some of its fields. Neighbouring 4-byte entries of a field in ``runs``
-    come as one field: ``key`` and ``start`` are where the first begins.
+    come as one field: ``key`` and ``start`` are where the first begins. ``wanted`` is what the file should be, for sentences.
     """
     position = start
     while position < end:
         key = position
-        tag, position = varint(data, position, end, place)
+        tag = data[position]
+        if tag < 0x80:  # nearly every tag and length is one byte
+            position += 1
+        else:
+            tag, position = varint(data, position, end, place, wanted)
         number, wire = tag >> 3, tag & 7
         if wire == BYTES:
-            length, position = varint(data, position, end, place)
-            stop = position + length
+            if position < end and data[position] < 0x80:
+                stop = position + 1 + data[position]
+                position += 1
+            else:
+                length, position = varint(data, position, end, place, wanted)
+                stop = position + length
         elif wire == VARINT:
-            _, stop = varint(data, position, end, place)
+            _, stop = varint(data, position, end, place, wanted)
         elif wire in (FIXED64, FIXED32):
             stop = position + (8 if wire == FIXED64 else 4)
             if number in runs and wire == FIXED32 and position - key == 1 and stop <= end:
                 stop = _run_end(data, key, end)
                 position = key
         else:
-            raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
+            raise _no_protobuf(place, wanted)
         if number == 0:
-            raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
+            raise _no_protobuf(place, wanted)
         if stop > end:
-            raise _cut_off(data, stop, inside.get(number, place))
+            raise _cut_off(data, stop, inside.get(number, place), wanted)
         yield Field(number, wire, key, position, stop)
         position = stop
 
@@ -80,7 +89,7 @@ def _run_end(data: Buffer, key: int, end: int) -> int:
         block *= 2
 
 
-def varint(data: Buffer, position: int, end: int, place: str) -> tuple[int, int]:
+def varint(data: Buffer, position: int, end: int, place: str, wanted: str = "an ONNX model") -> tuple[int, int]:
     """(value, position behind it) of the varint at ``position``."""
     result = shift = 0
     while position < end and shift < 70:
@@ -91,8 +100,8 @@ def varint(data: Buffer, position: int, end: int, place: str) -> tuple[int, int]
             return result, position
         shift += 7
     if shift >= 70:
-        raise SubmissionFault(Problem(f"bytes that are no protobuf in {place}", "be an ONNX model"))
-    raise _cut_off(data, position + 1, place)
+        raise _no_protobuf(place, wanted)
+    raise _cut_off(data, position + 1, place, wanted)
 
 
 def encoded(number: int, payload: bytes) -> bytes:
@@ -125,7 +134,12 @@ def _varint_bytes(value: int) -> bytes:
     return bytes(out)
 
 
-def _cut_off(data: Buffer, stop: int, place: str) -> SubmissionFault:
+def _no_protobuf(place: str, wanted: str) -> SubmissionFault:
+    return SubmissionFault(Problem(f"bytes that are no protobuf in {place}", f"be {wanted}"))
+
+
+def _cut_off(data: Buffer, stop: int, place: str, wanted: str) -> SubmissionFault:
     if stop > len(data):
-        return SubmissionFault(Problem(f"a file that ends inside {place} (at byte {len(data):,})", "be a complete ONNX model"))
-    return SubmissionFault(Problem(f"lengths that contradict each other inside {place}", "be an ONNX model"))
+        got, complete = f"a file that ends inside {place} (at byte {len(data):,})", wanted.partition(" ")[2]
+        return SubmissionFault(Problem(got, f"be a complete {complete}"))
+    return SubmissionFault(Problem(f"lengths that contradict each other inside {place}", f"be {wanted}"))
