@@ -75,5 +75,15 @@ def token_ids(lines: Iterable[bytes], vocabulary: Vocabulary, where: str) -> NDA
 
 
 def stream(ids: NDArray[np.int64], vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """What the model sees before it predicts each token: ``<eos>``, then every token but the last, [tokens, 1]."""
-    return np.concatenate([[vocabulary.ids[EOS]], ids[:-1]]).astype(np.int64)[:, None]
+    """The text as it is fed, [tokens + 1, 1]: ``<eos>``, then every token.
+
+    Row i is what a model sees last before it predicts row i + 1; the last row is predicted and never fed.
+    """
+    return np.concatenate([[vocabulary.ids[EOS]], ids]).astype(np.int64)[:, None]
+
+
+def check_stream(fed: NDArray[np.int64], tokens: NDArray[np.int64], where: str) -> None:
+    """Raise ``BenchFault`` unless the stream ``fed`` is of the ``tokens`` that are to be predicted."""
+    if fed.shape != (len(tokens) + 1, 1) or not np.array_equal(fed[1:, 0], tokens):
+        should = f"be a first token and then the {len(tokens):,} tokens that are to be predicted, [{len(tokens) + 1}, 1]"
+        raise BenchFault(Problem(f"a text of shape {fed.shape} that was fed", should, where))

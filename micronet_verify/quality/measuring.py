@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.quality.levels import level
 from micronet_verify.quality.metrics import AnyQuality, top1
+from micronet_verify.quality.perplexity import LARGEST, perplexity
 from micronet_verify.quality.registry import metric_named
 from micronet_verify.track.track import QualityTarget
 
@@ -20,11 +22,15 @@ def check_metric(target: QualityTarget) -> None:
 
 
 def measure(target: QualityTarget, outputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> AnyQuality:
-    """Top-1, or the metric of a plugin, of ``outputs`` [examples, …] and ``labels`` [examples]; perplexity is not for it.
+    """Top-1, or the metric of a plugin, of ``outputs`` [examples, …] and ``labels`` [examples].
 
-    Raises ``SubmissionFault`` for outputs that cannot be judged.
+    Perplexity is of ``outputs`` [tokens], the log-likelihoods of ``labels`` [tokens]. Raises ``SubmissionFault`` for outputs that cannot be judged.
     """
     if target.metric == "top1":
         return top1(outputs, labels, classes, target.correct)
+    if target.metric == "perplexity":
+        if len(outputs) != len(labels):
+            raise BenchFault(Problem(f"{len(outputs):,} log-likelihoods of {len(labels):,} tokens", "be one for each"))
+        return perplexity(outputs, target.at_most, max(LARGEST, float(target.sum_tolerance)))
     value = metric_named(target.metric).measure(outputs, labels, classes)
     return level(target.metric, value, len(labels), target.at_most, target.at_least)

@@ -25,8 +25,8 @@ WORST = 700
 _DIGITS = 50
 
 
-def perplexity(log_likelihoods: NDArray[Any], at_most: Fraction) -> Level:
-    """Perplexity of the tokens whose natural log-likelihoods [tokens] the model gave, float32 or float64.
+def perplexity(log_likelihoods: NDArray[Any], at_most: Fraction, largest: float = LARGEST) -> Level:
+    """Perplexity of the tokens whose natural log-likelihoods [tokens] the model gave, float32 or float64, none above ``largest``.
 
     Raises ``SubmissionFault`` for another shape, for NaN or infinity (a token that was said to be impossible) and for
     probabilities above 1, with how many tokens and the first.
@@ -35,7 +35,7 @@ def perplexity(log_likelihoods: NDArray[Any], at_most: Fraction) -> Level:
         got = f"log-likelihoods of shape {log_likelihoods.shape} and type {log_likelihoods.dtype}"
         raise SubmissionFault(Problem(got, "be one float for each token", WHERE))
     _refuse(~np.isfinite(log_likelihoods), "NaN or infinity as log-likelihood", "be finite: no token is impossible")
-    _refuse(log_likelihoods > LARGEST, "a probability above 1", "be at most 1")
+    _refuse(log_likelihoods > largest, "a probability above 1", "be at most 1")
     tokens, total = len(log_likelihoods), exact_sum(log_likelihoods)
     return Level("perplexity", _value(total, tokens), tokens, at_most, _met(total, tokens, at_most))
 

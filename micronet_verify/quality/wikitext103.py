@@ -1,8 +1,8 @@
 """WikiText-103 as it is published: ``wiki.{train,valid,test}.tokens``, in a folder or in ``wikitext-103-v1.zip``.
 
 The vocabulary is built from the training text once, and kept beside the prepared inputs. Inputs of the preprocessing
-``word-ids`` are the stream [tokens, 1] int64 of ``language.stream``; labels are the tokens themselves, so that label i is
-what the model has to predict when it has seen inputs 0 to i.
+``word-ids`` are the stream [tokens + 1, 1] int64 of ``language.stream``; labels are the tokens themselves, so that label i
+is what the model has to predict when it has seen rows 0 to i, and is row i + 1.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ NAME = "wikitext103"
 ZIP = "wikitext-103-v1.zip"
 PREPROCESSING = "word-ids"
 EDITION = 1
+# Of the stream; raise it where its rows change.
+STREAM = "stream 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class WikiText103:
             with path.open("wb") as handle:
                 np.save(handle, language.stream(*ids()), allow_pickle=False)
 
-        return Split(text.where, tokens, identity(split, *parts), lambda: ids()[0], ready={PREPROCESSING: inputs}, files=tuple(parts))
+        return Split(text.where, tokens, identity(split, STREAM, *parts), lambda: ids()[0], ready={PREPROCESSING: inputs}, files=tuple(parts))
 
 
 def _names(split: str) -> tuple[str, ...]:

@@ -34,6 +34,12 @@ def choose_track(manifest: Manifest, tracks: Mapping[str, Track | None]) -> Trac
         problems.append(
             Problem(got, "be the share of right answers, from 0 to 1", manifest.where("claims.quality"), "write 95.2 % as 0.952")
         )
+    if track.target.metric != "perplexity" and manifest.step.files:
+        should = "be left out: it belongs to tracks of language models"
+        problems.append(Problem(f"step in the track {track.name!r}", should, manifest.where("step")))
+    if track.target.metric == "perplexity" and manifest.source is not None:
+        got, should = "a language model as source", "be a model file: the exported step (token, state…) → (log-probabilities, state…)"
+        problems.append(Problem(got, should, manifest.where("source"), "export it, and name the file under 'model'"))
     if problems:
         raise SubmissionFault(problems)
     return track

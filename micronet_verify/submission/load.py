@@ -68,6 +68,8 @@ def _named_files(located: Located) -> Iterator[tuple[Place, str]]:
             candidates.append((("source", "entry_point"), entry_point.rpartition(":")[0]))
         candidates.append((("source", "weights"), source.get("weights")))
         candidates += _items(source, ("source", "modules"))
+    if isinstance(step := data.get("step"), dict):
+        candidates += [(("step", key), step.get(key)) for key in ("initial_state", "chunk")]
     candidates.append((("write_up",), data.get("write_up")))
     spoiled = {place for place, _ in located.problems}
     for place, name in candidates:

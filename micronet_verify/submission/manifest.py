@@ -55,6 +55,22 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What a language model that is fed a token at a time may bring beside the model file.
+
+    ``initial_state``: a ``.npz`` or ``.safetensors`` file of the states before the first token; zeros where there is none.
+    ``chunk``: the same model for many tokens at a time, with which it is evaluated; the model file is what is counted.
+    """
+
+    initial_state: str | None = None
+    chunk: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.initial_state, self.chunk) if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """``submission.yaml``, read and checked. Exactly one of ``model`` and ``source`` is given.
 
@@ -71,6 +87,7 @@ class Manifest:
     model: str | None = None
     external_data: tuple[str, ...] = ()
     source: Source | None = None
+    step: Step = Step()
     preprocessing: str | None = None
     techniques: tuple[str, ...] = ()
     claims: Claim = Claim()

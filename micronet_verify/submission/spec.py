@@ -12,7 +12,7 @@ from micronet_verify.errors import Problem
 from micronet_verify.strict_yaml.located import Located, Place
 from micronet_verify.strict_yaml.model import StrictModel
 from micronet_verify.strict_yaml.types import Line, Matching, Name, NotNegative
-from micronet_verify.submission.manifest import Claim, Manifest, Member, Source
+from micronet_verify.submission.manifest import Claim, Manifest, Member, Source, Step
 
 ENTRY_POINT = r"[^:\s]+\.py:[A-Za-z_][A-Za-z0-9_]*"
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -36,6 +36,11 @@ class SourceSpec(StrictModel):
     modules: Annotated[list[FileName], Field(max_length=100)] = Field([], description="other Python files that the entry point imports")
 
 
+class StepSpec(StrictModel):
+    initial_state: FileName | None = Field(None, description="a .npz or .safetensors file of the states before the first token; else zeros")
+    chunk: FileName | None = Field(None, description="the same model for many tokens at a time, to evaluate it faster")
+
+
 class ClaimsSpec(StrictModel):
     parameter_storage: NotNegative | None = Field(None, description="storage in 32-bit words")
     math_operations: NotNegative | None = Field(None, description="32-bit operations per example")
@@ -57,6 +62,7 @@ class ManifestSpec(StrictModel):
     model: FileName | None = Field(None, description="the model file; either this or source")
     external_data: Annotated[list[FileName], Field(max_length=1000)] = Field([], description="files that the model file refers to")
     source: SourceSpec | None = Field(None, description="the model as code and weights; either this or model")
+    step: StepSpec | None = Field(None, description="language models: files beside the model file, which is fed one token at a time")
     preprocessing: Name | None = Field(None, description="one of the track's preprocessings; its first if left out")
     techniques: Annotated[list[Line], Field(max_length=50)] = Field([], description="how the model was compressed, in words")
     claims: ClaimsSpec | None = Field(None, description="the entry's own numbers, compared with the measured ones")
@@ -73,6 +79,8 @@ class ManifestSpec(StrictModel):
             )
         if "external_data" in data and "model" not in data:
             yield ("external_data",), Problem("external_data without 'model'", "be left out: it belongs to a model file")
+        if "step" in data and "model" not in data:
+            yield ("step",), Problem("step without 'model'", "be left out: it belongs to a model file")
         if isinstance(data.get("submitted"), str):
             try:
                 datetime.fromisoformat(data["submitted"])
@@ -92,6 +100,7 @@ class ManifestSpec(StrictModel):
             model=self.model,
             external_data=tuple(self.external_data),
             source=Source(self.source.entry_point, self.source.weights, tuple(self.source.modules)) if self.source else None,
+            step=Step(self.step.initial_state, self.step.chunk) if self.step else Step(),
             preprocessing=self.preprocessing,
             techniques=tuple(self.techniques),
             claims=self._claims(located),

@@ -7,13 +7,13 @@ from dataclasses import fields
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from micronet_verify.errors import Problem
 from micronet_verify.strict_yaml.located import Place
 from micronet_verify.strict_yaml.model import StrictModel
 from micronet_verify.strict_yaml.scalars import shown
-from micronet_verify.strict_yaml.sentences import did_you_mean
+from micronet_verify.strict_yaml.sentences import did_you_mean, wrong
 from micronet_verify.strict_yaml.types import Line, Name, NotNegative, Positive
 from micronet_verify.track.dataset_spec import Count, DatasetSpec, dataset_problems
 from micronet_verify.track.rules import (
@@ -39,8 +39,17 @@ from micronet_verify.track.track import (
 )
 
 MIB = 1 << 20
-_TARGETS: Mapping[str, tuple[str, ...]] = {"top1": ("correct", "of"), "perplexity": ("at_most",)}
+_TARGETS: Mapping[str, tuple[str, ...]] = {"top1": ("correct", "of"), "perplexity": ("at_most", "sum_tolerance")}
 _BOUNDS = ("at_least", "at_most")
+
+
+def _tolerance(number: Fraction) -> Fraction:
+    if number > Fraction(1, 100):
+        raise wrong(f"the number {float(number):g}", "be at most 0.01")
+    return number
+
+
+Tolerance = Annotated[Positive, AfterValidator(_tolerance)]
 
 
 def _target_schema() -> Any:
@@ -56,9 +65,14 @@ class TargetSpec(StrictModel):
     of: Count | None = Field(None, description="top1: the number of examples")
     at_most: Positive | None = Field(None, description="perplexity, or the metric of a plugin: the most that passes")
     at_least: NotNegative | None = Field(None, description="the metric of a plugin: the least that passes")
+    sum_tolerance: Tolerance | None = Field(
+        None, description="perplexity: how far the probabilities of all words may be from a sum of one, for each token; at most 0.01"
+    )
 
     def fact(self) -> QualityTarget:
-        return QualityTarget(self.metric, self.correct or 0, self.of or 0, self.at_most or Fraction(0), self.at_least)
+        return QualityTarget(
+            self.metric, self.correct or 0, self.of or 0, self.at_most or Fraction(0), self.at_least, self.sum_tolerance or Fraction(0)
+        )
 
 
 class BaselineSpec(StrictModel):
@@ -130,7 +144,7 @@ def _target_problems(target: Mapping[str, Any], dataset: Any) -> Iterable[tuple[
         for key in _TARGETS[metric]:
             if key not in target:
                 yield ("target",), Problem(f"a target {metric} without {key!r}", "have one")
-        for key in ("correct", "of", *_BOUNDS):
+        for key in ("correct", "of", *_BOUNDS, "sum_tolerance"):
             if key in target and key not in _TARGETS[metric]:
                 owner = next((name for name, keys in _TARGETS.items() if key in keys), "the metrics of plugins")
                 yield ("target", key), Problem(f"{key} in a target {metric}", f"be left out: it belongs to {owner}")
@@ -139,12 +153,23 @@ def _target_problems(target: Mapping[str, Any], dataset: Any) -> Iterable[tuple[
         yield ("target", "metric"), Problem(got, f"be one of {', '.join(_TARGETS)}", advice=did_you_mean(metric, _TARGETS))
     elif len(bounds) > 1:
         yield ("target", bounds[1]), Problem(f"{' and '.join(bounds)} in a target {metric}", "have one of them")
+    if metric == "perplexity":
+        yield from _language_problems(dataset)
+    elif "sum_tolerance" in target and metric not in _TARGETS:
+        yield ("target", "sum_tolerance"), Problem(f"sum_tolerance in a target {metric}", "be left out: it belongs to perplexity")
     correct, of = target.get("correct"), target.get("of")
     if isinstance(correct, int) and isinstance(of, int) and correct > of:
         yield ("target", "correct"), Problem(f"correct: the number {correct}", f"be at most {of}, the number of examples")
     examples = dataset.get("examples") if isinstance(dataset, dict) else None
     if isinstance(of, int) and isinstance(examples, int) and of != examples:
         yield ("target", "of"), Problem(f"of: the number {of}", f"be {examples}, as dataset.examples is")
+
+
+def _language_problems(dataset: Any) -> Iterable[tuple[Place, Problem]]:
+    """A language model is fed one token at a time, as one whole number."""
+    for key, wanted in (("input_shape", [1]), ("input_format", "int64")):
+        if isinstance(dataset, dict) and key in dataset and dataset[key] != wanted:
+            yield ("dataset", key), Problem(f"{key}: {dataset[key]}", f"be {wanted}: a language model is fed one token at a time")
 
 
 class RulesSpec(StrictModel):

@@ -21,8 +21,8 @@ class QualityTarget:
     """What an entry must reach, exactly.
 
     ``top1``: at least ``correct`` right answers ``of`` so many examples; ``at_most`` is unused (0). ``perplexity``: a
-    perplexity of ``at_most`` or less; ``correct`` and ``of`` are unused (0). A plugin's metric: ``at_least`` or, where that
-    is ``None``, ``at_most``.
+    perplexity of ``at_most`` or less, of distributions that each sum to one within ``sum_tolerance``; ``correct`` and
+    ``of`` are unused (0). A plugin's metric: ``at_least`` or, where that is ``None``, ``at_most``.
     """
 
     metric: str
@@ -30,6 +30,7 @@ class QualityTarget:
     of: int = 0
     at_most: Fraction = Fraction(0)
     at_least: Fraction | None = None
+    sum_tolerance: Fraction = Fraction(0)
 
     @property
     def higher_is_better(self) -> bool:

@@ -20,6 +20,7 @@ from micronet_verify.framework.data import DatasetMissing
 from micronet_verify.quality import wikitext103
 from micronet_verify.quality.datasets import prepare
 from micronet_verify.quality.labels import labels
+from micronet_verify.quality.language import check_stream
 from micronet_verify.quality.perplexity import perplexity
 from micronet_verify.track.library import load_track
 from tests.quality.published import written, zipped
@@ -61,10 +62,17 @@ def test_every_form_gives_the_same_stream(form: str, root: Path, tmp_path: Path)
     prepared = prepare("wikitext103", "test", "word-ids", tmp_path, EXPECTED, root)
     inputs = np.load(prepared.path, allow_pickle=False)
     tokens = "<eos> = Title = <eos> <eos> the <unk> saw the cat . <eos>".split()
-    assert (prepared.shape, inputs.dtype) == ((TOKENS, 1), np.int64)
+    assert (prepared.shape, inputs.dtype) == ((TOKENS + 1, 1), np.int64)
     targets = labels("wikitext103", "test", EXPECTED, root, tmp_path)
     assert [WORDS[place] for place in targets] == tokens
-    assert [WORDS[place] for place in inputs[:, 0]] == ["<eos>", *tokens[:-1]]  # what is seen before each token is predicted
+    assert [WORDS[place] for place in inputs[:, 0]] == ["<eos>", *tokens]  # row i is seen before row i + 1 is predicted
+    check_stream(inputs, targets, "test")
+    with pytest.raises(BenchFault) as caught:
+        check_stream(inputs[1:], targets, "wikitext103")
+    assert str(caught.value) == (
+        "got a text of shape (13, 1) that was fed but should be a first token and then the 13 tokens that are to be predicted, "
+        "[14, 1] [wikitext103]"
+    )
 
 
 def test_the_vocabulary_is_built_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +82,7 @@ def test_the_vocabulary_is_built_once(root: Path, tmp_path: Path, monkeypatch: p
     assert kept.read_text(encoding="utf-8").splitlines() == WORDS
     assert json.loads(kept.with_suffix(".json").read_text())["words"] == len(WORDS)
     monkeypatch.setattr(wikitext103.language, "build_vocabulary", None)
-    assert prepare("wikitext103", "valid", "word-ids", tmp_path, Expected(5), root).examples == 1 + 4
+    assert prepare("wikitext103", "valid", "word-ids", tmp_path, Expected(5), root).examples == 1 + 1 + 4
     kept.chmod(0o644)
     kept.write_text("other\n", encoding="utf-8")
     with pytest.raises(TypeError):  # a damaged one is built again
@@ -139,7 +147,7 @@ def test_damaged_archives(root: Path, tmp_path: Path) -> None:
 def test_the_last_line_may_lack_its_end(root: Path, tmp_path: Path) -> None:
     FORMS["folder"](root)
     written(root / "wikitext-103" / "wiki.test.tokens", TEST.rstrip(b"\n"))
-    assert prepare("wikitext103", "test", "word-ids", tmp_path, EXPECTED, root).examples == TOKENS
+    assert prepare("wikitext103", "test", "word-ids", tmp_path, EXPECTED, root).examples == TOKENS + 1
 
 
 # --- the real text ---
@@ -167,7 +175,7 @@ def test_totals_of_the_real_text(real: Path, tmp_path: Path) -> None:
         known = published[f"wiki.{split}.tokens"]
         assert known.examples == tokens
         prepared = prepare("wikitext103", split, "word-ids", tmp_path, Expected(tokens, files=(known,)), real)  # compares the digest
-        assert prepared.shape == (tokens, 1)
+        assert prepared.shape == (tokens + 1, 1)
         ids = labels("wikitext103", split, Expected(tokens), real, tmp_path)
         assert np.count_nonzero(ids == 0) == lines  # one <eos> a line
 
@@ -211,7 +219,7 @@ def test_perplexity_of_a_bigram_model_on_the_real_text(real: Path, tmp_path: Pat
     prepared = prepare("wikitext103", "test", "word-ids", tmp_path, Expected(245_569), real)
     (kept,) = (tmp_path / "wikitext103" / "vocabulary").glob("*.json")
     words = json.loads(kept.read_text())["words"]
-    seen = np.load(prepared.path, allow_pickle=False)[:, 0]
+    seen = np.load(prepared.path, allow_pickle=False)[:-1, 0]
     targets = labels("wikitext103", "test", Expected(245_569, words), real, tmp_path)
     found = perplexity(model_of_ids(learned, seen, targets, words), Fraction(35))
     texts = [(real / "wikitext-103" / f"wiki.{split}.tokens").read_text(encoding="utf-8") for split in ("train", "test")]

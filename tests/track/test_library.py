@@ -68,7 +68,7 @@ def test_constants_of_the_challenge():
     assert cifar100.baseline == Baseline(Fraction(36_500_000), Fraction(10_490_000_000))
     assert cifar100.target == QualityTarget("top1", correct=10_000 * 80 // 100, of=10_000)
     assert wikitext103.baseline == Baseline(Fraction(159_000_000), Fraction(318_000_000))
-    assert wikitext103.target == QualityTarget("perplexity", at_most=Fraction(35))
+    assert wikitext103.target == QualityTarget("perplexity", at_most=Fraction(35), sum_tolerance=Fraction(1, 10_000))
     for track in (imagenet, cifar100, wikitext103):
         assert (track.rules, track.ranking) == (CountingRules(), Ranking("ranked", "ceiling", 10, 3))
 
@@ -205,3 +205,32 @@ def test_an_installed_package_has_its_tracks_inside(monkeypatch: pytest.MonkeyPa
     assert spec_folder() == inside
     inside.rmdir()
     assert spec_folder() == tmp_path / "track_specs"
+
+
+def test_a_language_track_says_how_exactly_distributions_sum_to_one(tmp_path: Path):
+    text = (spec_folder() / "wikitext103.yaml").read_text(encoding="utf-8")
+
+    def told(old: str, new: str) -> list[str]:
+        assert old in text
+        path = tmp_path / "wikitext103.yaml"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        return sentences(path)
+
+    assert told("  sum_tolerance: 0.0001", "  # none") == [
+        "got a target perplexity without 'sum_tolerance' but should have one [wikitext103.yaml:6]"
+    ]
+    assert told("sum_tolerance: 0.0001", "sum_tolerance: 0.02") == [
+        "got sum_tolerance: the number 0.02 but should be at most 0.01 [wikitext103.yaml:9]"
+    ]
+    assert told("input_shape: [1]", "input_shape: [1, 2]") == [
+        "got input_shape: [1, 2] but should be [1]: a language model is fed one token at a time [wikitext103.yaml:17]"
+    ]
+    assert told("metric: perplexity", "metric: loudness") == [
+        "got sum_tolerance in a target loudness but should be left out: it belongs to perplexity [wikitext103.yaml:9]"
+    ]
+
+
+def test_the_digits_have_no_tolerance(digits):
+    assert sentences(digits(("  of: 500", "  of: 500\n  sum_tolerance: 0.001"))) == [
+        "got sum_tolerance in a target top1 but should be left out: it belongs to perplexity [digits.yaml:11]"
+    ]
