@@ -9,32 +9,70 @@ from pathlib import Path
 
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.artifact import Artifact, seal
+from micronet_verify.facts.graph import Shape
+from micronet_verify.framework.protocols import CPU
 from micronet_verify.quality.home import cache_folder, data_root
+from micronet_verify.quality.preparing import Preparing
+from micronet_verify.sandbox.batch import batch_size_for
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
 from micronet_verify.track.track import StepLimit, Track
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the operator says about predictions; none of it may change a verdict, but for ``limit``, which leaves it open.
+
+    ``data``: the folder of data sets, by default what the environment says. ``limit``: only the first so many examples
+    of each test set, for a smoke run that ranks nobody. ``device``: what models run on. ``batch_size``: examples at a time, by
+    default what suits the machine (``sandbox.batch``).
+    """
+
+    data: Path | None = None
+    limit: int | None = None
+    device: str = CPU
+    batch_size: int | None = None
+
+
 @dataclass(frozen=True)
 class Bench:
-    """``work`` is a folder of the judge's; ``tracks`` are extra folders of track files.
+    """``work`` is a folder of the judge's; ``tracks`` are extra folders of track files. The others are as in ``Settings``.
 
-    ``data`` is the folder of data sets, by default what the environment says. ``inputs`` is where prepared inputs are kept;
-    by default that is between runs where there is a folder of data sets, and in ``work`` where there is none.
+    ``inputs`` is where prepared inputs are kept; by default that is between runs where there is a folder of data sets, and
+    in ``work`` where there is none. ``preparing`` makes them, and is to be stopped with the run.
     """
 
     work: Path
     tracks: Sequence[Path] = ()
     launcher: Launcher = field(default_factory=ProcessLauncher)
     threads: int = 1
-    batch_size: int = 64
+    batch_size: int | None = None
     data: Path | None = None
     inputs: Path | None = None
+    limit: int | None = None
+    device: str = CPU
+    preparing: Preparing = field(default_factory=Preparing)
+
+    @classmethod
+    def of(cls, work: Path, tracks: Sequence[Path], launcher: Launcher, settings: Settings) -> Bench:
+        return cls(
+            work,
+            tracks,
+            launcher,
+            batch_size=settings.batch_size,
+            data=settings.data,
+            limit=settings.limit,
+            device=settings.device,
+        )
 
     @property
     def kept(self) -> Path:
         """The folder of prepared inputs. Raises ``BenchFault`` for settings that cannot be read."""
         return self.inputs or (cache_folder() if data_root(self.data) else self.work / "inputs")
+
+    def batch(self, example: Shape) -> int:
+        """How many examples of this shape are predicted at a time."""
+        return self.batch_size or batch_size_for(example, self.threads, self.device)
 
     def folder(self, id: str) -> Path:
         """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""

@@ -27,7 +27,7 @@ from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.predicting import predict, quality_of
+from micronet_verify.predicting import begin_preparing, predict, quality_of
 from micronet_verify.quality.datasets import DatasetMissing, Prepared
 from micronet_verify.quality.metrics import AnyQuality
 from micronet_verify.score import Score, score_of
@@ -109,6 +109,8 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     work.mkdir(parents=True)
     submission = run.stage("manifest", lambda: load_submission(entry, id))
     track = run.stage("track", lambda s: _track(s, bench), submission)
+    if submission and track:
+        begin_preparing(submission.manifest, track, bench)
     artifact = run.stage("export", lambda s, t: artifact_of(s, t, bench, work), submission, track)
     graph = run.stage("translate", lambda s, t, a: translate(s, t, a, bench, work), submission, track, artifact)
     answered = run.stage("predict", lambda s, t, a: predict(s, t, a, bench, work), submission, track, artifact)

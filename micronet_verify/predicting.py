@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from micronet_verify.bench import Bench, check_unchanged, limits_of
-from micronet_verify.errors import Problem, SpecError
+from micronet_verify.errors import MicronetError, Problem, SpecError
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.predictions import Predictions
-from micronet_verify.quality.datasets import DatasetMissing, Prepared, prepare
+from micronet_verify.quality.datasets import DatasetMissing, Prepared
 from micronet_verify.quality.labels import labels
 from micronet_verify.quality.measuring import check_metric, measure
 from micronet_verify.quality.metrics import AnyQuality
 from micronet_verify.quality.predictions import open_predictions, seal_predictions
+from micronet_verify.quality.preparing import Wanted
 from micronet_verify.sandbox.alone import sample_alone
 from micronet_verify.sandbox.jobs import PredictJob
 from micronet_verify.sandbox.products import read_taken
 from micronet_verify.submission.choices import preprocessing_of
+from micronet_verify.submission.manifest import Manifest
 from micronet_verify.submission.submission import Submission
 from micronet_verify.track.track import Track
 
@@ -32,31 +35,45 @@ class Answered:
     inputs: Prepared
 
 
+def wanted(manifest: Manifest, track: Track, bench: Bench) -> Wanted:
+    """The inputs that the entry asks for. Raises ``BenchFault`` for settings that cannot be read."""
+    data = track.dataset
+    steps = data.steps_named(preprocessing_of(manifest, track))
+    return Wanted(data.name, data.split, steps, bench.kept, data.expected, bench.data, bench.limit)
+
+
+def begin_preparing(manifest: Manifest, track: Track, bench: Bench) -> None:
+    """Have the inputs made in the background; what is wrong with them, the predict stage says."""
+    with suppress(MicronetError):
+        bench.preparing.begin(wanted(manifest, track, bench))
+
+
 def predict(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Answered:
     """Run the model on the track's inputs."""
     data = track.dataset
     check_metric(track.target)
     if track.target.metric == "perplexity":
         raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
-    steps = data.steps_named(preprocessing_of(submission.manifest, track))
-    prepared = prepare(data.name, data.split, steps, bench.kept, data.expected, bench.data)
+    prepared = bench.preparing.result(wanted(submission.manifest, track, bench))
     if prepared.shape[1:] != data.input_shape:
         got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
         raise SpecError(Problem(got, should, track.name))
+    batch_size = bench.batch(data.input_shape)
     job = PredictJob(
         submission.manifest.framework,
         artifact.root,
         artifact.primary,
         prepared.path,
         work / "predictions",
-        bench.batch_size,
+        batch_size,
         bench.threads,
         prepared.scaling,
         sample_alone(artifact.sha256, prepared.examples),
+        bench.device,
     )
     result = bench.launcher.run(job, limits_of(track, track.limits.predict))
     check_unchanged(artifact)
-    predictions = seal_predictions(job.out / result.outputs, artifact.sha256, prepared.examples, bench.batch_size)
+    predictions = seal_predictions(job.out / result.outputs, artifact.sha256, prepared.examples, batch_size, bench.device)
     taken = read_taken(job.out / result.taken, prepared.examples) if result.taken else {}
     return Answered(predictions, taken, prepared)
 
@@ -65,4 +82,4 @@ def quality_of(track: Track, artifact: Artifact, predictions: Predictions, bench
     """Compare the predictions with the labels, which are opened here and now."""
     outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
     found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
-    return measure(track.target, outputs, found, track.dataset.classes)
+    return measure(track.target, outputs, found[: bench.limit], track.dataset.classes)

@@ -10,7 +10,7 @@ from pathlib import Path
 class Predictions:
     """Outputs for ``examples`` inputs in a ``.npy`` file of shape [examples, …]; ``sha256`` is of that file.
 
-    ``artifact_sha256`` says which artifact answered; ``batch_size`` is the one used (it must not change answers).
+    ``artifact_sha256`` says which artifact answered; ``batch_size`` and ``device`` are those used (they must not change answers).
     """
 
     artifact_sha256: str
@@ -18,3 +18,4 @@ class Predictions:
     sha256: str
     examples: int
     batch_size: int
+    device: str = "cpu"

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.graph import Graph, Shape
 from micronet_verify.framework.builder import GraphBuilder
 
@@ -74,6 +75,8 @@ class Framework:
 
     ``suffixes`` are the artifact's file endings (``.onnx``); ``export_suffixes`` those of weights an entry in source
     form may bring. ``version`` returns the installed version of each package it needs, or ``None`` for a missing one.
+    ``devices``: loaders that predict elsewhere than on the processor, by the name of the device (``cuda``); each raises
+    ``BenchFault`` where the machine has no such device. A model never runs on another device than was asked for.
     """
 
     name: str
@@ -82,6 +85,21 @@ class Framework:
     counter: Callable[[], Counter]
     version: Callable[[], Mapping[str, str | None]]
     export_suffixes: tuple[str, ...] = ()
+    devices: Mapping[str, Callable[[], Loader]] = field(default_factory=dict)
+
+
+CPU = "cpu"
+"""The device that every framework has."""
+
+
+def loader_on(framework: Framework, device: str) -> Loader:
+    """The loader that predicts on ``device``. Raises ``BenchFault`` where the framework, or this machine, has none."""
+    if device == CPU:
+        return framework.loader()
+    if device not in framework.devices:
+        known = " or ".join((CPU, *sorted(framework.devices)))
+        raise BenchFault(Problem(f"the device {device!r} for the framework {framework.name!r}", f"be {known}", "stage predict"))
+    return framework.devices[device]()
 
 
 def as_batches(inputs: NDArray[Any], batch_size: int) -> Iterator[NDArray[Any]]:

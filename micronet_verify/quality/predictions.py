@@ -18,9 +18,9 @@ _UNREADABLE = (OSError, EOFError, ValueError, TypeError, OverflowError, SyntaxEr
 _LONGEST = 200
 
 
-def seal_predictions(path: Path, artifact_sha256: str, examples: int, batch_size: int) -> Predictions:
+def seal_predictions(path: Path, artifact_sha256: str, examples: int, batch_size: int, device: str = "cpu") -> Predictions:
     """Digest the outputs as the sandbox left them, and bind them to the artifact that was run."""
-    return Predictions(artifact_sha256, path, digest(path.parent, path.name).sha256, examples, batch_size)
+    return Predictions(artifact_sha256, path, digest(path.parent, path.name).sha256, examples, batch_size, device)
 
 
 def open_predictions(predictions: Predictions, artifact_sha256: str, most_bytes: int) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from micronet_verify.facts.data import Scaling
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.protocols import CPU, ExportRequest
 from micronet_verify.sandbox.limits import Stage
 
 GRAPH = "graph.json"
@@ -113,7 +113,7 @@ class PredictJob(Job[PredictResult]):
     """Run the artifact ``root / primary`` on the inputs [examples, …] of the ``.npy`` file ``inputs``.
 
     ``scaling``: the file holds bytes, and the model receives them scaled to float32. ``alone``: examples that are asked
-    again, in this order, each by itself: an answer may depend on nothing but its own example.
+    again, in this order, each by itself: an answer may depend on nothing but its own example. ``device``: what it runs on.
     """
 
     stage = "predict"
@@ -127,6 +127,7 @@ class PredictJob(Job[PredictResult]):
     threads: int = 1
     scaling: Scaling | None = None
     alone: tuple[int, ...] = ()
+    device: str = CPU
 
 
 AnyJob = ExportJob | TranslateJob | PredictJob

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.facts.serde import dump_graph
 from micronet_verify.facts.tensors import SIDECAR
+from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.protocols import Answer, Counter, Loader
+from micronet_verify.framework.protocols import Answer, Counter, Loader, loader_on
 from micronet_verify.framework.registry import framework_named
 from micronet_verify.sandbox.alone import check_alone
 from micronet_verify.sandbox.inputs import open_inputs
@@ -51,14 +52,16 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
     if missing:
         got = f"the framework {framework.name!r} without {', '.join(missing)}"
         raise BenchFault(Problem(got, f"be complete: pip install micronet-verify-{framework.name}", f"stage {job.stage}"))
-    loader = framework.loader()
+    loader = loader_on(framework, job.device) if isinstance(job, PredictJob) else framework.loader()
     ready()
     return ExportResult(loader.export(job.request, job.out)) if isinstance(job, ExportJob) else predict(job, loader)
 
 
 def translate(job: TranslateJob, counter: Counter) -> TranslateResult:
     """Write ``graph.json`` and, where constants had to be decoded, the sidecar ``constants.bin``."""
-    graph = counter.translate(job.root / job.primary, GraphBuilder(job.out))
+    builder = GraphBuilder(job.out)
+    graph = counter.translate(job.root / job.primary, builder)
+    check_batch(counter, job.root / job.primary, graph, builder)
     (job.out / GRAPH).write_text(dump_graph(graph), encoding="utf-8")
     return TranslateResult(GRAPH, SIDECAR if (job.out / SIDECAR).exists() else "")
 
