@@ -210,6 +210,21 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         Program(
+            "perceptron",
+            (8,),
+            (
+                Step("linear", ("x",), {"weight": dense(6, 8, seed=12), "bias": dense(6, seed=13)}, name="h"),
+                Step("relu", ("h",), name="r"),
+                Step("linear", ("r",), {"weight": dense(4, 6, seed=14), "bias": dense(4, seed=15)}, name="l"),
+                Step("softmax", ("l",)),
+            ),
+        ),
+        16 * (6 * 8 + 6 + 4 * 6 + 4),
+        6 * 8 + 6 + 4 * 6 + (4 + 4),
+        6 * 8 + 4 * 6 + 3,
+    ),
+    Case(
+        Program(
             "small-network",
             (3, 8, 8),
             (

@@ -1,0 +1,30 @@
+"""Multi-layer perceptrons of scikit-learn: the fourth framework, as a tutorial (docs/plugin.md walks through it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.framework.protocols import Counter, Framework, Loader
+
+
+@hookimpl
+def micronet_framework() -> Framework:
+    return Framework("sklearn", (".mlp.safetensors",), _loader, _counter, _version)
+
+
+def _loader() -> Loader:
+    from micronet_verify_sklearn.loader import MlpLoader
+
+    return MlpLoader()
+
+
+def _counter() -> Counter:
+    from micronet_verify_sklearn.counter import MlpCounter
+
+    return MlpCounter()
+
+
+def _version() -> Mapping[str, str | None]:
+    return {"numpy": metadata.version("numpy")}

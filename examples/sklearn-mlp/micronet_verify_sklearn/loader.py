@@ -1,0 +1,73 @@
+"""Predicts, in numpy. What runs is the same file that is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify_sklearn.reading import Perceptron, Tensor, read
+
+Array = NDArray[Any]
+
+
+class MlpLoader:
+    """See ``framework.protocols.Loader``."""
+
+    def export(self, request: ExportRequest, folder: Path) -> str:
+        """Source entries are not taken: a fitted classifier is a pickle, and a pickle is code."""
+        got = f"an entry in source form ({request.entry_point})"
+        advice = "write the file with micronet_verify_sklearn.writing.save and hand it in as model:"
+        raise SubmissionFault(Problem(got, "be a .mlp.safetensors file", "submission.yaml", advice))
+
+    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
+        """Numpy's own threads stay as the worker's environment has set them."""
+        model = read(artifact)
+        if inputs.shape[1:] != model.shape:
+            got = f"inputs of shape {inputs.shape[1:]}"
+            raise SubmissionFault(Problem(got, f"be {model.shape}, as the model's metadata says", artifact.name))
+        arrays = {name: _array(artifact, tensor) for name, tensor in model.tensors.items()}
+        try:
+            for batch in as_batches(inputs, batch_size):
+                yield Answer(_run(model, arrays, batch))
+        except ValueError as error:  # sizes that do not fit each other
+            raise SubmissionFault(Problem(f"layers that do not fit ({error})", "fit", artifact.name)) from None
+
+
+def _run(model: Perceptron, arrays: Mapping[str, Array], batch: Array) -> Array:
+    x = batch.reshape(len(batch), prod(model.shape))
+    for layer in model.layers:
+        x = x @ arrays[layer.weight]
+        if layer.bias:
+            x = x + arrays[layer.bias]
+        x = FUNCTIONS[layer.activation](x)
+    return np.asarray(x, np.float32)
+
+
+def _array(artifact: Path, tensor: Tensor) -> Array:
+    flat = np.fromfile(artifact, tensor.format, prod(tensor.shape), offset=tensor.offset)
+    return flat.reshape(tensor.shape)
+
+
+def _softmax(x: Array) -> Array:
+    powers = np.exp(x - x.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True))
+
+
+def _logistic(x: Array) -> Array:
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))
+
+
+FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "logistic": _logistic,
+    "tanh": np.tanh,
+    "softmax": _softmax,
+    "identity": lambda x: x,
+}

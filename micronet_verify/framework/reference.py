@@ -1,0 +1,72 @@
+"""The hook reference, made from the hookspecs and the protocols that they speak of: ``python -m micronet_verify.framework.reference``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+
+from micronet_verify.framework import data, hookspecs, protocols
+
+TITLE = """\
+# Hooks
+
+What a plugin may implement, from the code's own words (`python -m micronet_verify.framework.reference > docs/hooks.md`).
+[plugin.md](plugin.md) walks through a framework, [datasets.md](datasets.md) through data sets and metrics.
+
+A plugin is a module that the entry-point group `micronet_verify` names; a hook is a function of it, marked `@hookimpl`
+(`from micronet_verify.framework.hookspecs import hookimpl`).
+"""
+
+
+def hook_names() -> list[str]:
+    """Every hook of ``hookspecs``, in the order in which it stands there."""
+    marked = [name for name, item in vars(hookspecs).items() if hasattr(item, f"{hookspecs.PROJECT}_spec")]
+    return sorted(marked, key=lambda name: inspect.getsourcelines(getattr(hookspecs, name))[1])
+
+
+def reference() -> str:
+    """The page, as Markdown."""
+    parts = [TITLE]
+    for name in hook_names():
+        hook = getattr(hookspecs, name)
+        parts.append(f"## `{name}`\n\n    def {name}{_signature(hook)}\n\n{_prose(hook)}\n")
+    for module in (protocols, data):
+        for name, item in _types(module):
+            parts.append(f"## {name}\n\n{_prose(item)}\n\n{_members(item)}".rstrip() + "\n")
+    return "\n".join(parts)
+
+
+def _types(module: object) -> Iterator[tuple[str, type]]:
+    for name, item in vars(module).items():
+        if inspect.isclass(item) and item.__module__ == module.__name__ and item.__doc__:  # type: ignore[attr-defined]
+            yield name, item
+
+
+def _members(item: type) -> str:
+    """A dataclass's fields with their types; a protocol's attributes and methods."""
+    lines = []
+    if is_dataclass(item):
+        lines = [f"    {field.name}: {field.type}" for field in fields(item)]
+    else:
+        lines = [f"    {name}: {kind}" for name, kind in inspect.get_annotations(item).items()]
+    text = "\n".join(lines) + "\n\n" if lines else ""
+    for name, method in vars(item).items():
+        if inspect.isfunction(method) and method.__doc__ and not name.startswith("_"):
+            text += f"`{name}{_signature(method)}`\n\n{_prose(method)}\n\n"
+    return text
+
+
+def _signature(function: object) -> str:
+    text = str(inspect.signature(function))  # type: ignore[arg-type]
+    return text.replace("'", "")
+
+
+def _prose(item: object) -> str:
+    """The docstring, with reST's double backquotes as Markdown's."""
+    return re.sub(r"``(.+?)``", r"`\1`", inspect.getdoc(item) or "", flags=re.S)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
