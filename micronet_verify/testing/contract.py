@@ -39,7 +39,7 @@ CLOSE = 1e-4
 # Rooms of the judge: what knows a price, a threshold or a label.
 _JUDGE = ("analysis", "checks", "counting", "evaluation", "quality", "reports", "score", "submission", "track")
 Write = Callable[[Case], Path]
-_WRITTEN: dict[tuple[str, str], Path] = {}
+_WRITTEN = pytest.StashKey[dict[tuple[str, str], Path]]()
 _BY_NAME = {case.program.name: case for case in CASES}
 
 
@@ -51,14 +51,15 @@ class PluginContract:
         raise NotImplementedError("a subclass of PluginContract has a fixture `plugin`, which returns a micronet_verify.testing.Plugin")
 
     @pytest.fixture
-    def written(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Write:
+    def written(self, plugin: Plugin, tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Write:
         """The artifact of a program, written once for all tests, which only read it. Skips a program that cannot be said."""
+        known = pytestconfig.stash.setdefault(_WRITTEN, {})
 
         def artifact(case: Case) -> Path:
             key = plugin.name, case.program.name
-            if key not in _WRITTEN:
-                _WRITTEN[key] = _written(plugin, case, tmp_path_factory.mktemp("artifact"))
-            return _WRITTEN[key]
+            if key not in known:
+                known[key] = _written(plugin, case, tmp_path_factory.mktemp("artifact"))
+            return known[key]
 
         def supported(case: Case) -> Path:
             try:
