@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PLUGINS := plugins/pytorch plugins/onnx
+PLUGINS := plugins/pytorch plugins/onnx plugins/tensorflow
 WORKERS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -34,7 +34,7 @@ bench: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "got Python %d.%d but should be 3.11 or newer" % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]" $(PLUGINS:%=-e %)
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]" -e plugins/pytorch -e plugins/onnx -e "plugins/tensorflow[tensorflow,tflite]"
 	@touch $@
 
 clean:
