@@ -29,7 +29,7 @@ from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.predicting import begin_preparing, predict, quality_of
 from micronet_verify.quality.datasets import DatasetMissing, Prepared
-from micronet_verify.quality.metrics import AnyQuality
+from micronet_verify.quality.metrics import AnyQuality, Partial
 from micronet_verify.score import Score, score_of
 from micronet_verify.submission.choices import choose_track
 from micronet_verify.submission.load import load_submission
@@ -57,7 +57,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that was found out about one entry; ``None`` where a stage did not get there (``faults`` say which and why)."""
+    """All that was found out about one entry; ``None`` where a stage did not get there (``faults`` say which and why).
+
+    ``partial``: only the first examples were predicted. ``quality`` is then ``None``, and ``frequencies`` and ``branches``, and
+    what is counted with them, are those of the first examples.
+    """
 
     id: str
     submission: Submission | None = None
@@ -74,6 +78,7 @@ class Evaluation:
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
     store: ConstantStore | None = None
     inputs: Prepared | None = None
+    partial: Partial | None = None
 
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
@@ -125,9 +130,24 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     branches = None
     if ledger and track and graph and store and taken:
         branches = branches_of(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares))
-    faults = dict(run.faults)
+    partial = Partial(inputs.examples, inputs.whole, quality) if inputs and inputs.examples < inputs.whole else None
     return Evaluation(
-        id, submission, track, artifact, graph, count, ledger, predictions, quality, score, frequencies, branches, faults, store, inputs
+        id,
+        submission,
+        track,
+        artifact,
+        graph,
+        count,
+        ledger,
+        predictions,
+        None if partial else quality,
+        score,
+        frequencies,
+        branches,
+        dict(run.faults),
+        store,
+        inputs,
+        partial,
     )
 
 

@@ -55,19 +55,25 @@ def check(evaluation: Evaluation) -> Verdict:
             open_ones.append(name)
         else:
             compared.append(_compare(evaluation, manifest, name, measured))
-    evidence = {key: text for item in compared for key, text in _evidence(item)}
+    evidence: dict[str, str | int | float] = {key: text for item in compared for key, text in _evidence(item)}
     problems = [_problem(evaluation, manifest, item) for item in compared if item.gain > 0]
     if problems:
         return Verdict(NAME, "failed", "\n".join(map(str, problems)), evidence)
     said = "; ".join(_agreed(manifest, item) for item in compared)
     if open_ones:
+        names = ", ".join(f"claims.{name}" for name in open_ones)
         stage = evaluation.blocked_by(*(_STAGES[name] for name in open_ones))
-        waiting = f"{', '.join(f'claims.{name}' for name in open_ones)} not reached: the {stage} stage gave no result"
+        waiting = f"{names} not reached: the {stage} stage gave no result"
+        if stage is None and evaluation.partial is not None:
+            waiting = f"partial: {evaluation.partial.share} examples; {names} not compared"
+            evidence |= {"partial": evaluation.partial.examples, "partial_of": evaluation.partial.of}
         return Verdict(NAME, "skipped", "; ".join(filter(None, [waiting, said])), evidence)
     return Verdict(NAME, "passed", said, evidence)
 
 
 def _measured(evaluation: Evaluation, name: str) -> Fraction | None:
+    if evaluation.partial is not None and evaluation.frequencies and "operations" in _AXES[name]:
+        return None  # operations behind branches depend on the examples
     if name == "quality":
         return evaluation.quality.value if evaluation.quality else None
     if name == "score":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from micronet_verify.checks.numbers import exact
-from micronet_verify.checks.reach import lost, not_reached, sentences, told
+from micronet_verify.checks.reach import lost, not_reached, partly, sentences, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
@@ -13,7 +13,7 @@ NAME = "quality"
 
 
 def check(evaluation: Evaluation) -> Verdict:
-    """Exact: 37,481 of 50,000 is not 75 %. Without the data set the answer is skipped, never passed."""
+    """Exact: 37,481 of 50,000 is not 75 %. Without the data set, or on a part of it, the answer is skipped, never passed."""
     if (blocked := not_reached(NAME, evaluation, "export")) is not None:
         return blocked
     run = evaluation.faults.get("predict")
@@ -25,6 +25,8 @@ def check(evaluation: Evaluation) -> Verdict:
     fault = run or evaluation.faults.get("quality")
     if fault is not None:
         return told(NAME, fault)
+    if evaluation.partial is not None:
+        return partly(NAME, evaluation.partial, f"{evaluation.partial.words}; the target is decided on all")
     quality, track = evaluation.quality, evaluation.track
     if quality is None or track is None:
         return lost(NAME, "quality")

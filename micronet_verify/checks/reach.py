@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from micronet_verify.checks.verdict import Outcome, Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault, StageName
+from micronet_verify.quality.metrics import Partial
 
 MOST_PLACES = 3
 
@@ -39,6 +40,12 @@ def not_reached(check: str, evaluation: Evaluation, *stages: StageName) -> Verdi
         return None
     why = "has no data" if evaluation.faults[stage].missing else "failed"
     return Verdict(check, "skipped", f"not reached: the {stage} stage {why}", {"stage": stage})
+
+
+def partly(check: str, partial: Partial, told: str, evidence: Mapping[str, str | int | float] | None = None) -> Verdict:
+    """Skipped, because only the first examples of the test set were predicted; ``told`` is what that leaves open."""
+    why = f"partial: {partial.share} examples; {told}"
+    return Verdict(check, "skipped", why, {**(evidence or {}), "partial": partial.examples, "partial_of": partial.of})
 
 
 def lost(check: str, what: str) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from micronet_verify.checks import quality, sealing
 from micronet_verify.checks.numbers import decimal, exact
-from micronet_verify.checks.reach import lost, not_reached
+from micronet_verify.checks.reach import lost, not_reached, partly
 from micronet_verify.checks.rules.laws import RULE_CHECKS
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation
@@ -32,5 +32,8 @@ def check(evaluation: Evaluation) -> Verdict:
         verdict = question(evaluation)
         if verdict.outcome in ("failed", "error"):
             return Verdict(NAME, "skipped", f"not ranked: the check {name!r} did not pass; the score would be {value}", evidence)
+    if evaluation.partial is not None:
+        taken = "with the branches that these took " if evaluation.frequencies else ""
+        return partly(NAME, evaluation.partial, f"not ranked; the score {taken}is {value}", evidence)
     shares = f"storage {decimal(score.storage, PLACES)} + operations {decimal(score.operations, PLACES)}"
     return Verdict(NAME, "passed", f"{value} = {shares}, in the {ledger.regime} regime", evidence)

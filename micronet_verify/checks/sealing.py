@@ -32,5 +32,6 @@ def check(evaluation: Evaluation) -> Verdict:
     evidence = {"artifact_sha256": artifact.sha256, "predictions_sha256": predictions.sha256}
     if problems:
         return Verdict(NAME, "failed", "\n".join(map(str, problems)), evidence)
-    message = f"sealed: {predictions.examples:,} answers by the counted file, SHA-256 {artifact.sha256[:12]}…"
+    part = f" (partial: {evaluation.partial.share})" if evaluation.partial else ""
+    message = f"sealed: {predictions.examples:,} answers{part} by the counted file, SHA-256 {artifact.sha256[:12]}…"
     return Verdict(NAME, "passed", message, {**evidence, "trust": "sealed"})

@@ -54,6 +54,32 @@ AnyQuality: TypeAlias = Quality | Level
 """What was measured: right answers counted, or a number with a bound."""
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The first ``examples`` of a test set of ``of``: a smoke run, which says nothing about the target.
+
+    ``measured`` on them: its number, and nothing else of it, means something; ``None`` where the answers could not be judged.
+    """
+
+    examples: int
+    of: int
+    measured: AnyQuality | None = None
+
+    @property
+    def share(self) -> str:
+        """``10 of 10,000``."""
+        return f"{self.examples:,} of {self.of:,}"
+
+    @property
+    def words(self) -> str:
+        """``7 of 10 (partial: 10 of 10,000)``."""
+        if isinstance(self.measured, Quality):
+            found = f"{self.measured.correct:,} of {self.measured.of:,}"
+        else:
+            found = self.measured.words if self.measured else "not measured"
+        return f"{found} (partial: {self.share})"
+
+
 def top1(outputs: NDArray[Any], labels: NDArray[Any], classes: int, target: int) -> Quality:
     """Top-1 accuracy: ``outputs`` [examples, classes] floats, ``labels`` [examples] integers, ``target`` right answers needed.
 

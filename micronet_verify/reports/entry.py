@@ -80,6 +80,15 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Only the first ``examples`` of a test set of ``of`` were predicted; ``words``: ``7 of 10 (partial: 10 of 10,000)``."""
+
+    examples: int
+    of: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """What of a track its leaderboard needs: entries are compared only where all of it is equal."""
 
@@ -121,7 +130,8 @@ class EntryRecord:
 
     ``members`` are (id, name). ``trust`` is ``sealed`` where score and quality were both measured from one artifact, else
     ``claimed``. ``submitted`` is ISO 8601 with its zone. ``other`` is the price in the regime that was not charged,
-    ``forfeited`` why there is none. ``claims`` are (name, text as written).
+    ``forfeited`` why there is none. ``claims`` are (name, text as written). ``partial``: a smoke run on the first examples, which
+    has no ``quality`` and never ranks; operations behind branches are those of these examples.
     """
 
     id: str
@@ -142,6 +152,7 @@ class EntryRecord:
     claims: tuple[tuple[str, str], ...] = ()
     verdicts: tuple[Asked, ...] = ()
     faults: tuple[Stopped, ...] = ()
+    partial: Part | None = None
 
     @classmethod
     def of(cls, evaluation: Evaluation, verdicts: Sequence[Verdict]) -> EntryRecord:
@@ -169,6 +180,7 @@ class EntryRecord:
             claims=tuple(sorted(manifest.claims.written.items())) if manifest else (),
             verdicts=tuple(_asked(verdict) for verdict in verdicts),
             faults=tuple(Stopped(stage, fault.acts, _sound(str(fault)), fault.missing) for stage, fault in evaluation.faults.items()),
+            partial=Part(partial.examples, partial.of, partial.words) if (partial := evaluation.partial) else None,
         )
 
     @property
@@ -188,6 +200,11 @@ class EntryRecord:
         if self.verdicts_that("failed"):
             return "failed"
         return "passed" if self.price is not None and self.quality is not None else "skipped"
+
+    @property
+    def said(self) -> str:
+        """The outcome in a word: ``partial`` where nothing else keeps the entry from being judged to the end."""
+        return "partial" if self.partial is not None and self.outcome == "skipped" else self.outcome
 
 
 def _prices(evaluation: Evaluation) -> tuple[Price | None, Price | None]:

@@ -36,10 +36,13 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
         }
         if inputs
         else None,
+        # The first examples alone: inputs, predictions and branches are theirs.
+        "partial": {"examples": evaluation.partial.examples, "of": evaluation.partial.of} if evaluation.partial else None,
         "manifest_sha256": submission.manifest_sha256 if submission else None,
         "predictions": {
             "artifact_sha256": predictions.artifact_sha256,
             "batch_size": predictions.batch_size,
+            "device": predictions.device,
             "branches": {name: exact(share) for name, share in sorted(evaluation.frequencies.items())},
             "examples": predictions.examples,
             "sha256": predictions.sha256,

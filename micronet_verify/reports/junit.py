@@ -38,6 +38,9 @@ def properties(record: EntryRecord) -> dict[str, str]:
     if record.quality is not None:
         found["quality"] = record.quality.level or f"{record.quality.correct}/{record.quality.of}"
         found["quality_margin"] = record.quality.margin
+    if record.partial is not None:
+        found["quality"] = record.partial.words
+        found["partial"] = f"{record.partial.examples}/{record.partial.of}"
     found["artifact_sha256"] = record.artifact_sha256
     return {name: one_line(text) for name, text in found.items() if text}
 

@@ -14,9 +14,12 @@ _HEAD = ("rank", "team", "entry", "score", "storage", "operations", "quality", "
 _ALIGN = ("---:", "---", "---", "---:", "---:", "---:", "---:", "---", "---", "---")
 
 
-def leaderboard(records: Sequence[EntryRecord]) -> str:
-    """The whole file. Entries of one track stand in one table only where target, baseline and rules are the same."""
-    lines = ["# Leaderboard", ""]
+def leaderboard(records: Sequence[EntryRecord], entries: int | None = None) -> str:
+    """The whole file. Entries of one track stand in one table only where target, baseline and rules are the same.
+
+    ``entries``: how many there are; where fewer were judged, the first line says so.
+    """
+    lines = [f"# Leaderboard{_partly(records, entries)}", ""]
     found = boards(records)
     for board in found:
         lines += _track(rank(board, [record for record in records if home(record, found) == board]))
@@ -24,6 +27,12 @@ def leaderboard(records: Sequence[EntryRecord]) -> str:
     if homeless:
         lines += ["## Without a track", "", *_unranked(Unranked(record, why_unranked(record)) for record in homeless)]
     return "\n".join(lines)
+
+
+def _partly(records: Sequence[EntryRecord], entries: int | None) -> str:
+    judged = f"{len(records)} of {entries} entries" if entries is not None and len(records) < entries else ""
+    first = "the first examples of a test set" if any(record.partial for record in records) else ""
+    return f" (partial: {', '.join(filter(None, (judged, first)))})" if judged or first else ""
 
 
 def boards(records: Sequence[EntryRecord]) -> list[Board]:

@@ -111,6 +111,8 @@ def why_unranked(record: EntryRecord) -> str:
         return f"{blamed[0].check}: {first_sentence(blamed[0].message) or 'no reason given'}{others}"
     for stopped in record.faults:
         return f"{stopped.stage}: {first_sentence(stopped.message)}"
+    if record.partial is not None:
+        return f"judged in part: {record.partial.words}"
     if record.price is None:
         return "it has no score"
     if record.quality is None:

@@ -57,11 +57,14 @@ def read_records(report_dir: Path, ids: Collection[str] | None = None) -> list[E
     return sorted((_read(path) for path in paths if path.is_file()), key=lambda record: record.id)
 
 
-def write_reports(report_dir: Path, records: Sequence[EntryRecord]) -> None:
-    """Write ``junit.xml`` and ``leaderboard.md`` of ``records``, in order of id whatever their order here."""
+def write_reports(report_dir: Path, records: Sequence[EntryRecord], entries: int | None = None) -> None:
+    """Write ``junit.xml`` and ``leaderboard.md`` of ``records``, in order of id whatever their order here.
+
+    ``entries``: how many entries were handed in. Of a run that judged only some, the leaderboard's first line says so.
+    """
     ordered = sorted(records, key=lambda record: record.id)
     write_atomically(report_dir / JUNIT, junit(ordered))
-    write_atomically(report_dir / LEADERBOARD, leaderboard(ordered))
+    write_atomically(report_dir / LEADERBOARD, leaderboard(ordered, entries))
 
 
 def _read(path: Path) -> EntryRecord:

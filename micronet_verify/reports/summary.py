@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from micronet_verify.checks.verdict import Outcome
 from micronet_verify.reports.entry import Answered, EntryRecord
 from micronet_verify.reports.leaderboard import boards, home
 from micronet_verify.reports.numbers import rounded
@@ -25,7 +24,13 @@ _NARROW = 80
 _TAKEN = 2 + 7 + 3 * 6 + 13 + 9 + 7
 _TAKEN_WIDE = 2 + 7 + 3 * 10 + 22 + 9 + 13 + 8 * 2
 _PROBLEMS = 3
-_ORDER: tuple[Outcome, ...] = ("passed", "failed", "error", "skipped")
+_WORDS = {
+    "passed": "passed",
+    "failed": "failed",
+    "error": "could not be judged",
+    "skipped": "not judged to the end",
+    "partial": "partial: judged on the first examples only, and not ranked",
+}
 
 
 def summary(records: Sequence[EntryRecord], width: int) -> Iterator[RenderableType]:
@@ -53,9 +58,8 @@ def summary(records: Sequence[EntryRecord], width: int) -> Iterator[RenderableTy
 
 def counts(records: Sequence[EntryRecord]) -> Text:
     """``24 entries: 8 passed, 16 failed``."""
-    tally = Counter(record.outcome for record in records)
-    words = {"passed": "passed", "failed": "failed", "error": "could not be judged", "skipped": "not judged to the end"}
-    said = ", ".join(f"{tally[outcome]} {words[outcome]}" for outcome in _ORDER if tally[outcome])
+    tally = Counter(record.said for record in records)
+    said = ", ".join(f"{tally[outcome]} {words}" for outcome, words in _WORDS.items() if tally[outcome])
     return Text(f"{len(records)} {'entry' if len(records) == 1 else 'entries'}: {said}", "bold")
 
 
@@ -72,9 +76,9 @@ def _table(rows: Sequence[tuple[str, EntryRecord]], width: int) -> Table:
         made.add_row(
             Text(place),
             Text("\n".join(broken(record.id, longest))),
-            Text(record.outcome, STYLES[record.outcome]),
+            Text(record.said, STYLES[record.outcome]),
             *([rounded(one.value, 6 if wide else 4) for one in numbers] or ["–"] * 3),
-            _quality(record.quality, wide),
+            record.partial.words if record.partial else _quality(record.quality, wide),
             price.regime if price else "–",
             *([", ".join(verdict.check for verdict in record.verdicts_that("failed", "error"))] if wide else []),
         )

@@ -73,7 +73,8 @@ def branches(counted: Counted) -> Finding:
         if share is None and counted.predicted
     ]
     shown = ", ".join(f"{name or 'branch'} {share if share is not None else 'unknown'}" for name, share in sorted(shares.items()))
-    return Finding(f"share of examples that took the first body: {shown}", tuple(problems))
+    part = f" (partial: {counted.partial.share} examples)" if counted.partial else ""
+    return Finding(f"share of examples that took the first body: {shown}{part}", tuple(problems))
 
 
 def unused(counted: Counted) -> Finding:
