@@ -13,14 +13,14 @@ from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.framework.registry import framework_of, frameworks
+from micronet_verify.framework.registry import framework_of, frameworks, install
 from micronet_verify.sandbox.jobs import TranslateJob
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.products import read_graph
 from micronet_verify.track.rules import CountingRules
 
 # Endings by which a file tells the plugin that it needs, where that plugin is not installed.
-ENDINGS = {".onnx": "onnx", ".pt2": "pytorch", ".keras": "tensorflow", ".tflite": "tensorflow"}
+ENDINGS = {".onnx": "onnx", ".pt2": "pytorch", ".keras": "tensorflow", ".h5": "tensorflow", ".pb": "tensorflow", ".tflite": "tflite"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def _framework(path: Path) -> str:
     needed = next((name for ending, name in ENDINGS.items() if path.name.endswith(ending)), None)
     if needed is not None and needed not in frameworks():
         got = f"the file {path.name!r} without the plugin that reads it"
-        raise BenchFault(Problem(got, f"have it installed: pip install micronet-verify-{needed}"))
+        raise BenchFault(Problem(got, f"have it installed: {install(needed)}"))
     if not frameworks():
         raise BenchFault(Problem("no framework plugin", "have one installed: pip install micronet-verify-pytorch, or -onnx"))
     return framework_of(path.name).name

@@ -17,7 +17,7 @@ def plugins() -> None:
     from rich.text import Text
 
     from micronet_verify.errors import MicronetError
-    from micronet_verify.framework.registry import KNOWN, framework_named, frameworks
+    from micronet_verify.framework.registry import KNOWN, framework_named, frameworks, incomplete
     from micronet_verify.quality.registry import METRICS, metrics, readers
     from micronet_verify.reports.texts import one_line
 
@@ -25,9 +25,9 @@ def plugins() -> None:
     for name, framework in frameworks().items():
         screen.print(Text.assemble((one_line(name), "bold"), f"  reads {', '.join(framework.suffixes)}"))
         for package, version in sorted(framework.version().items()):
-            screen.print(
-                Text(f"  {one_line(package)} {one_line(version) if version else 'is not installed: its entries cannot be judged'}")
-            )
+            screen.print(Text(f"  {one_line(package)} {one_line(version) if version else 'is not installed'}"))
+        if lack := incomplete(framework):
+            screen.print(Text(f"  its entries are counted and not run; they are told: {one_line(str(lack))}"))
     screen.print(Text.assemble(("data sets", "bold"), f"  {', '.join(map(one_line, readers()))}"))
     screen.print(Text.assemble(("metrics", "bold"), f"  {', '.join(map(one_line, (*METRICS, *metrics())))}"))
     for name in KNOWN:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 import pluggy
 
@@ -12,12 +14,16 @@ from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.framework import hookspecs
 from micronet_verify.framework.protocols import Framework
 
+WITHOUT = "MICRONET_WITHOUT"
+
 
 @cache
 def plugins() -> pluggy.PluginManager:
-    """Every installed plugin, loaded once."""
+    """Every installed plugin, loaded once, but those that the variable ``MICRONET_WITHOUT`` names (entry points, by commas)."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
+    for name in filter(None, os.environ.get(WITHOUT, "").split(",")):
+        manager.set_blocked(name.strip())
     manager.load_setuptools_entrypoints(hookspecs.ENTRY_POINTS)
     return manager
 
@@ -39,9 +45,7 @@ def framework_named(name: str) -> Framework:
     if name in found:
         return found[name]
     if name in KNOWN:
-        raise BenchFault(
-            Problem(f"framework {name!r} without its plugin", f"be installed: pip install micronet-verify-{name}", advice=_have(found))
-        )
+        raise BenchFault(Problem(f"framework {name!r} without its plugin", f"be installed: {install(name)}", advice=_have(found)))
     near = difflib.get_close_matches(name, {*found, *KNOWN}, 1)
     advice = f"did you mean {near[0]!r}?" if near else _have(found)
     raise SubmissionFault(Problem(f"the framework {name!r}", "be an installed one", advice=advice))
@@ -56,7 +60,28 @@ def framework_of(file_name: str) -> Framework:
     raise SubmissionFault(Problem(f"the file {file_name!r}", f"end in one of {', '.join(endings)}"))
 
 
-KNOWN = ("onnx", "pytorch", "tensorflow")
+KNOWN: Mapping[str, str] = MappingProxyType(
+    {
+        "onnx": "micronet-verify-onnx",
+        "pytorch": "micronet-verify-pytorch",
+        "tensorflow": "micronet-verify-tensorflow[tensorflow]",
+        "tflite": "micronet-verify-tensorflow[tflite]",
+    }
+)
+"""The frameworks of this project, and what to install for each."""
+
+
+def incomplete(framework: Framework) -> Problem | None:
+    """What to tell an operator who has the plugin but not all that it needs; ``None`` where nothing is missing."""
+    missing = sorted(name for name, version in framework.version().items() if version is None)
+    if not missing:
+        return None
+    return Problem(f"the framework {framework.name!r} without {', '.join(missing)}", f"be complete: {install(framework.name)}")
+
+
+def install(name: str) -> str:
+    """The command that installs a framework of this project with all that it needs; another's author knows better."""
+    return f"pip install '{KNOWN[name]}'" if "[" in KNOWN.get(name, "") else f"pip install {KNOWN.get(name, f'the packages of {name}')}"
 
 
 def _have(found: Mapping[str, Framework]) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from micronet_verify.errors import BenchFault, MicronetError, Problem, SubmissionFault
+from micronet_verify.framework.registry import WITHOUT
 from micronet_verify.sandbox.answers import RESULT, read_answer, readable
 from micronet_verify.sandbox.jobs import Job, ResultT, job_to_data
 from micronet_verify.sandbox.limits import DEFAULTS, READY, Limits, size_words, step
@@ -80,7 +81,7 @@ class ProcessLauncher:
         return [sys.executable, "-P", "-s", "-m", "micronet_verify.sandbox.worker", str(job_file)]
 
     def environment(self, job: Job[Any], folder: Path, token: str) -> dict[str, str]:
-        """The child's whole environment: nothing of ours is inherited."""
+        """The child's whole environment: nothing of ours is inherited but which plugins to leave out."""
         home, threads = str(folder / "home"), str(job.threads)
         variables = {
             "PATH": os.defpath,
@@ -95,6 +96,8 @@ class ProcessLauncher:
             "PYTHONDONTWRITEBYTECODE": "1",
             TOKEN: token,
         }
+        if WITHOUT in os.environ:
+            variables[WITHOUT] = os.environ[WITHOUT]
         if self._extra_path:
             variables["PYTHONPATH"] = os.pathsep.join(str(path.absolute()) for path in self._extra_path)
         return variables

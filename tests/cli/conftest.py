@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from micronet_verify.cli import main
+from micronet_verify.framework import registry
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_submissions"
 
@@ -34,6 +35,21 @@ def shell(*arguments: object, columns: int = 80, **keys) -> subprocess.Completed
     environment = {**os.environ, "COLUMNS": str(columns), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "micronet_verify.cli", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300, **keys)
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Leaves out plugins, here and in the processes that are started."""
+    cached = registry.plugins, registry.frameworks
+
+    def leave_out(*names: str) -> None:
+        monkeypatch.setenv(registry.WITHOUT, ",".join(names))
+        for each in cached:
+            each.cache_clear()
+
+    yield leave_out
+    for each in cached:
+        each.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -91,19 +91,21 @@ def test_an_operator_without_a_price_is_an_error_by_name_and_place(cli, samples)
     assert json.loads(result.stdout)["errors"][0].startswith("got the operator aten.linalg_det.default but should")
 
 
-def test_a_file_of_another_kind_is_the_users(cli, tmp_path):
-    (tmp_path / "model.h5").write_bytes(b"x")
-    result = cli("count", tmp_path / "model.h5")
-    assert (result.exit_code, result.stderr) == (1, "Error: got the file 'model.h5' but should end in one of .onnx, .pt2\n")
+def test_a_file_of_another_kind_is_the_users(cli, tmp_path, without):
+    without("tensorflow", "tflite")
+    (tmp_path / "model.bin").write_bytes(b"x")
+    result = cli("count", tmp_path / "model.bin")
+    assert (result.exit_code, result.stderr) == (1, "Error: got the file 'model.bin' but should end in one of .onnx, .pt2\n")
 
 
-def test_a_file_whose_plugin_is_missing_is_the_operators(cli, tmp_path):
+def test_a_file_whose_plugin_is_missing_is_the_operators(cli, tmp_path, without):
+    without("tensorflow")
     (tmp_path / "model.keras").write_bytes(b"x")
     result = cli("count", tmp_path / "model.keras")
     assert (result.exit_code, result.stderr) == (
         3,
         "Error: got the file 'model.keras' without the plugin that reads it but should have it installed: "
-        "pip install micronet-verify-tensorflow\n",
+        "pip install 'micronet-verify-tensorflow[tensorflow]'\n",
     )
 
 
