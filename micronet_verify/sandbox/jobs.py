@@ -1,4 +1,4 @@
-"""The three jobs that cross the sandbox wall, and what comes back: plain JSON in both directions, never a pickle.
+"""The jobs that cross the sandbox wall, and what comes back: plain JSON in both directions, never a pickle.
 
 A job's ``out`` is the folder its files go to; results name files in it and hold nothing else, so that everything a
 step hands back can be looked at as data.
@@ -16,6 +16,7 @@ from micronet_verify.sandbox.limits import Stage
 
 GRAPH = "graph.json"
 OUTPUTS = "outputs.npy"
+LIKELIHOODS = "log_likelihoods.npy"
 TAKEN = "taken.json"
 
 
@@ -130,29 +131,62 @@ class PredictJob(Job[PredictResult]):
     device: str = CPU
 
 
-AnyJob = ExportJob | TranslateJob | PredictJob
+@dataclass(frozen=True, slots=True)
+class StepJob(Job[PredictResult]):
+    """Run the language model ``root / primary`` over the first ``tokens`` + 1 rows of the ``.npy`` file ``text``, a token at a time.
+
+    What comes back is one number for each token but the first, [tokens] float64: the log-likelihood that the model gave it
+    before it was fed. ``words``: the vocabulary. ``tolerance``: how far the probabilities of all words may be from a sum of
+    one. ``initial``: states by name, each an ``.npy`` file; zeros where there are none. ``chunk``: the file of ``root`` with
+    which the text is evaluated, ``""`` for the step itself. ``seed``: what samples are drawn from, the artifact's digest.
+    """
+
+    stage = "predict"
+    result_type = PredictResult
+    framework: str
+    root: Path
+    primary: str
+    text: Path
+    out: Path
+    tokens: int
+    words: int
+    tolerance: float
+    seed: str
+    initial: tuple[tuple[str, Path], ...] = ()
+    chunk: str = ""
+    threads: int = 1
+    device: str = CPU
+
+
+AnyJob = ExportJob | TranslateJob | PredictJob | StepJob
+_KINDS = {"export": ExportJob, "translate": TranslateJob, "predict": PredictJob, "steps": StepJob}
 
 
 def job_to_data(job: Job[Any]) -> dict[str, Any]:
     """The job as JSON data; paths are made absolute, because the step runs in a folder of its own."""
-    assert isinstance(job, ExportJob | TranslateJob | PredictJob)
-    return {"stage": job.stage, **_plain(asdict(job))}
+    assert isinstance(job, ExportJob | TranslateJob | PredictJob | StepJob)
+    kind = next(name for name, each in _KINDS.items() if type(job) is each)
+    return {"kind": kind, **_plain(asdict(job))}
 
 
 def job_from_data(data: dict[str, Any]) -> AnyJob:
     """The inverse of ``job_to_data``. The judge wrote the data, so a fault in it is a ``KeyError`` or ``TypeError`` of ours."""
     fields = dict(data)
-    stage = fields.pop("stage")
+    kind = fields.pop("kind")
     fields["out"] = Path(fields["out"])
-    if stage == "export":
+    if kind == "export":
         request = dict(fields.pop("request"))
         request["entry"], request["example_shape"] = Path(request["entry"]), tuple(request["example_shape"])
         return ExportJob(request=ExportRequest(**request), **fields)
     fields["root"] = Path(fields["root"])
-    if stage == "translate":
+    if kind == "translate":
         return TranslateJob(**fields)
-    if stage != "predict":
-        raise KeyError(f"the stage {stage!r}")
+    if kind == "steps":
+        fields["text"] = Path(fields["text"])
+        fields["initial"] = tuple((name, Path(path)) for name, path in fields["initial"])
+        return StepJob(**fields)
+    if kind != "predict":
+        raise KeyError(f"the kind {kind!r}")
     fields["inputs"], fields["alone"] = Path(fields["inputs"]), tuple(fields["alone"])
     if (scaling := fields.pop("scaling")) is not None:
         lists = tuple(scaling["mean"]), tuple(scaling["deviation"])
@@ -163,6 +197,8 @@ def job_from_data(data: dict[str, Any]) -> AnyJob:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
     return str(value.absolute()) if isinstance(value, Path) else value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Answer, Counter, Loader, loader_on
-from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.registry import framework_named, incomplete
 from micronet_verify.sandbox.alone import check_alone
 from micronet_verify.sandbox.inputs import open_inputs
 from micronet_verify.sandbox.jobs import (
@@ -29,9 +30,11 @@ from micronet_verify.sandbox.jobs import (
     ExportResult,
     PredictJob,
     PredictResult,
+    StepJob,
     TranslateJob,
     TranslateResult,
 )
+from micronet_verify.sandbox.reading import read_text
 
 WHERE = "stage predict"
 # Index of a branch that an example never came to, because an outer branch went the other way.
@@ -48,12 +51,12 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
         counter = framework.counter()
         ready()
         return translate(job, counter)
-    missing = sorted(name for name, version in framework.version().items() if version is None)
-    if missing:
-        got = f"the framework {framework.name!r} without {', '.join(missing)}"
-        raise BenchFault(Problem(got, f"be complete: pip install micronet-verify-{framework.name}", f"stage {job.stage}"))
-    loader = loader_on(framework, job.device) if isinstance(job, PredictJob) else framework.loader()
+    if lack := incomplete(framework):
+        raise BenchFault(replace(lack, where=f"stage {job.stage}"))
+    loader = framework.loader() if isinstance(job, ExportJob) else loader_on(framework, job.device)
     ready()
+    if isinstance(job, StepJob):
+        return read_text(job, loader)
     return ExportResult(loader.export(job.request, job.out)) if isinstance(job, ExportJob) else predict(job, loader)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from micronet_verify.framework.protocols import ExportRequest
-from micronet_verify.sandbox.jobs import AnyJob, ExportJob, PredictJob, TranslateJob, job_from_data, job_to_data
+from micronet_verify.sandbox.jobs import AnyJob, ExportJob, PredictJob, StepJob, TranslateJob, job_from_data, job_to_data
 from micronet_verify.sandbox.limits import DEFAULTS, GB, size_words, step
 
 FOLDER = Path("/data/out")
@@ -18,6 +18,7 @@ FOLDER = Path("/data/out")
         ExportJob("pytorch", ExportRequest(Path("/entry"), "net.py:build", "w.safetensors", (3, 32, 32)), FOLDER),
         TranslateJob("onnx", Path("/entry"), "model.onnx", FOLDER, threads=2),
         PredictJob("onnx", Path("/entry"), "model.onnx", Path("/data/inputs.npy"), FOLDER, batch_size=1, threads=2),
+        StepJob("onnx", Path("/entry"), "step.onnx", Path("/data/text.npy"), FOLDER, 100, 20, 1e-4, "5eed", (("h", Path("/0.npy")),), "c.onnx"),
     ],
     ids=lambda job: str(job.stage),
 )
@@ -31,8 +32,8 @@ def test_paths_cross_as_absolute_ones(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_unknown_stage_is_refused() -> None:
-    with pytest.raises(KeyError, match="the stage 'train'"):
-        job_from_data({"stage": "train", "out": "/x", "root": "/x"})
+    with pytest.raises(KeyError, match="the kind 'train'"):
+        job_from_data({"kind": "train", "out": "/x", "root": "/x"})
 
 
 def test_sizes_in_words() -> None:

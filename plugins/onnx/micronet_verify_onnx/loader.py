@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
-from micronet_verify_onnx.branches import Record, branch_names, record_branches, taken
-from micronet_verify_onnx.checks import check_model, plain
-from micronet_verify_onnx.op_table import BREVITAS, QONNX
-from micronet_verify_onnx.skeleton import Skeleton
-from micronet_verify_onnx.tensors import TensorReader
+from micronet_verify.framework.stepping import Stepper
+from micronet_verify_onnx.branches import branch_names, taken
+from micronet_verify_onnx.session import checked, fault, open_session
 
 _INPUT_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -47,9 +43,9 @@ class OnnxLoader:
         the answer says which body each took. Raises ``SubmissionFault`` where the model does not load, does not accept the
         inputs, fails on them, or answers with no floats.
         """
-        skeleton = _checked(artifact)
+        skeleton = checked(artifact)
         names = branch_names(artifact, skeleton.model)
-        session, records = _session(artifact, threads, names)
+        session, records = open_session(artifact, threads, names)
         name, shape, dtype = _input(session, inputs)
         outputs = [_output(session), *(record.output for record in records)]
         one_by_one = isinstance(shape[0], int)
@@ -62,56 +58,18 @@ class OnnxLoader:
             else:
                 yield Answer(_floats(_run(session, outputs, name, fed)[0], len(fed), outputs[0]))
 
+    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
+        """A language model (see ``framework.stepping``)."""
+        from micronet_verify_onnx.stepper import OnnxChunk, OnnxStep
+
+        return (OnnxChunk if chunk else OnnxStep)(artifact, words, threads)
+
 
 def _floats(answer: NDArray[Any], examples: int, name: str) -> NDArray[Any]:
     if answer.ndim == 0 or len(answer) != examples:
         got = f"an output of shape {answer.shape} for {examples} examples"
         raise SubmissionFault(Problem(got, f"have {examples} rows", f"output {name!r}"))
     return answer.astype(np.float32) if answer.dtype == np.float16 else answer
-
-
-def _checked(artifact: Path) -> Skeleton:
-    """Versions, operators that onnxruntime lacks, and where every tensor's bytes lie: onnxruntime believes more than it should."""
-    skeleton = Skeleton(artifact)
-    check_model(skeleton.model, artifact.name)
-    nodes = [*skeleton.model.graph.node, *(node for function in skeleton.model.functions for node in function.node)]
-    foreign = sorted({node.op_type for node in nodes if plain(node.domain) in (QONNX, BREVITAS)})
-    if foreign:
-        raise SubmissionFault(
-            Problem(
-                f"a model with QONNX operators ({', '.join(foreign)})",
-                "be plain ONNX to be run: onnxruntime has no QONNX operators",
-                artifact.name,
-                "export it as QCDQ (QuantizeLinear, Clip, DequantizeLinear), which counts the same",
-            )
-        )
-    reader = TensorReader(skeleton)
-    for tensor in skeleton.tensors():
-        if tensor.data_location == TensorProto.EXTERNAL:
-            reader.read(tensor, f"tensor {tensor.name!r}")
-    return skeleton
-
-
-def _session(artifact: Path, threads: int, names: frozenset[str]) -> tuple[Any, tuple[Record, ...]]:
-    """A session of the file itself, or, where the data decides a branch, of the model with its records."""
-    # onnxruntime writes telemetry files when it is imported, unless told before.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = 4
-    source: str | bytes = str(artifact)
-    records: tuple[Record, ...] = ()
-    if names:
-        model, records = record_branches(artifact, names)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(artifact.parent))
-        source = model.SerializeToString()
-    try:
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"]), records
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        _fault(error, "a model that onnxruntime does not load", "load", artifact)
 
 
 def _input(session: Any, inputs: NDArray[Any]) -> tuple[str, Sequence[int | str | None], np.dtype[Any]]:
@@ -153,14 +111,4 @@ def _run(session: Any, outputs: Sequence[str], name: str, batch: NDArray[Any]) -
     try:
         return session.run(outputs, {name: batch})  # type: ignore[no-any-return]
     except Exception as error:  # onnxruntime's exceptions share no base class
-        _fault(error, "a model that fails on an input", f"answer inputs of shape {batch.shape}")
-
-
-def _fault(error: Exception, got: str, should: str, artifact: Path | None = None) -> NoReturn:
-    """The essential sentence of an onnxruntime error: what follows its code and the place in its own source, without our folders."""
-    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if text.startswith("[ONNXRuntimeError]"):
-        text = text.split(" : ", 3)[-1]
-    if artifact is not None:
-        text = text.replace(str(artifact), artifact.name).replace(str(artifact.parent), ".")
-    raise SubmissionFault(Problem(f"{got}: {text[:300]}", should)) from None
+        fault(error, "a model that fails on an input", f"answer inputs of shape {batch.shape}")

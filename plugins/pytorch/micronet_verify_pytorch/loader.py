@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.framework.stepping import Stepper
 from micronet_verify_pytorch.counter import bind_batch
 from micronet_verify_pytorch.program import Program, Ref, read_program
 from micronet_verify_pytorch.runner import Model, Taken, build
@@ -39,6 +40,12 @@ class PyTorchLoader:
         whole = bool(bind_batch(program)) and not model.branches
         for batch in as_batches(inputs, batch_size):
             yield _answer(model, batch, taken, whole)
+
+    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
+        """A language model (see ``framework.stepping``)."""
+        from micronet_verify_pytorch.stepper import TorchChunk, TorchStep
+
+        return (TorchChunk if chunk else TorchStep)(artifact, words, threads)
 
 
 def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
