@@ -36,10 +36,13 @@ def format_width(fmt: NumericFormat) -> Width:
 
 
 def widths(graph: Graph, constants: Mapping[str, Constant], outer: Mapping[str, Width] | None = None) -> dict[str, Width]:
-    """The width of every value that is not a constant (constants are measured where they are used)."""
+    """The width of every value that is not a constant (constants are measured where they are used).
+
+    ``outer``: widths that are known, of values around a body and of inputs that are narrower than their format.
+    """
     found: dict[str, Width] = dict(outer or {})
     for name in graph.inputs:
-        found[name] = format_width(graph.values[name].format)
+        found.setdefault(name, format_width(graph.values[name].format))
     ranges: dict[str, tuple[float | None, float | None]] = {}
     for node in graph.nodes:
         if node.kind == "quantize":

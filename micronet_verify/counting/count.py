@@ -14,6 +14,7 @@ import numpy as np
 
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, channel_scale_and_shift, fold_batch_norms
+from micronet_verify.analysis.carried import Carried, Pairs
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
 from micronet_verify.analysis.fold import fold
@@ -31,6 +32,7 @@ from micronet_verify.counting.operands import Key, Operands
 from micronet_verify.counting.storage import Inventory, storage_lines
 from micronet_verify.counting.work import Work, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.shapes import integer, number
 from micronet_verify.facts.tensors import ConstantStore
@@ -70,15 +72,17 @@ class _Counting:
     transient: Transient = NOTHING
 
 
-def count_graph(graph: Graph, store: ConstantStore, rules: CountingRules, frequencies: Frequencies | None = None) -> Count:
+def count_graph(
+    graph: Graph, store: ConstantStore, rules: CountingRules, frequencies: Frequencies | None = None, carried: Carried | None = None
+) -> Count:
     """Count a validated graph. ``frequencies``: of the examples that reach a branch, the share that takes its
-    first body, by the branch's ``id``.
+    first body, by the branch's ``id``. ``carried``: the graph is a step of a language model, and these are its states.
 
     Raises ``SubmissionFault`` with every operator that has no price.
     """
     counting = _Counting(rules, store, frequencies or {})
     forfeited = quantization(prune(graph)[0])
-    _count(counting, graph, {}, {}, Fraction(1))
+    _count(counting, graph, {}, {}, Fraction(1), carried)
     if counting.problems:
         raise SubmissionFault(counting.problems)
     regimes: list[Regime] = ["quantized"] if forfeited else ["freebie", "quantized"]
@@ -106,7 +110,14 @@ def quantization(graph: Graph) -> str:
     return ""
 
 
-def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], outer_widths: Mapping[str, Width], times: Fraction) -> None:
+def _count(
+    counting: _Counting,
+    graph: Graph,
+    outer: Mapping[str, Constant],
+    outer_widths: Mapping[str, Width],
+    times: Fraction,
+    carried: Carried | None = None,
+) -> None:
     """Count one graph or body, ``times`` per example; a body sees the values, constants and widths around it."""
     own = graph
     graph = replace(graph, values={**counting.values, **graph.values})
@@ -117,8 +128,9 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)
-    found = widths(folded, pool, outer_widths)
-    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, as_given(folded, pool), whole_numbers(folded))
+    states = carried.pairs(folded) if carried else ()
+    found = widths(folded, pool, carried.widths(folded, pool) if carried else outer_widths)
+    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, as_given(folded, pool, states), whole_numbers(folded))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
             _count_bodies(counting, node, pool, found, times)
@@ -129,21 +141,37 @@ def _count(counting: _Counting, graph: Graph, outer: Mapping[str, Constant], out
     for name in folded.outputs:
         if name in pool:
             counting.inventory.add(name, Measured(pool[name]), "", "an output of the model")
+    for name, array in carried.initial.items() if carried else ():
+        first = derived(f"initial state {name}", f"initial {name}", array, numeric_format(array.dtype.name))
+        counting.inventory.add(first.key, Measured(first), "", "initial state, S2")
     _note_unused(counting, own, dead, live)
     for item in norms:
         note = f"folded into {place(item.into)}"
         counting.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
 
 
-def as_given(graph: Graph, constants: Mapping[str, Constant]) -> frozenset[str]:
-    """Integers that are the model's inputs (tokens), moved or shifted: what a table is looked up with for nothing (O9)."""
-    given = {name for name in graph.inputs if graph.values[name].format.family != "float"}
+def as_given(graph: Graph, constants: Mapping[str, Constant], states: Pairs = ()) -> frozenset[str]:
+    """Integers that are the model's inputs (tokens), moved or shifted: what a table is looked up with for nothing (O9).
+
+    A state, (input, output), is one where what becomes of it is one: an earlier token.
+    """
+    kept = [pair for pair in states if graph.values[pair[0]].format.family != "float"]
+    while True:
+        given = _given(graph, constants, {before for before, _ in states} - {before for before, _ in kept})
+        left = [(before, after) for before, after in kept if after in given or after in constants]
+        if left == kept:
+            return frozenset(given)
+        kept = left
+
+
+def _given(graph: Graph, constants: Mapping[str, Constant], computed: set[str]) -> set[str]:
+    given = {name for name in graph.inputs if graph.values[name].format.family != "float" and name not in computed}
     for node in graph.nodes:
         operands = [name for name in node.inputs if name and name not in constants]
         whole = all(graph.values[name].format.family != "float" for name in node.outputs)
         if node.kind in ("move", "permute", "elementwise") and whole and operands and given.issuperset(operands):
             given.update(node.outputs)
-    return frozenset(given)
+    return given
 
 
 def whole_numbers(graph: Graph) -> frozenset[str]:
