@@ -12,6 +12,7 @@ from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.language import check_graph, initial_states, is_language
 from micronet_verify.sandbox.jobs import ExportJob, TranslateJob
 from micronet_verify.sandbox.products import read_graph
 from micronet_verify.submission.submission import Submission
@@ -30,15 +31,18 @@ def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) 
         result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), limits_of(track, track.limits.export))
         return seal(folder, result.artifact)
     assert manifest.model is not None
-    if not manifest.model.endswith(framework.suffixes):
-        should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
-        raise SubmissionFault(Problem(f"model: {manifest.model!r}", should, manifest.where("model")))
-    _copied(submission, folder, [manifest.model, *manifest.external_data])
-    sealed = seal(folder, manifest.model, manifest.external_data)
-    named = {file.path: file.sha256 for file in submission.files}
+    should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
+    named = {"model": manifest.model, "step.chunk": manifest.step.chunk}
+    wrong = {key: name for key, name in named.items() if name is not None and not name.endswith(framework.suffixes)}
+    if wrong:
+        raise SubmissionFault(Problem(f"{key}: {name!r}", should, manifest.where(key)) for key, name in wrong.items())
+    others = (*manifest.external_data, *manifest.step.files)
+    _copied(submission, folder, [manifest.model, *others])
+    sealed = seal(folder, manifest.model, others)
+    read = {file.path: file.sha256 for file in submission.files}
     for file in sealed.files:
-        if named[file.path] != file.sha256:
-            raise SubmissionFault(Problem(f"{file.path} of SHA-256 {file.sha256[:12]}…", f"be {named[file.path][:12]}… as first read"))
+        if read[file.path] != file.sha256:
+            raise SubmissionFault(Problem(f"{file.path} of SHA-256 {file.sha256[:12]}…", f"be {read[file.path][:12]}… as first read"))
     return sealed
 
 
@@ -56,7 +60,10 @@ def translate(submission: Submission, track: Track, artifact: Artifact, bench: B
     result = bench.launcher.run(job, limits_of(track, track.limits.translate))
     graph = read_graph(job.out / result.graph)
     check_unchanged(artifact)
-    _accepts(graph, track)
+    if is_language(track):
+        check_graph(graph, track, initial_states(submission.manifest, artifact))
+    else:
+        _accepts(graph, track)
     return graph
 
 

@@ -16,6 +16,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from micronet_verify.analysis.carried import Carried
 from micronet_verify.artifacts import artifact_of, translate
 from micronet_verify.bench import Bench as Bench
 from micronet_verify.branching import Branches as Branches
@@ -27,6 +28,7 @@ from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.language import carried_by
 from micronet_verify.predicting import begin_preparing, predict, quality_of
 from micronet_verify.quality.datasets import DatasetMissing, Prepared
 from micronet_verify.quality.metrics import AnyQuality, Partial
@@ -78,13 +80,14 @@ class Evaluation:
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
     store: ConstantStore | None = None
     inputs: Prepared | None = None
+    carried: Carried | None = None
     partial: Partial | None = None
 
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
         assert self.graph is not None
         assert self.store is not None
-        return count_graph(self.graph, self.store, rules, self.frequencies)
+        return count_graph(self.graph, self.store, rules, self.frequencies, self.carried)
 
     def blocked_by(self, *stages: StageName) -> StageName | None:
         """The first of all stages up to the last of ``stages`` that failed and that they need, or ``None``."""
@@ -123,13 +126,14 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     frequencies = {name: share_of(indices) for name, indices in taken.items()}
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
-    count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies), track, graph, store)
-    quality = run.stage("quality", lambda t, a, p: quality_of(t, a, p, bench), track, artifact, predictions)
+    carried = carried_by(submission.manifest, track, artifact) if submission and track and artifact and graph else None
+    count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies, carried), track, graph, store)
+    quality = run.stage("quality", lambda t, a, found: quality_of(t, a, found, bench), track, artifact, answered)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
     branches = None
     if ledger and track and graph and store and taken:
-        branches = branches_of(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares))
+        branches = branches_of(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares, carried))
     partial = Partial(inputs.examples, inputs.whole, quality) if inputs and inputs.examples < inputs.whole else None
     return Evaluation(
         id,
@@ -147,6 +151,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
         dict(run.faults),
         store,
         inputs,
+        carried,
         partial,
     )
 

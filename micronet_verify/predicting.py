@@ -7,12 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from micronet_verify.bench import Bench, check_unchanged, limits_of
 from micronet_verify.errors import MicronetError, Problem, SpecError
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.predictions import Predictions
-from micronet_verify.quality.datasets import DatasetMissing, Prepared
+from micronet_verify.language import is_language, read_text
+from micronet_verify.quality.datasets import Prepared
 from micronet_verify.quality.labels import labels
+from micronet_verify.quality.language import check_stream
 from micronet_verify.quality.measuring import check_metric, measure
 from micronet_verify.quality.metrics import AnyQuality
 from micronet_verify.quality.predictions import open_predictions, seal_predictions
@@ -39,7 +43,9 @@ def wanted(manifest: Manifest, track: Track, bench: Bench) -> Wanted:
     """The inputs that the entry asks for. Raises ``BenchFault`` for settings that cannot be read."""
     data = track.dataset
     steps = data.steps_named(preprocessing_of(manifest, track))
-    return Wanted(data.name, data.split, steps, bench.kept, data.expected, bench.data, bench.limit)
+    # A text is prepared whole: to read it costs little, and its vocabulary comes from all of the training text.
+    limit = None if is_language(track) else bench.limit
+    return Wanted(data.name, data.split, steps, bench.kept, data.expected, bench.data, limit)
 
 
 def begin_preparing(manifest: Manifest, track: Track, bench: Bench) -> None:
@@ -52,12 +58,13 @@ def predict(submission: Submission, track: Track, artifact: Artifact, bench: Ben
     """Run the model on the track's inputs."""
     data = track.dataset
     check_metric(track.target)
-    if track.target.metric == "perplexity":
-        raise DatasetMissing(Problem("the metric perplexity", "be one that this version measures", track.name))
     prepared = bench.preparing.result(wanted(submission.manifest, track, bench))
     if prepared.shape[1:] != data.input_shape:
         got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
         raise SpecError(Problem(got, should, track.name))
+    if is_language(track):
+        read = read_text(submission.manifest, track, artifact, prepared, bench, work)
+        return Answered(read.predictions, read.taken, read.text)
     batch_size = bench.batch(data.input_shape)
     job = PredictJob(
         submission.manifest.framework,
@@ -78,8 +85,10 @@ def predict(submission: Submission, track: Track, artifact: Artifact, bench: Ben
     return Answered(predictions, taken, prepared)
 
 
-def quality_of(track: Track, artifact: Artifact, predictions: Predictions, bench: Bench) -> AnyQuality:
+def quality_of(track: Track, artifact: Artifact, answered: Answered, bench: Bench) -> AnyQuality:
     """Compare the predictions with the labels, which are opened here and now."""
-    outputs = open_predictions(predictions, artifact.sha256, track.limits.output_bytes)
+    outputs = open_predictions(answered.predictions, artifact.sha256, track.limits.output_bytes)
     found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
+    if is_language(track):  # the predictor looked up the token that came; it must have been the right one
+        check_stream(np.load(answered.inputs.path, mmap_mode="r", allow_pickle=False), found, track.name)
     return measure(track.target, outputs, found[: bench.limit], track.dataset.classes)

@@ -130,7 +130,8 @@ def _count(
         folded, norms = fold_batch_norms(folded, pool)
     states = carried.pairs(folded) if carried else ()
     found = widths(folded, pool, carried.widths(folded, pool) if carried else outer_widths)
-    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, as_given(folded, pool, states), whole_numbers(folded))
+    given = as_given(folded, pool, states)
+    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, given, whole_numbers(folded))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
             _count_bodies(counting, node, pool, found, times)
