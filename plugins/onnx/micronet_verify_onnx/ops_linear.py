@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import string
-
 from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.framework.einsum import einsum as contraction
 from micronet_verify_onnx.op import Op
 
 
@@ -114,51 +113,8 @@ def matmul(op: Op) -> Value:
 
 
 def einsum(op: Op) -> Value:
-    """Two operands at a time, left to right; an index leaves as soon as nobody after needs it."""
-    operands = [op.x(index) for index in range(len(op.operands))]
-    terms, out = _terms(op, op.text("equation"), operands)
-    value, term = operands[0], terms[0]
-    for index in range(1, len(operands)):
-        later = set(out).union(*terms[index + 1 :])
-        other, right = _summed(op, operands[index], terms[index], later | set(term))
-        value, term = _summed(op, value, term, later | set(right))
-        kept = out if index == len(operands) - 1 else "".join(dict.fromkeys(label for label in term + right if label in later))
-        value, term = op.emit("matmul", value, other, left=term, right=right, out=kept), kept
-    value, term = _summed(op, value, term, set(out))
-    return op.builder.transpose(value, [term.index(label) for label in out])
-
-
-def _terms(op: Op, equation: str, operands: list[Value]) -> tuple[list[str], str]:
-    """The index letters of each operand and of the result, with ``...`` written out."""
-    inputs, arrow, out = equation.replace(" ", "").partition("->")
-    terms = inputs.split(",")
-    if len(terms) != len(operands):
-        op.refuse(f"the equation {equation!r} for {len(operands)} operands", "have one term each")
-    free = [letter for letter in string.ascii_letters if letter not in equation]
-    extra = [len(value.shape) - len(term.replace("...", "")) for term, value in zip(terms, operands, strict=True)]
-    if max(extra) > len(free):
-        op.refuse(f"the equation {equation!r}", "have as many letters as axes")
-    dots = "".join(free[: max(0, *extra)])
-    for index, (term, value) in enumerate(zip(terms, operands, strict=True)):
-        letters = term.replace("...", dots[len(dots) - extra[index] :] if extra[index] > 0 else "")
-        if len(letters) != len(value.shape) or len(set(letters)) != len(letters):
-            op.refuse(f"the term {term!r} for a tensor of shape {value.shape}", "name each axis once", "diagonals cannot be counted")
-        terms[index] = letters
-    if not arrow:
-        letters = "".join(terms)
-        out = ("..." if "..." in inputs else "") + "".join(sorted({c for c in letters if letters.count(c) == 1 and c not in dots}))
-    out = out.replace("...", dots)
-    if len(set(out)) != len(out) or not set(out) <= set("".join(terms)):
-        op.refuse(f"the equation {equation!r}", "have each index of the result once, and in an operand")
-    return terms, out
-
-
-def _summed(op: Op, value: Value, term: str, needed: set[str]) -> tuple[Value, str]:
-    """Indices that only this operand has are summed before the product."""
-    axes = tuple(axis for axis, label in enumerate(term) if label not in needed)
-    if not axes:
-        return value, term
-    return op.emit("reduce", value, op="sum", axes=axes, keepdims=False), "".join(label for label in term if label in needed)
+    """Two operands at a time, left to right."""
+    return contraction(op.builder, op.text("equation"), [op.x(index) for index in range(len(op.operands))])
 
 
 def scaled(op: Op, x: Value, factor: float) -> Value:
