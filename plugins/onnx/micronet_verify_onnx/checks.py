@@ -71,3 +71,25 @@ def input_shape(info: onnx.ValueInfoProto) -> Shape:
     if problems:
         raise SubmissionFault(problems)
     return tuple(shape)
+
+
+def state_shape(info: onnx.ValueInfoProto, token: onnx.ValueInfoProto, batch: int) -> Shape:
+    """The shape of an input behind the first: fixed, but where an axis is ``token``'s free batch. Raises ``SubmissionFault``."""
+    where = f"input {info.name!r}"
+    if not info.type.HasField("tensor_type") or not info.type.tensor_type.HasField("shape"):
+        raise SubmissionFault(Problem("an input that is no tensor of a declared shape", "be one", where))
+    first = token.type.tensor_type.shape.dim
+    name, problems, shape = first[0].dim_param if first else "", [], list[int]()
+    for axis, dim in enumerate(info.type.tensor_type.shape.dim):
+        if dim.HasField("dim_value"):
+            shape.append(dim.dim_value)
+        elif dim.dim_param == name and (name or axis == 0):
+            shape.append(batch)
+        else:
+            free = f"a free axis {axis} ({dim.dim_param or 'unnamed'})"
+            problems.append(Problem(free, "have a fixed size", where, "export with fixed sizes: a state keeps its shape"))
+    if not problems and min(shape, default=1) < 1:
+        problems.append(Problem(f"the shape {tuple(shape)}", "have sizes of at least 1", where))
+    if problems:
+        raise SubmissionFault(problems)
+    return tuple(shape)

@@ -9,10 +9,10 @@ from functools import partial
 import onnx
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Graph, Value
+from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify_onnx.checks import check_model, input_shape, plain
+from micronet_verify_onnx.checks import check_model, input_shape, plain, state_shape
 from micronet_verify_onnx.fold import fold, is_shape
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op, Result
@@ -128,13 +128,15 @@ class Translator:
 
     def _inputs(self, graph: onnx.GraphProto, scope: Scope) -> None:
         constants = {tensor.name for tensor in graph.initializer} | {tensor.values.name for tensor in graph.sparse_initializer}
+        first: tuple[onnx.ValueInfoProto, Shape] | None = None
         for info in graph.input:
             # Before IR version 4 every constant was listed as an input, too.
             if info.name in constants:
                 continue
             where = f"input {info.name!r}"
             with self.collecting(scope, (info.name,), where):
-                shape = input_shape(info)
+                shape = state_shape(info, first[0], first[1][0]) if first else input_shape(info)
+                first = first or (info, shape)
                 fmt = element_type(info.type.tensor_type.elem_type, where).format
                 scope.define(info.name, computed(self._builder.input(shape, fmt, info.name), static=False), where)
         if all(info.name in constants for info in graph.input):
