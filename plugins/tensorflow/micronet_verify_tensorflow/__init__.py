@@ -1,1 +1,42 @@
-"""The tensorflow plugin: hands over the framework, and imports nothing of TensorFlow until a worker needs it."""
+"""The TensorFlow plugin: hands over the framework, and imports nothing of TensorFlow until a worker needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.framework.protocols import Counter, Framework, Loader
+
+
+@hookimpl
+def micronet_framework() -> Framework:
+    """The framework ``tensorflow``: SavedModels (by their ``saved_model.pb``), ``.keras`` and ``.h5`` files."""
+    return Framework("tensorflow", (".pb", ".keras", ".h5"), _loader, _counter, _version)
+
+
+def _loader() -> Loader:
+    from micronet_verify_tensorflow.loader import TensorFlowLoader
+
+    return TensorFlowLoader()
+
+
+def _counter() -> Counter:
+    from micronet_verify_tensorflow.counter import TensorFlowCounter
+
+    return TensorFlowCounter()
+
+
+def _version() -> Mapping[str, str | None]:
+    """The package ``tensorflow-cpu`` is TensorFlow too, under the name of its build without a GPU."""
+    return {
+        "tensorflow": _installed("tensorflow") or _installed("tensorflow-cpu") or _installed("tensorflow-intel"),
+        "keras": _installed("keras"),
+    }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
