@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Shape
 from micronet_verify.framework.protocols import CPU
+from micronet_verify.framework.registry import devices
 from micronet_verify.quality.home import cache_folder, data_root
 from micronet_verify.quality.preparing import Preparing
 from micronet_verify.sandbox.batch import batch_size_for
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
+from micronet_verify.strict_yaml.sentences import did_you_mean
 from micronet_verify.track.track import StepLimit, Track
 
 
@@ -32,6 +34,20 @@ class Settings:
     limit: int | None = None
     device: str = CPU
     batch_size: int | None = None
+
+
+DEFAULTS = Settings()
+
+
+def wrong_settings(settings: Settings, names: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the settings. ``names``: how the options ``limit``, ``batch_size`` and ``device`` are spelled here."""
+    numbers = {"limit": settings.limit, "batch_size": settings.batch_size}
+    wrong = {name: number for name, number in numbers.items() if number is not None and number < 1}
+    problems = [Problem(f"{names[name]} {number:,}", "be 1 example or more") for name, number in wrong.items()]
+    if settings.device not in devices():
+        advice = did_you_mean(settings.device, devices()) or "no other device is known to an installed framework's plugin"
+        problems.append(Problem(f"{names['device']} {settings.device}", f"be {' or '.join(devices())}", advice=advice))
+    return problems
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,8 @@ from micronet_verify.quality.datasets import DatasetMissing, Prepared
 from micronet_verify.quality.metrics import AnyQuality, Partial
 from micronet_verify.score import Score, score_of
 from micronet_verify.submission.choices import choose_track
-from micronet_verify.submission.load import load_submission
+from micronet_verify.submission.load import load_submission, read_manifest
+from micronet_verify.submission.manifest import Manifest
 from micronet_verify.submission.submission import Submission
 from micronet_verify.track.library import load_track, track_names
 from micronet_verify.track.rules import CountingRules
@@ -116,7 +118,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     submission = run.stage("manifest", lambda: load_submission(entry, id))
-    track = run.stage("track", lambda s: _track(s, bench), submission)
+    track = run.stage("track", lambda s: _track(s.manifest, bench), submission)
     if submission and track:
         begin_preparing(submission.manifest, track, bench)
     artifact = run.stage("export", lambda s, t: artifact_of(s, t, bench, work), submission, track)
@@ -156,6 +158,13 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     )
 
 
+def prepare_for(entry: Path, bench: Bench) -> None:
+    """Have the inputs of an entry made in the background before its turn comes. Says nothing: ``evaluate`` will."""
+    with suppress(MicronetError, OSError):
+        manifest = read_manifest(entry)
+        begin_preparing(manifest, _track(manifest, bench), bench)
+
+
 class _Run:
     """Runs stages of one evaluation; a stage whose operands are missing is passed over."""
 
@@ -189,8 +198,8 @@ def _place(error: BaseException) -> str:
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace else ""
 
 
-def _track(submission: Submission, bench: Bench) -> Track:
+def _track(manifest: Manifest, bench: Bench) -> Track:
     """The track that the manifest names; a wrong name is the entrant's fault, a wrong file the organizer's."""
-    name = submission.manifest.track
+    name = manifest.track
     known = track_names(bench.tracks)
-    return choose_track(submission.manifest, {other: load_track(name, bench.tracks) if other == name else None for other in known})
+    return choose_track(manifest, {other: load_track(name, bench.tracks) if other == name else None for other in known})

@@ -32,6 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--entry", dest="micronet_entries", metavar="GLOB", action="append", default=[], help="only entries whose id fits (repeatable)"
     )
+    group.addoption("--limit", dest="micronet_limit", metavar="N", type=int, help="a smoke run: only the first N examples, no ranks")
+    group.addoption("--judge-device", dest="micronet_device", metavar="NAME", default="cpu", help="cpu (default), or cuda")
+    group.addoption(
+        "--judge-batch-size",
+        dest="micronet_batch_size",
+        metavar="N",
+        type=int,
+        help="examples predicted at a time (default: what suits the machine)",
+    )
     group.addoption(
         "--judges", dest="micronet_judges", metavar="N", type=int, help="entries that are judged at once (default: one for each processor)"
     )

@@ -9,6 +9,7 @@ import click
 
 from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import Command
+from micronet_verify.commands.predictions import prediction_options, settings_of
 from micronet_verify.commands.terminal import console
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ LARGEST = 3
 @click.command(cls=Command)
 @click.argument("entry", type=click.Path(path_type=Path))
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]")
+@prediction_options
 @click.pass_context
-def check(ctx: click.Context, entry: Path, tracks: tuple[Path, ...], data: Path | None) -> None:
+def check(
+    ctx: click.Context, entry: Path, tracks: tuple[Path, ...], data: Path | None, limit: int | None, device: str, batch_size: int | None
+) -> None:
     """Check ENTRY before you hand it in.
 
     The verdicts that the judges will reach, what the score is made of, and what to compress next.
@@ -36,7 +39,7 @@ def check(ctx: click.Context, entry: Path, tracks: tuple[Path, ...], data: Path 
     from micronet_verify.reports.outcomes import exit_code
 
     place, folders = inputs.one_entry(entry), inputs.track_folders(tracks)
-    with evaluated(place, folders, inputs.data_folder(data)) as evaluation:
+    with evaluated(place, folders, settings_of(data, limit, device, batch_size)) as evaluation:
         record = EntryRecord.of(evaluation, judge(evaluation))
         screen = console()
         _heading(screen, record)
@@ -62,8 +65,8 @@ def _verdicts(screen: Console, record: EntryRecord) -> None:
     told = [*record.verdicts_that("error"), *record.verdicts_that("failed"), *record.verdicts_that("passed")]
     grouped: dict[str, list[str]] = {}
     for verdict in record.verdicts_that("skipped"):
-        # A rule that charges nothing here does not concern the entrant; a stage that was not reached does.
-        if "stage" in dict(verdict.evidence):
+        # A rule that charges nothing here does not concern the entrant; a stage that was not reached does, or only in part.
+        if {"stage", "partial"} & dict(verdict.evidence).keys():
             grouped.setdefault(verdict.message, []).append(verdict.check)
     for message, checks in grouped.items():
         told.append(Asked(checks[0] if len(checks) == 1 else f"{len(checks)} checks", "skipped", message))
@@ -83,6 +86,9 @@ def _conclusion(screen: Console, record: EntryRecord) -> None:
             "This is not your entry's fault: the judge could not finish. Please show the organizers what is said at the top.",
             style="magenta",
         )
+    elif record.partial is not None:
+        share = f"{record.partial.examples:,} of {record.partial.of:,}"
+        screen.print(f"Nothing is wrong so far, on {share} examples. Without --limit the target is decided.", style="yellow")
     else:
         screen.print("Nothing is wrong so far, but the entry was not judged to the end: see above what was skipped.", style="yellow")
 
@@ -101,6 +107,8 @@ def _score(screen: Console, evaluation: Evaluation) -> None:
     for part in totals(ledger, track.baseline):
         screen.print(part)
     screen.print(safe(regime_words(count, ledger, track.baseline)))
+    if evaluation.partial is not None and evaluation.frequencies:
+        screen.print(safe(f"Operations behind branches are those of the first {evaluation.partial.share} examples.", "yellow"))
     for title, sentences in (
         ("What to compress next: the largest charges", largest_charges(ledger, track.baseline, LARGEST)),
         ("Left on the table", left_on_the_table(evaluation)),

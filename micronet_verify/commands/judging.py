@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from micronet_verify.commands.terminal import console
 
 if TYPE_CHECKING:
+    from micronet_verify.bench import Settings
     from micronet_verify.evaluation import Evaluation
     from micronet_verify.submission.directory import EntryPath
 
@@ -27,21 +28,24 @@ STAGES = {
 
 
 @contextmanager
-def evaluated(entry: EntryPath, tracks: Sequence[Path], data: Path | None = None) -> Iterator[Evaluation]:
+def evaluated(entry: EntryPath, tracks: Sequence[Path], settings: Settings | None = None) -> Iterator[Evaluation]:
     """The entry's evaluation; its files live as long as the ``with`` block."""
-    from micronet_verify.evaluation import Bench, evaluate
+    from micronet_verify.bench import DEFAULTS, Bench
+    from micronet_verify.evaluation import evaluate
     from micronet_verify.reports.texts import one_line
+    from micronet_verify.sandbox.launcher import ProcessLauncher
 
     screen = console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="micronet-judge-", ignore_cleanup_errors=True) as work:
-        if not sys.stderr.isatty():
-            yield evaluate(entry.path, entry.id, Bench(Path(work), tuple(tracks), data=data))
-            return
-        with screen.status("starting") as status:
-            told = evaluate(
-                entry.path,
-                entry.id,
-                Bench(Path(work), tuple(tracks), data=data),
-                lambda id, stage: status.update(f"{one_line(id)}: {STAGES.get(stage, stage)}"),
-            )
+        bench = Bench.of(Path(work), tuple(tracks), ProcessLauncher(), settings or DEFAULTS)
+        try:
+            if sys.stderr.isatty():
+                with screen.status("starting") as status:
+                    told = evaluate(
+                        entry.path, entry.id, bench, lambda id, stage: status.update(f"{one_line(id)}: {STAGES.get(stage, stage)}")
+                    )
+            else:
+                told = evaluate(entry.path, entry.id, bench)
+        finally:
+            bench.preparing.stop()
         yield told

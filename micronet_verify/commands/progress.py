@@ -45,7 +45,7 @@ def _lines(total: int) -> Iterator[Progress]:
         if stage == DONE:
             with lock:
                 done += 1
-                outcome = record.outcome if record is not None else DONE
+                outcome = record.said if record is not None else DONE
                 screen.print(f"[{done:{len(str(total))}}/{total}] {outcome:7} {one_line(entry)}", soft_wrap=True)
 
     yield tell

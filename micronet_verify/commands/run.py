@@ -13,6 +13,7 @@ import click
 from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import FAILED, OPERATOR, PASSED, USAGE, Command, Mistake
 from micronet_verify.commands.limits import without_limits
+from micronet_verify.commands.predictions import prediction_options, settings_of
 from micronet_verify.commands.progress import DONE, progress
 from micronet_verify.commands.terminal import console
 from micronet_verify.errors import Problem
@@ -29,7 +30,7 @@ _BY_SIGNAL = 130
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--report", default="report", show_default=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the reports go.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
-@click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]")
+@prediction_options
 @click.option("--entry", "globs", multiple=True, metavar="GLOB", help="Only entries whose id fits, such as 'digits/*'.")
 @click.option("-n", "judges", type=click.IntRange(min=1), metavar="N", help="Entries judged at once.  [default: one per processor]")
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose name fits, as in pytest: -k 'quality and pruned'.")
@@ -40,6 +41,9 @@ def run(
     report: Path,
     tracks: tuple[Path, ...],
     data: Path | None,
+    limit: int | None,
+    device: str,
+    batch_size: int | None,
     globs: tuple[str, ...],
     judges: int | None,
     expression: str | None,
@@ -58,7 +62,7 @@ def run(
     entries = inputs.entries(folder)
     total = len(inputs.chosen(entries, globs))
     folders = inputs.track_folders(tracks)
-    root = inputs.data_folder(data)
+    settings = settings_of(data, limit, device, batch_size)
     inputs.check_tracks(folders)
     inputs.report_folder(report, entries)
 
@@ -77,7 +81,7 @@ def run(
             without_limits(folders, Path(wide))
             folders = (Path(wide), *folders)
         extra = ["-p", "no:terminal", *(["-k", expression] if expression else []), *(["-x"] if first else [])]
-        code = run_suite(folder, report, folders, globs, judges, extra, told, root)
+        code = run_suite(folder, report, folders, globs, judges, extra, told, settings)
     if code == _NOTHING:
         raise Mistake(Problem(f"-k {expression!r}, which fits no case", "fit one, such as -k quality"))
     found = [records[id] for id in sorted(records)]

@@ -12,7 +12,7 @@ import pluggy
 
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.framework import hookspecs
-from micronet_verify.framework.protocols import Framework
+from micronet_verify.framework.protocols import CPU, Framework
 
 WITHOUT = "MICRONET_WITHOUT"
 
@@ -37,6 +37,11 @@ def frameworks() -> Mapping[str, Framework]:
             raise BenchFault(Problem(f"two plugins for the framework {framework.name!r}", "be one: uninstall one of them"))
         found[framework.name] = framework
     return dict(sorted(found.items()))
+
+
+def devices() -> tuple[str, ...]:
+    """What models can be predicted on: the processor, and the devices of the installed frameworks."""
+    return CPU, *sorted({device for framework in frameworks().values() for device in framework.devices} - {CPU})
 
 
 def framework_named(name: str) -> Framework:

@@ -18,7 +18,7 @@ from micronet_verify.strict_yaml.located import Located, Place
 from micronet_verify.strict_yaml.model import by_line, check
 from micronet_verify.strict_yaml.scalars import shown
 from micronet_verify.submission.containment import examine
-from micronet_verify.submission.manifest import MANIFEST
+from micronet_verify.submission.manifest import MANIFEST, Manifest
 from micronet_verify.submission.spec import ENTRY_POINT, ManifestSpec
 from micronet_verify.submission.submission import Submission
 
@@ -54,6 +54,19 @@ def load_submission(entry: Path, id: str) -> Submission:
         raise SubmissionFault(problems)
     files = _digests(root, located, names)
     return Submission(id, root, spec.fact(located), hashlib.sha256(raw).hexdigest(), files)
+
+
+def read_manifest(entry: Path) -> Manifest:
+    """The manifest alone, without a look at the files that it names. Raises ``SubmissionFault``."""
+    root = entry.resolve()
+    size = examine(root, MANIFEST, MAX_BYTES)
+    if isinstance(size, Problem):
+        raise SubmissionFault(size)
+    located = load((root / MANIFEST).read_bytes(), MANIFEST)
+    spec, found = check(ManifestSpec, located)
+    if spec is None or found:
+        raise SubmissionFault(by_line(found))
+    return spec.fact(located)
 
 
 def _named_files(located: Located) -> Iterator[tuple[Place, str]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from micronet_verify.bench import Settings, wrong_settings
 from micronet_verify.checks.judge import CHECKS
 from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.reports.entry import EntryRecord
@@ -23,6 +24,7 @@ from micronet_verify.track.library import load_track, track_names
 
 SUITE = "micronet_verify.suite."
 WORKER_OUTPUT = "micronet_entries"
+OPTIONS = {"limit": "--limit", "batch_size": "--judge-batch-size", "device": "--judge-device"}
 _RANKS = {name: rank for rank, name in enumerate(CHECKS)}
 
 
@@ -46,7 +48,7 @@ def activate(config: pytest.Config) -> None:
         what = f"no entry that fits {' or '.join(wanted)}" if entries else "no entry"
         raise pytest.UsageError(str(Problem(f"{what} in {submissions}", "be at least one folder with a submission.yaml")))
     _check_tracks(tracks)
-    config.stash[CASES] = Cases(config, chosen, tracks, report)
+    config.stash[CASES] = Cases(config, chosen, tracks, report, len(entries), _settings(config))
     config.pluginmanager.register(config.stash[CASES], "micronet_cases")
     config.pluginmanager.register(fixtures, "micronet_fixtures")
 
@@ -63,15 +65,35 @@ def _check_tracks(folders: Sequence[Path]) -> None:
         raise pytest.UsageError("\n".join(map(str, problems)))
 
 
+def _settings(config: pytest.Config) -> Settings:
+    data, limit, device, size = (config.getoption(f"micronet_{name}") for name in ("data", "limit", "device", "batch_size"))
+    settings = Settings(Path(data) if data else None, limit, device, size)
+    try:
+        problems: Sequence[Problem] = wrong_settings(settings, OPTIONS)
+    except BenchFault as fault:  # plugins that contradict each other
+        problems = fault.problems
+    if problems:
+        raise pytest.UsageError("\n".join(map(str, problems)))
+    return settings
+
+
 class Cases:
     """Hooks of one run. With xdist, workers judge the entries whose cases they are given; the controller reports."""
 
-    def __init__(self, config: pytest.Config, entries: Sequence[EntryPath], tracks: Sequence[Path], report: Path | None) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        entries: Sequence[EntryPath],
+        tracks: Sequence[Path],
+        report: Path | None,
+        handed_in: int,
+        settings: Settings,
+    ) -> None:
         self._config, self._entries, self._report = config, entries, report
+        self._handed_in, self._settings = handed_in, settings
         self._worker = hasattr(config, "workerinput")
         self._judges = config.getoption("micronet_judges") or len(os.sched_getaffinity(0))
         self._tracks = tracks
-        self._data = Path(data) if (data := config.getoption("micronet_data")) else None
         self._judge: Judge | None = None
         self._told: set[str] = set()
 
@@ -79,7 +101,7 @@ class Cases:
     def judge(self) -> Judge:
         if self._judge is None:
             progress = self._config.stash.get(PROGRESS, None)
-            self._judge = Judge(self._entries, self._tracks, self._report, self._judges, progress, self._data)
+            self._judge = Judge(self._entries, self._tracks, self._report, self._judges, progress, self._settings)
         return self._judge
 
     def pytest_report_header(self) -> list[str]:
@@ -136,7 +158,7 @@ class Cases:
         elif self._report is not None:
             records = records or self._recorded(sorted(self._told))
             if records:
-                write_reports(self._report, records)
+                write_reports(self._report, records, self._handed_in)
 
     def pytest_unconfigure(self) -> None:
         if self._judge is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from micronet_verify.bench import DEFAULTS, Settings
 from micronet_verify.suite.guard import forget_modules
 from micronet_verify.suite.progress import PROGRESS, Progress
 
@@ -26,14 +27,13 @@ def run_suite(
     judges: int | None = None,
     extra: Sequence[str] = (),
     progress: Progress | None = None,
-    data: Path | None = None,
+    settings: Settings = DEFAULTS,
 ) -> int:
     """Judge the entries below ``submissions`` and return pytest's exit code: 0, 1 (something failed), 4 (a broken track file,
     no entries), or another of pytest's.
 
     ``entries``: globs of ids. ``extra``: further pytest arguments, such as ``-x``, ``-k EXPRESSION``, ``--lf``, ``-n 2``
-    or an organizer's own test file. ``--lf`` remembers in the ``report`` folder, and needs one. ``data``: the folder of
-    data sets.
+    or an organizer's own test file. ``--lf`` remembers in the ``report`` folder, and needs one.
     """
     arguments = [str(SUITE), "-c", str(SUITE / "pytest.ini"), "--rootdir", str(SUITE), "--noconftest"]
     # Nothing is captured: the suite prints nothing, and whoever follows the progress prints while cases wait.
@@ -43,7 +43,10 @@ def run_suite(
     arguments += [] if report is None else ["-o", f"cache_dir={report.absolute() / CACHE}"]
     for option, values in (("--tracks", [str(path.absolute()) for path in tracks]), ("--entry", entries)):
         arguments += [text for value in values for text in (option, value)]
-    arguments += [] if data is None else ["--data", str(data.absolute())]
+    arguments += [] if settings.data is None else ["--data", str(settings.data.absolute())]
+    arguments += [] if settings.limit is None else ["--limit", str(settings.limit)]
+    arguments += [] if settings.batch_size is None else ["--judge-batch-size", str(settings.batch_size)]
+    arguments += ["--judge-device", settings.device]
     arguments += [] if judges is None else ["--judges", str(judges)]
     with _environment():
         forget_modules(submissions)

@@ -1,0 +1,40 @@
+"""The options of ``run`` and ``check`` that say how models are predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from micronet_verify.commands import inputs
+from micronet_verify.commands.exits import Mistake
+
+if TYPE_CHECKING:
+    from micronet_verify.bench import Settings
+
+OPTIONS = {"limit": "--limit", "batch_size": "--batch-size", "device": "--device"}
+
+
+def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds ``--data``, ``--limit``, ``--device`` and ``--batch-size``; ``settings_of`` takes their values."""
+    options = (
+        click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]"),
+        click.option("--limit", type=int, metavar="N", help="A smoke run: only the first N examples; partial, and no ranks."),
+        click.option("--device", default="cpu", show_default=True, metavar="NAME", help="What models run on: cpu, or cuda."),
+        click.option("--batch-size", type=int, metavar="N", help="Examples predicted at a time.  [default: what suits the machine]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def settings_of(data: Path | None, limit: int | None, device: str, batch_size: int | None) -> Settings:
+    """Raises ``Mistake`` for a value that cannot be."""
+    from micronet_verify.bench import Settings, wrong_settings
+
+    settings = Settings(inputs.data_folder(data), limit, device, batch_size)
+    for problem in wrong_settings(settings, OPTIONS):
+        raise Mistake(problem)
+    return settings
