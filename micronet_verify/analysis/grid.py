@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis import scan
+from micronet_verify.analysis.glance import on_no_grid
 from micronet_verify.facts.formats import NumericFormat
 
 Array = NDArray[Any]
@@ -101,6 +102,11 @@ def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
     # ±1 without 0 in between takes one bit; with zeros masked away, so do −1, 0, +1.
     sparse = 1 if sign_only else bits
     return Grid(groups, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(scales), sign_only, zero_point)
+
+
+def lies_on_none(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> bool:
+    """Whether a few values prove that ``find_grid`` finds nothing, neither for the tensor nor for its slices along ``axes``."""
+    return fmt.name not in _MANTISSA or on_no_grid(array, axes, 2.0 ** -_MANTISSA[fmt.name], MOST_BITS)
 
 
 def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:

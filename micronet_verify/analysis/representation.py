@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 from micronet_verify.analysis import scan
 from micronet_verify.analysis.blocks import Blocks, best_blocks, lossless_blocks, may_pay
 from micronet_verify.analysis.constants import Codes, Constant
-from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, spans_as_widely, width_of_scales
+from micronet_verify.analysis.glance import beyond_half
+from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, lies_on_none, spans_as_widely, width_of_scales
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.track.rules import CountingRules
 
@@ -86,7 +88,9 @@ class Measured:
             return self._declared_grids()
         if constant.numel <= 1 or constant.format.family != "float":
             return ()
-        array = constant.load()
+        array, axes = constant.load(), () if constant.numel == self.rows else self.axes
+        if lies_on_none(array, constant.format, axes):
+            return ()
         whole = None if constant.row_scale is not None else find_grid(array, constant.format, ())
         if not self.axes or array.size == self.rows:
             return (("grid", whole),)
@@ -124,14 +128,17 @@ class Measured:
 
     @property
     def rows(self) -> int:
-        return int(np.prod([self.constant.shape[axis] for axis in self.axes], dtype=np.int64))
+        return prod(self.constant.shape[axis] for axis in self.axes)
 
     @cached_property
     def exact_half(self) -> bool:
         """Whether fp16 holds every value exactly (a wider float tensor then stores at 16 bits)."""
         if self.constant.format.family != "float" or self.constant.format.bits <= 16 or self.constant.row_scale is not None:
             return False
-        flat = scan.flattened(self.constant.load())
+        array = self.constant.load()
+        if beyond_half(array):
+            return False
+        flat = scan.flattened(array)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for chunk in (flat[:64], *(flat[start : start + scan.BLOCK] for start in range(64, flat.size, scan.BLOCK))):
                 if not np.array_equal(chunk.astype(np.float16).astype(chunk.dtype), chunk, equal_nan=True):
@@ -153,9 +160,23 @@ class Measured:
         constant, codes = self.constant, self.constant.codes
         if constant.row_scale is not None:
             return None
-        some = codes.values(_CORNER[: len(constant.shape)]).astype(numpy_dtype(constant.format)) if codes else _some(constant.load())
-        found = scan.unique(some)
-        return len(found), int(np.count_nonzero(found))
+        if codes is not None:
+            return scan.count_distinct(codes.values(_CORNER[: len(constant.shape)]).astype(numpy_dtype(constant.format)))
+        wanted = _FEW if any(grid for _, grid in self._grids) else self._too_many
+        # A few more than that, and the zeros that stand between them where zeros are spread evenly.
+        seen = (wanted + wanted // 32 + 16) * constant.numel // max(1, self.nonzeros)
+        found = scan.count_distinct(scan.flattened(constant.load())[:seen])
+        return found if found[0] <= min(scan.MOST_DISTINCT, constant.numel - 1) else None
+
+    @property
+    def _too_many(self) -> int:
+        """So many different values other than zero make no codebook that is smaller than the values as they stand."""
+        nonzeros, width = self.nonzeros, self.width
+        for index in range(max(1, min(width, nonzeros.bit_length()) - 2), (scan.MOST_DISTINCT - 1).bit_length() + 1):
+            enough: int = max(-(-nonzeros * (width - index) // width), 2 ** (index - 1) + 1)
+            if enough <= 2**index:
+                return enough
+        return scan.MOST_DISTINCT + 1
 
     def blocks(self, value_bits: int) -> Blocks | None:
         """The best blocks of zeros for values of ``value_bits``; ``None`` where there are too few zeros for any."""
@@ -193,34 +214,50 @@ class Measured:
         fmt = self.constant.format
         wide = fmt.bits > 32 and (fmt.family == "float" or self.width > 16)
         bits = 1 if fmt.family == "bool" else fmt.bits if wide else 16
-        return self._cheapest([Form("plain", self.constant.numel, bits), *self._masked(rules, Form("plain", 0, bits), bits)], rules)
+        plain = Form("plain", self.constant.numel, bits)
+        return self._cheapest([plain, *self._masked(rules, plain, bits)], rules)
 
     def quantized_form(self, rules: CountingRules) -> Form:
         """The cheapest of all forms at measured widths; of equals the first in the order plain, grid, codebook."""
+        if self._ordinary:
+            return Form("plain", self.constant.numel, self.constant.format.bits)
         forms: list[Form] = []
         for name, grid in self._grids:
             if grid is not None:
                 forms += self._on_grid(rules, name, grid)
         # Whether fp16 holds every value, and how many different ones there are, is asked only where the answer can matter.
         fmt = self.constant.format
-        narrowest = 16 if fmt.family == "float" and fmt.bits > 16 else self.width
-        if self._may_win(self._plain(rules, narrowest), forms, rules, ties=True):
-            forms = [*self._plain(rules, self.width), *forms]
-        if self._may_win(self._codebooks(rules, self._least_distinct, narrowest), forms, rules):
+        width = 16 if fmt.family == "float" and fmt.bits > 16 else self.width
+        if not forms or self._may_win(self._plain(rules, width), forms, rules, ties=True):
+            width = self.width
+            forms = [*self._plain(rules, width), *forms]
+        if self._may_win(self._codebooks(rules, self._least_distinct, width), forms, rules):
             forms += self._codebooks(rules, self.distinct, self.width)
         return self._cheapest(forms, rules)
+
+    @cached_property
+    def _ordinary(self) -> bool:
+        """Whether short looks prove that nothing is smaller than the values as they stand, under any rules."""
+        constant = self.constant
+        if constant.codes is not None or constant.format.family != "float" or self.nonzeros != constant.numel or self._grids:
+            return False
+        if self.exact_half:
+            return False
+        least, width = self._least_distinct if constant.numel >= 4 else None, constant.format.bits
+        return least is None or constant.numel * (least[0] - 1).bit_length() + least[0] * width >= constant.numel * width
 
     def _plain(self, rules: CountingRules, width: int) -> list[Form]:
         narrower: Spelling = "half" if self.constant.format.family == "float" else "range"
         spelling: Spelling = "plain" if width == self.constant.format.bits else narrower
-        return [Form(spelling, self.constant.numel, width), *self._masked(rules, Form(spelling, 0, width), width)]
+        plain = Form(spelling, self.constant.numel, width)
+        return [plain, *self._masked(rules, plain, width)]
 
     def _may_win(self, bounds: list[Form], forms: list[Form], rules: CountingRules, ties: bool = False) -> bool:
         """Whether forms that are no smaller than ``bounds`` can be the cheapest beside ``forms``."""
         if not bounds or not forms:
             return bool(bounds)
         best, bound = self._cheapest(forms, rules), self._cheapest(bounds, rules)
-        if rules.representation != "cheapest" and not best.masked == bound.masked == (rules.representation == "masked"):
+        if rules.representation != "cheapest" and best.masked != bound.masked:
             return True  # one side has none of the forms that the knob prefers
         return bound.bits < best.bits or (ties and bound.bits == best.bits)
 
@@ -235,6 +272,8 @@ class Measured:
             return []
         values, others = distinct
         dense = Form("codebook", self.constant.numel, max((values - 1).bit_length(), 1), 0, values, width)
+        if self.nonzeros == self.constant.numel:
+            return [dense]
         sparse = replace(dense, value_bits=max((others - 1).bit_length(), 1), overhead_count=others)
         return [dense, *self._masked(rules, sparse, dense.value_bits)]
 
@@ -272,9 +311,3 @@ def _as_stored(grid: Grid | None, codes: Codes) -> Grid | None:
 
 def _with_groups(grid: Grid, groups: int, scale_bits: int) -> Grid:
     return replace(grid, groups=groups, scale_bits=scale_bits, sign_only=False)
-
-
-def _some(array: Array) -> Array:
-    """A few thousand values, spread over the tensor."""
-    flat = scan.flattened(array)
-    return flat[:: max(1, flat.size // _FEW)]

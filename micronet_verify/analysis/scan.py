@@ -6,6 +6,7 @@ Everything is done in blocks of about a megabyte, so that a tensor of any size i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 BLOCK = 1 << 18
+# A piece of which numpy holds a mask beside it in the processor's own memory.
+_PIECE = 1 << 16
 # More different numbers than this are no codebook: an index would be as wide as a 16-bit value.
 MOST_DISTINCT = 1 << 16
 
@@ -37,6 +40,11 @@ def nonzeros_per_row(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
     """Non-zero values of each row (rule O1 counts n per output from them). NaN counts as a value."""
     if array.size == 0:
         return np.zeros(int(np.prod([array.shape[axis] for axis in axes], dtype=np.int64)), np.int64)
+    if without_zeros(array):
+        rows = prod(array.shape[axis] for axis in axes)
+        counts = np.empty(rows, np.int64)
+        counts.fill(array.size // rows)
+        return counts
     leading = tuple(range(len(axes)))
     if axes != leading and not array.flags.c_contiguous:
         array = np.ascontiguousarray(array.transpose((*axes, *(a for a in range(array.ndim) if a not in axes))))
@@ -53,6 +61,12 @@ def nonzeros_per_row(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
         else:
             counts[start : start + len(mask)] = mask.sum(axis=1, dtype=np.int32)
     return counts
+
+
+def without_zeros(array: Array) -> bool:
+    """Whether no value is zero; read up to the first piece that has one."""
+    flat = flattened(array)
+    return not any(np.count_nonzero(flat[start : start + _PIECE] == 0) for start in range(0, flat.size, _PIECE))
 
 
 def _over_columns(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
@@ -101,6 +115,20 @@ def distinct_values(array: Array, most: int = MOST_DISTINCT) -> Array | None:
         if found.size > 64 or not np.isin(chunk, found, kind=None).all():
             found = np.union1d(found, unique(chunk))
     return found if len(found) <= most else None
+
+
+def count_distinct(values: Array) -> tuple[int, int]:
+    """(different values, different values that are not zero)."""
+    values = values.reshape(-1)
+    if values.dtype.kind not in "fiu" or values.dtype == np.float16:
+        found = unique(values)
+        return len(found), int(np.count_nonzero(found))
+    ordered = np.sort(values)
+    if ordered.size and ordered[-1] != ordered[-1]:
+        ordered = np.unique(ordered)  # NaN is one value
+    first = ordered.searchsorted(0)
+    changes = 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1])) if ordered.size else 0
+    return changes, changes - bool(first < ordered.size and ordered[first] == 0)
 
 
 def unique(values: Array) -> Array:

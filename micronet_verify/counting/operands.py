@@ -63,7 +63,12 @@ class Operands:
 
     def widest(self, node: Node) -> int:
         """Bits of the widest operand (rule O2); 1 for a node of literals alone."""
-        return max((self.width(name).bits for name in node.inputs if name), default=1)
+        bits = 0
+        # Constants come last: where nothing can make them the widest, their values are not asked for.
+        for name in sorted(filter(None, node.inputs), key=self.constants.__contains__):
+            if name not in self.constants or self.constants[name].format.bits > bits:
+                bits = max(bits, self.width(name).bits)
+        return bits or 1
 
     def inner(self, node: Node) -> int:
         """Bits of what a node computes on the way to its result: nobody quantized it, so it has the result's format."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,11 @@ class Inventory:
         elif constant.key not in self.tensors:
             self.tensors[constant.key] = Stored(measured, scope, note)
 
+    @cached_property
+    def without_twins(self) -> tuple[list[Stored], list[tuple[str, str, str]]]:
+        """What is stored, and what is not because the same values are (S4); asked for when everything is gathered."""
+        return _without_twins(list(self.tensors.values()))
+
     def permutation(self, key: str, subject: str, scope: str, values: int, mask: int) -> None:
         """A permutation matrix of ``values`` ones under ``mask`` bits; equal ones are stored once (O9, S4)."""
         if key in self.permutations:
@@ -78,7 +85,7 @@ class Inventory:
 
 def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) -> Iterator[LedgerLine]:
     """One line per part of each stored tensor (values, mask, scales, codebook), then tied ones at 0, then literals."""
-    kept, twins = _without_twins(list(inventory.tensors.values()))
+    kept, twins = inventory.without_twins
     for stored in kept:
         form = stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
         yield from _tensor_lines(stored, form, regime)
@@ -139,10 +146,12 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str,
     """Tensors of equal values are stored once (S4), as an export that lost the tie would otherwise pay twice."""
     kept: list[Stored] = []
     twins: list[tuple[str, str, str]] = []
+    kinds = [_kind(stored.measured.constant) for stored in tensors]
+    often = Counter(kinds)
     groups: dict[tuple[object, ...], list[Stored]] = {}
-    for stored in tensors:
+    for stored, kind in zip(tensors, kinds, strict=True):
         constant = stored.measured.constant
-        group = groups.setdefault((constant.numel, constant.format.name, constant.codes is None, constant.row_scale is None), [])
+        group = groups.setdefault(kind if often[kind] == 1 else (*kind, *_ends(constant)), [])
         twin = next((other for other in group if _same_values(constant, other.measured.constant)), None)
         if twin is None:
             group.append(stored)
@@ -150,6 +159,18 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str,
         else:
             twins.append((constant.label, stored.scope, twin.measured.constant.label))
     return kept, twins
+
+
+def _kind(constant: Constant) -> tuple[object, ...]:
+    return constant.numel, constant.format.name, constant.codes is None, constant.row_scale is None
+
+
+def _ends(constant: Constant) -> tuple[object, ...]:
+    """What tensors of equal values have in common, also a matrix and its transpose: the first and the last value."""
+    if constant.codes is not None:
+        return ()
+    array = constant.load()
+    return float(array.item(0)), float(array.item(-1))
 
 
 def _same_values(one: Constant, other: Constant) -> bool:

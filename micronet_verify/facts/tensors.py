@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,16 +53,16 @@ class ConstantStore:
         if 0 in shape:
             return np.zeros(shape, dtype)
         data = self._map(ref)
-        strides = ref.strides if ref.strides is not None else row_major(shape)
-        last = sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
+        strides = ref.strides or ()
+        last = prod(shape) - 1 if ref.strides is None else sum((size - 1) * step for size, step in zip(shape, strides, strict=True))
         end = ref.offset + (last + 1) * dtype.itemsize
         if ref.offset < 0 or min(strides, default=0) < 0 or end > data.size:
             raise SubmissionFault(
                 Problem(f"a tensor that ends at byte {end:,}", f"end within the file's {data.size:,} bytes", label or ref.path)
             )
-        flat = data[ref.offset : end]
         if ref.strides is None:
-            return flat.view(dtype).reshape(shape)
+            return np.ndarray(shape, dtype, data, ref.offset)
+        flat = data[ref.offset : end]
         steps = tuple(step * dtype.itemsize for step in strides)
         return np.lib.stride_tricks.as_strided(flat.view(dtype), shape, steps, writeable=False)
 
