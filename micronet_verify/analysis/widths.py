@@ -72,11 +72,12 @@ def _zero_points(node: Node, constants: Mapping[str, Constant]) -> tuple[int, in
     return int(found.min()), int(found.max())
 
 
-def _one_scale(node: Node, constants: Mapping[str, Constant]) -> str | None:
+def _one_scale(node: Node, values: Mapping[str, Value], constants: Mapping[str, Constant]) -> str | None:
     """A name for the one scale of all codes, or ``None`` where slices have scales of their own: those stay inside a sum."""
     scale = constants.get(node.inputs[1])
     if scale is None:
-        return node.inputs[1] if integer(node.attributes, "axis", -1) < 0 else None
+        one = integer(node.attributes, "axis", -1) < 0 or (node.inputs[1] in values and values[node.inputs[1]].numel == 1)
+        return node.inputs[1] if one else None
     found = scale.load().reshape(-1)
     return repr(float(found[0])) if found.size and (found == found[0]).all() else None
 
@@ -96,7 +97,7 @@ def _kept(
         fmt = values[node.inputs[0]].format if node.inputs[0] in values else None
         if fmt is None or not fmt.is_integer:
             return operands[0]
-        scale = _one_scale(node, constants)
+        scale = _one_scale(node, values, constants)
         if scale is None:
             return None
         low, high = code_range(fmt, *ranges.get(node.inputs[0], (None, None)))

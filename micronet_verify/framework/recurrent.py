@@ -16,15 +16,17 @@ from micronet_verify.framework.builder import GraphBuilder
 
 Function = Callable[[Value], Value]
 Step = Callable[[Value, Sequence[Value]], tuple[Value, ...]]
+Product = Callable[[Value, Value, Value | None], Value]
+"""x [..., in], weight [out, in] and bias [out]? to [..., out], where it is not plainly a linear layer."""
 
 
 def lstm(
     builder: GraphBuilder,
     x: Value,
-    w_ih: Value,
-    w_hh: Value,
-    b_ih: Value | None = None,
-    b_hh: Value | None = None,
+    w_ih: Value | tuple[Value, ...],
+    w_hh: Value | tuple[Value, ...],
+    b_ih: Value | tuple[Value, ...] | None = None,
+    b_hh: Value | tuple[Value, ...] | None = None,
     h0: Value | None = None,
     c0: Value | None = None,
     *,
@@ -32,20 +34,23 @@ def lstm(
     projection: Value | None = None,
     peepholes: tuple[Value, Value, Value] | None = None,
     functions: tuple[Function, Function, Function] | None = None,
+    product: Product | None = None,
 ) -> tuple[Value, Value, Value]:
     """One direction of an LSTM layer: (y [T, N, S], last h [N, S], last c [N, H]).
 
     x [T, N, I], w_ih [4H, I], w_hh [4H, S], biases [4H], h0 [N, S], c0 [N, H] (absent: zeros); S = H, or P with
     ``projection`` [P, H]. ``gates`` is the order of the four blocks of rows: input, forget, candidate (g), output in
-    PyTorch (``ifgo``), and ``iofg`` in ONNX. ``peepholes`` are the weights [H] from the cell to i, o, f. ``functions`` act
-    on the gates, the candidate and the cell (sigmoid, tanh, tanh). Formulas: Gers & Schmidhuber (2000), as torch.nn.LSTM.
+    PyTorch (``ifgo``), and ``iofg`` in ONNX; weights and biases may also come as one tensor for each gate.
+    ``peepholes`` are the weights [H] from the cell to i, o, f. ``functions`` act on the gates, the candidate and the cell
+    (sigmoid, tanh, tanh). Formulas: Gers & Schmidhuber (2000), as torch.nn.LSTM.
     """
-    hidden = w_ih.shape[0] // 4
+    hidden = w_ih.shape[0] // 4 if isinstance(w_ih, Value) else w_ih[0].shape[0]
+    linear = product or builder.linear
     on_gate, on_candidate, on_cell = functions or (_sigmoid(builder), _tanh(builder), _tanh(builder))
 
     def step(gx: Value, state: Sequence[Value]) -> tuple[Value, ...]:
         h, c = state
-        total = builder.elementwise("add", gx, builder.linear(h, w_hh, b_hh))
+        total = builder.elementwise("add", gx, _joined(builder, linear, h, w_hh, b_hh))
         raw = {gate: _columns(builder, total, gates.index(gate) * hidden, hidden) for gate in gates}
 
         def peep(gate: str, cell: Value) -> Value:
@@ -57,10 +62,10 @@ def lstm(
         i, f, g = on_gate(peep("i", c)), on_gate(peep("f", c)), on_candidate(raw["g"])
         c = builder.elementwise("add", builder.elementwise("mul", f, c), builder.elementwise("mul", i, g))
         h = builder.elementwise("mul", on_gate(peep("o", c)), on_cell(c))
-        return (h if projection is None else builder.linear(h, projection)), c
+        return (h if projection is None else linear(h, projection, None)), c
 
     size = hidden if projection is None else projection.shape[0]
-    y, h, c = _run(builder, builder.linear(x, w_ih, b_ih), (_state(builder, x, h0, size), _state(builder, x, c0, hidden)), step)
+    y, h, c = _run(builder, _joined(builder, linear, x, w_ih, b_ih), (_state(builder, x, h0, size), _state(builder, x, c0, hidden)), step)
     return y, h, c
 
 
@@ -118,15 +123,28 @@ def rnn(
     h0: Value | None = None,
     *,
     function: Function | None = None,
+    product: Product | None = None,
 ) -> tuple[Value, Value]:
     """One direction of an Elman RNN layer, h' = tanh(W x + b + R h + b'): (y [T, N, H], last h [N, H])."""
-    on_sum = function or _tanh(builder)
+    on_sum, linear = function or _tanh(builder), product or builder.linear
 
     def step(gx: Value, state: Sequence[Value]) -> tuple[Value, ...]:
-        return (on_sum(builder.elementwise("add", gx, builder.linear(state[0], w_hh, b_hh))),)
+        return (on_sum(builder.elementwise("add", gx, linear(state[0], w_hh, b_hh))),)
 
-    y, h = _run(builder, builder.linear(x, w_ih, b_ih), (_state(builder, x, h0, w_ih.shape[0]),), step)
+    y, h = _run(builder, linear(x, w_ih, b_ih), (_state(builder, x, h0, w_ih.shape[0]),), step)
     return y, h
+
+
+def _joined(
+    builder: GraphBuilder, linear: Product, x: Value, weight: Value | tuple[Value, ...], bias: Value | tuple[Value, ...] | None
+) -> Value:
+    """The products with each gate's weights side by side [..., 4H]."""
+    if isinstance(weight, Value):
+        assert bias is None or isinstance(bias, Value)
+        return linear(x, weight, bias)
+    biases = bias if isinstance(bias, tuple) else (None,) * len(weight)
+    parts = [linear(x, each, shift) for each, shift in zip(weight, biases, strict=True)]
+    return builder.emit("move", *parts, op="concat", axis=len(x.shape) - 1)
 
 
 def _run(builder: GraphBuilder, projected: Value, states: Sequence[Value], step: Step) -> tuple[Value, ...]:

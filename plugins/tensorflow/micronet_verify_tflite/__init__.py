@@ -1,1 +1,33 @@
-"""The tflite plugin: hands over the framework, and imports nothing of TensorFlow until a worker needs it."""
+"""The TFLite plugin: hands over the framework, and imports neither TensorFlow nor the interpreter until a worker needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.framework.protocols import Counter, Framework, Loader
+
+
+@hookimpl
+def micronet_framework() -> Framework:
+    return Framework("tflite", (".tflite",), _loader, _counter, _version)
+
+
+def _loader() -> Loader:
+    from micronet_verify_tflite.loader import TfliteLoader
+
+    return TfliteLoader()
+
+
+def _counter() -> Counter:
+    from micronet_verify_tflite.counter import TfliteCounter
+
+    return TfliteCounter()
+
+
+def _version() -> Mapping[str, str | None]:
+    try:
+        return {"ai-edge-litert": metadata.version("ai-edge-litert")}
+    except metadata.PackageNotFoundError:
+        return {"ai-edge-litert": None}

@@ -1,0 +1,19 @@
+"""The counter: a ``.tflite`` file as a neutral graph, read as data; nothing of it is executed, and no TensorFlow is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify_tflite.model import Model
+from micronet_verify_tflite.translate import Translator
+
+
+class TfliteCounter:
+    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+        """The model as a neutral graph for one example. Constants stay in the file, transposed by strides where need be.
+
+        Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
+        """
+        return Translator(Model(artifact), builder).graph()

@@ -1,0 +1,101 @@
+"""Functions of single elements: unary, binary, activations, comparisons, choices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from micronet_verify.facts.formats import BOOL
+from micronet_verify.facts.graph import Value
+from micronet_verify_tflite.op import BOUNDS, Op, Result, Rule
+
+
+def unary(function: str) -> Rule:
+    return lambda op: op.elementwise(function, op.real())
+
+
+def binary(function: str) -> Rule:
+    """Two operands that broadcast, then the fused activation where the operator has one."""
+
+    def rule(op: Op) -> Value:
+        y = op.elementwise(function, op.real(0), op.real(1))
+        return op.activated(y) if "fused_activation_function" in op.operator.options else y
+
+    return rule
+
+
+def divide(op: Op) -> Value:
+    """DIV; of whole numbers it is the whole quotient."""
+    whole = op.required(0).format.is_integer and op.required(0).scaling is None
+    return op.activated(op.elementwise("floor_div" if whole else "div", op.real(0), op.real(1)))
+
+
+def predicate(function: str) -> Rule:
+    return lambda op: op.elementwise(function, op.real(0), op.real(1), fmt=BOOL)
+
+
+def logical_not(op: Op) -> Value:
+    return op.elementwise("not", op.x(), fmt=BOOL)
+
+
+def bounded(op: Op) -> Value:
+    """RELU6 and the other activations that are a clip between constants."""
+    low, high = BOUNDS[op.kind]
+    return op.elementwise("clip", op.real(), low=low, high=high)
+
+
+def elu(op: Op) -> Value:
+    return op.elementwise("elu", op.real(), alpha=1.0)
+
+
+def leaky_relu(op: Op) -> Value:
+    return op.elementwise("leaky_relu", op.real(), alpha=op.number_option("alpha"))
+
+
+def gelu(op: Op) -> Value:
+    return op.elementwise("gelu_tanh" if op.option("approximate") else "gelu", op.real())
+
+
+def prelu(op: Op) -> Value:
+    return op.elementwise("prelu", op.real(0), op.real(1))
+
+
+def squared_difference(op: Op) -> Value:
+    return op.elementwise("square", op.elementwise("sub", op.real(0), op.real(1)))
+
+
+def power(op: Op) -> Value:
+    """x² is a square; other exponents are ``pow``."""
+    exponent = op.required(1).known
+    if exponent is not None and exponent.size == 1 and float(exponent.reshape(-1)[0]) == 2:
+        return op.elementwise("square", op.real())
+    return op.elementwise("pow", op.real(0), op.real(1), fmt=op.real(0).format)
+
+
+def add_n(op: Op) -> Value:
+    total = op.real(0)
+    for index in range(1, len(op.operands)):
+        total = op.elementwise("add", total, op.real(index))
+    return total
+
+
+def select(op: Op) -> Value:
+    """SELECT and SELECT_V2: condition, then, else. A condition of one axis in SELECT chooses whole slices."""
+    condition, then = op.x(0), op.real(1)
+    if op.kind == "SELECT" and len(condition.shape) == 1 and len(then.shape) > 1:
+        condition = op.builder.reshape(condition, (*condition.shape, *(1,) * (len(then.shape) - 1)))
+    return op.elementwise("where", condition, then, op.real(2))
+
+
+def shift(op: Op) -> Value:
+    """A shift to the right by n bits is a whole division by 2ⁿ: one operation at the same price."""
+    known = op.known(1, "a shift")
+    factor = np.left_shift(np.ones_like(known), np.minimum(known, op.x(0).format.bits - 1))
+    return op.elementwise("floor_div", op.x(0), op.builder.constant(factor, "shift", op.x(1).format), fmt=op.x(0).format)
+
+
+def cast(op: Op) -> Result:
+    """CAST: another number format, or none."""
+    x, fmt = op.required(0), op.out_format()
+    if x.scaling is not None or op.out_scaling(x.shape) is not None:
+        op.refuse("a cast of quantized values", "be a QUANTIZE or DEQUANTIZE")
+    return x if x.format == fmt else op.emit("move", x.value, op="cast", fmt=fmt)

@@ -1,0 +1,102 @@
+"""UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN, lowered by ``framework/recurrent`` like every plugin's.
+
+Each gate has weights of its own. The state tensors are variables of the interpreter; the predictor sets them to zero before
+every example, so a layer starts from zeros.
+"""
+
+from __future__ import annotations
+
+from micronet_verify.facts.graph import Value
+from micronet_verify.framework import recurrent
+from micronet_verify_tflite.op import Op
+from micronet_verify_tflite.ops_quantize import dynamic_rows, is_hybrid
+from micronet_verify_tflite.schema import ACTIVATIONS
+
+# Places of the operands, in the order of the gates i, f, g, o.
+_INPUT, _RECURRENT, _PEEPHOLE, _BIAS = (1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11), (12, 13, 14, 15)
+_PROJECTION, _PROJECTION_BIAS, _NORMS = 16, 17, (20, 21, 22, 23)
+
+
+def lstm(op: Op) -> Value:
+    """One layer; x [N, T, I], or [T, N, I] where ``time_major``."""
+    if any(op.has(index) for index in _NORMS):
+        op.refuse("an LSTM with layer norm inside", "be without", "write the cell out")
+    if not op.has(_INPUT[0]) or not op.has(_RECURRENT[0]):
+        op.refuse("an LSTM whose input and forget gates are coupled", "have four gates")
+    if op.has(_PROJECTION_BIAS):
+        op.refuse("an LSTM with a projection bias", "be without one")
+    if op.number_option("cell_clip") or op.number_option("proj_clip"):
+        op.refuse("an LSTM that clips its state", "have cell_clip=0 and proj_clip=0")
+    if op.option("diagonal_recurrent_tensors"):
+        op.refuse("an LSTM with diagonal recurrent weights", "have matrices")
+    _float_states(op)
+    peepholes = [op.maybe(index) for index in _PEEPHOLE]
+    function = _function(op)
+    y, _, _ = recurrent.lstm(
+        op.builder,
+        _time_major(op),
+        tuple(op.real(index) for index in _INPUT),
+        tuple(op.real(index) for index in _RECURRENT),
+        tuple(_bias(op, index) for index in _BIAS) if op.has(_BIAS[1]) else None,
+        peepholes=None if None in peepholes else (peepholes[0], peepholes[1], peepholes[2]),  # type: ignore[arg-type]
+        projection=op.maybe(_PROJECTION),
+        functions=(lambda x: op.elementwise("sigmoid", x), function, function),
+        product=_product(op),
+    )
+    return _batch_major(op, y)
+
+
+def rnn(op: Op) -> Value:
+    """One layer: x, weight [H, I], recurrent weight [H, H], bias [H], state."""
+    _float_states(op)
+    y, _ = recurrent.rnn(op.builder, _time_major(op), op.real(1), op.real(2), _bias(op, 3), function=_function(op), product=_product(op))
+    return _batch_major(op, y)
+
+
+def _float_states(op: Op) -> None:
+    if op.required(0).scaling is not None:
+        op.refuse(f"a quantized {op.kind}", "have float activations", "convert it with dynamic-range quantization, or write the cell out")
+
+
+def _bias(op: Op, index: int) -> Value:
+    return op.x(index)
+
+
+def _function(op: Op) -> recurrent.Function:
+    name = op.choice("fused_activation_function", ACTIVATIONS)
+    if name not in ("TANH", "RELU", "NONE"):
+        op.refuse(f"the activation {name}", "be TANH, RELU or NONE")
+    return (lambda x: x) if name == "NONE" else (lambda x: op.elementwise(name.lower(), x))
+
+
+def _time_major(op: Op) -> Value:
+    x = op.real(0)
+    if len(x.shape) != 3:
+        op.refuse(f"a sequence of shape {x.shape}", "have 3 axes")
+    return x if op.option("time_major") else op.builder.transpose(x, (1, 0, 2))
+
+
+def _batch_major(op: Op, y: Value) -> Value:
+    return y if op.option("time_major") else op.builder.transpose(y, (1, 0, 2))
+
+
+def _product(op: Op) -> recurrent.Product | None:
+    """Products with integer weights quantize their operand first, each row by its own range, once for all gates."""
+    if not is_hybrid(op, 0, 2):
+        return None
+    asymmetric = bool(op.option("asymmetric_quantize_inputs"))
+    quantized: dict[str, tuple[Value, Value | None]] = {}
+
+    def product(x: Value, weight: Value, bias: Value | None) -> Value:
+        if x.id not in quantized:
+            rows = op.builder.reshape(x, (x.numel // x.shape[-1], x.shape[-1]))
+            found = dynamic_rows(op, rows, 0 if x.shape[0] > 1 else x.shape[1], asymmetric)
+            scale = None if found.scale is None else op.builder.reshape(found.scale, (*x.shape[:-1], 1))
+            quantized[x.id] = (op.builder.reshape(found.value, x.shape), scale)
+        value, scale = quantized[x.id]
+        if scale is None:
+            return op.builder.linear(value, weight, bias)
+        y = op.elementwise("mul", op.builder.linear(value, weight), scale)
+        return y if bias is None else op.elementwise("add", y, bias)
+
+    return product
