@@ -19,6 +19,8 @@ from micronet_verify.facts.kinds import check_attributes
 from micronet_verify.facts.shapes import ShapeError, infer
 from micronet_verify.facts.tensors import SIDECAR, TensorRef
 
+# Decoded constants up to this many elements are kept in memory as well.
+MOST_DECODED = 1 << 14
 # Element-wise functions that answer with a truth value.
 PREDICATES = COMPARE | {"not", "isnan", "isinf"}
 
@@ -28,11 +30,19 @@ class GraphBuilder:
 
     ``at(source, scope)`` sets the place of the nodes that follow: the framework's operator and the module path.
     Constants stay in the artifact (``constant_at``) or, decoded, go to one sidecar file (``constant``).
+
+    ``batch`` is the size to give a batch that the artifact leaves free: 1, because the count is of one example. The same
+    artifact is translated a second time with another size, and without a folder to write to, to see that nothing but sizes
+    depends on it (``framework.batch``).
     """
 
-    def __init__(self, sidecar_folder: Path, parent: GraphBuilder | None = None) -> None:
+    def __init__(self, sidecar_folder: Path | None, parent: GraphBuilder | None = None, batch: int = 1) -> None:
         self._folder = sidecar_folder
         self._root: GraphBuilder = parent._root if parent else self
+        self.batch: int = parent.batch if parent else batch
+        # Small decoded constants by value id, and what ``choosing`` was told; read by ``framework.batch``.
+        self.decoded: dict[str, NDArray[Any]] = parent.decoded if parent else {}
+        self.choices: dict[str, tuple[str, int]] = parent.choices if parent else {}
         self._inputs: list[str] = []
         self._values: dict[str, Value] = {}
         self._nodes: list[Node] = []
@@ -72,11 +82,20 @@ class GraphBuilder:
         data = np.ascontiguousarray(array, dtype=numpy_dtype(fmt))
         root = self._root
         offset = -(-root._written // 64) * 64
-        with (self._folder / SIDECAR).open("r+b" if root._written else "wb") as handle:
-            handle.seek(offset)
-            handle.write(data.tobytes())
+        if self._folder is not None:
+            with (self._folder / SIDECAR).open("r+b" if root._written else "wb") as handle:
+                handle.seek(offset)
+                handle.write(data.tobytes())
         root._written = offset + data.nbytes
-        return self._value(tuple(array.shape), fmt, TensorRef("sidecar", SIDECAR, offset), label)
+        value = self._value(tuple(array.shape), fmt, TensorRef("sidecar", SIDECAR, offset), label)
+        if data.size <= MOST_DECODED:
+            self.decoded[value.id] = data
+        return value
+
+    def choosing(self, flat: Value, x: Value, axis: int) -> Value:
+        """Remember that elements are chosen out of ``flat``, which is ``x`` without axes, along ``axis`` of ``x``; returns ``flat``."""
+        self.choices[flat.id] = (x.id, axis)
+        return flat
 
     def scalar(self, number: float, fmt: NumericFormat = FLOAT32) -> Value:
         """A literal of the program, as a constant of no axes; one per distinct number."""

@@ -41,15 +41,15 @@ def check_model(model: onnx.ModelProto, name: str) -> dict[str, int]:
     return opsets
 
 
-def input_shape(info: onnx.ValueInfoProto) -> Shape:
-    """The shape of a graph input for one example; the first axis is the batch. Raises ``SubmissionFault``."""
+def input_shape(info: onnx.ValueInfoProto, batch: int = 1) -> Shape:
+    """The shape of a graph input; the first axis, where it is free, is the batch. Raises ``SubmissionFault``."""
     where = f"input {info.name!r}"
     if not info.type.HasField("tensor_type"):
         raise SubmissionFault(Problem("an input that is no tensor", "be a tensor", where))
     declared = info.type.tensor_type
     if not declared.HasField("shape") or not declared.shape.dim:
         raise SubmissionFault(Problem("an input without a batch axis", "have a shape whose first axis is the batch", where))
-    problems, shape = [], [1]
+    problems, shape = [], [batch if not declared.shape.dim[0].HasField("dim_value") else 1]
     for axis, dim in enumerate(declared.shape.dim):
         fixed = dim.dim_value if dim.HasField("dim_value") else None
         if axis == 0:

@@ -42,8 +42,8 @@ def permuted(op: Op, x: Value, index: Operand, axis: int) -> Value:
 def gather_elements(op: Op) -> Value:
     """One element per index, chosen among the flattened elements: where they lie is addressing, no work."""
     x, index = op.x(), op.required(1)
-    op.axis(op.integer("axis", 0), len(x.shape))
-    flat = op.builder.reshape(x, (x.numel,))
+    axis = op.axis(op.integer("axis", 0), len(x.shape))
+    flat = op.builder.choosing(op.builder.reshape(x, (x.numel,)), x, axis)
     if index.static:
         places = op.builder.reshape(index.value, (index.numel,))
         return op.builder.reshape(op.emit("permute", flat, places, op="index", axis=0), index.shape)
@@ -57,6 +57,7 @@ def gather_nd(op: Op) -> Value:
     if not index.shape or named > len(x.shape):
         op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
     merged = op.builder.reshape(x, (math.prod(x.shape[:named]), *x.shape[named:]))
+    op.builder.choosing(merged, x, op.integer("batch_dims", 0))
     shape = index.shape[:-1]
     places = op.builder.reshape(_last(op, index.value), (math.prod(shape),) if index.static else shape)
     if index.static:

@@ -30,7 +30,7 @@ class PyTorchCounter:
     def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
         program = read_program(artifact)
         problems: list[Problem] = []
-        translator = Translator(program, bind_batch(program), problems)
+        translator = Translator(program, bind_batch(program, builder.batch), problems)
         graph = translator.main(builder)
         if problems:
             raise SubmissionFault(dict.fromkeys(problems))
@@ -38,8 +38,8 @@ class PyTorchCounter:
         return graph
 
 
-def bind_batch(program: Program) -> dict[str, int]:
-    """The batch symbol, bound to 1; nothing where the batch is fixed at 1. Raises ``SubmissionFault`` for another batch."""
+def bind_batch(program: Program, batch: int = 1) -> dict[str, int]:
+    """The batch symbol, bound to ``batch``; nothing where it is fixed at 1. Raises ``SubmissionFault`` for another fixed batch."""
     where = program.path.name
     if not program.inputs:
         raise SubmissionFault(Problem("a model without inputs", "take one", where))
@@ -55,7 +55,7 @@ def bind_batch(program: Program) -> dict[str, int]:
     symbol = symbol_name(first)
     if symbol is None:
         raise SubmissionFault(Problem(f"a batch of {first[:80]}", "be 1 or free (dynamic)", f"input {name} of {where}", BATCH))
-    return {symbol: 1}
+    return {symbol: batch}
 
 
 class Translator:
@@ -203,7 +203,7 @@ class Translator:
             raise SubmissionFault(Problem(f"no declared shape for {name!r}", "have one", builder.where))
         declared = self._sizes(graph, name, builder)
         if declared != value.shape:
-            what = f"a declared shape {declared}" + (" (at batch 1)" if self._symbols else "")
+            what = f"a declared shape {declared}" + (f" (at batch {builder.batch})" if self._symbols else "")
             raise SubmissionFault(Problem(what, f"be {value.shape}", builder.where))
         if meta.format != container(value.format):
             raise SubmissionFault(Problem(f"a declared type {meta.format or 'complex'}", f"be {container(value.format)}", builder.where))

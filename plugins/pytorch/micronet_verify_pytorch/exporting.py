@@ -131,6 +131,8 @@ def _exported(model: nn.Module, request: ExportRequest) -> torch.export.Exported
 
 def _traced(model: nn.Module, request: ExportRequest, batch: int, dynamic: Any) -> torch.export.ExportedProgram:
     example = torch.zeros((batch, *request.example_shape), dtype=getattr(torch, request.input_format))
+    # The same graph wherever it is exported: where opt_einsum is installed, torch would plan products by it, and fix the batch.
+    torch.backends.opt_einsum.enabled = False
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         return torch.export.export(model, (example,), dynamic_shapes=dynamic).run_decompositions({})

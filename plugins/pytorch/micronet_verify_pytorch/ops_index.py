@@ -51,6 +51,7 @@ def index(call: Call) -> Value:
         whole = call.elementwise("add", call.elementwise("mul", whole, x.shape[axis]), part)
     if len(indices) > 1:
         merged = call.builder.reshape(x, (*x.shape[:first], int(np.prod(x.shape[first:last])), *x.shape[last:]))
+        call.builder.choosing(merged, x, first)
         if all(call.is_fixed(part) for part in indices):
             return call.builder.emit("permute", merged, whole, op="index", axis=first)
         return chosen(call, merged, whole, first)
@@ -60,9 +61,9 @@ def index(call: Call) -> Value:
 def gather(call: Call) -> Value:
     """One element for each index: a choice among the flattened elements."""
     x, places = call.tensor(), call.tensor("index")
-    call.axis("dim", len(x.shape))
+    axis = call.axis("dim", len(x.shape))
     call.ignore("sparse_grad")
-    return chosen(call, call.builder.reshape(x, (x.numel,)), places, 0)
+    return chosen(call, call.builder.choosing(call.builder.reshape(x, (x.numel,)), x, axis), places, 0)
 
 
 def flip(call: Call) -> Value:

@@ -21,6 +21,8 @@ from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
 
 _numbers = itertools.count()
+# Where opt_einsum happens to be installed, torch plans products of three with it, and the plan fixes the batch.
+torch.backends.opt_einsum.enabled = False
 
 
 class Function(nn.Module):
