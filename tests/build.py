@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,7 +34,9 @@ class Net:
     @classmethod
     def new(cls) -> Net:
         folder = Path(tempfile.mkdtemp(prefix="micronet-test-"))
-        return cls(folder, GraphBuilder(folder))
+        net = cls(folder, GraphBuilder(folder))
+        weakref.finalize(net, shutil.rmtree, folder, ignore_errors=True)
+        return net
 
     def input(self, *shape: int) -> Value:
         return self.b.input(shape, label="x")

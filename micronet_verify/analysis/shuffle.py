@@ -1,185 +1,185 @@
-"""Finds permutations written as reshape–transpose–reshape, or as pieces that are joined in another order (rule O9).
+"""Finds where elements are permuted within an axis, or copied beside themselves, however it is written (rules O9, O10).
 
-Every axis is followed through a chain of moves as a list of *atoms*, the factors into which reshapes cut it. A chain
-is a permutation of elements within an axis if atoms of one original axis end side by side in one axis in another
-order. Merging attention heads back, flattening in another layout, or a depth-to-space put atoms of different axes
-together, and are moves.
+A channel shuffle is a reshape, a transpose and a reshape, a constant index, or halves that are stacked and merged;
+nearest-neighbour resizing is also an axis of copies that is merged. Moves are followed from tensor to tensor, and what
+they come to is charged where it is complete: where something other than a move reads the result, or several things do.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.elements import View, axes_of, copied, fresh, joined, picked, reshaped, transposed
+from micronet_verify.analysis.lines import Selection
 from micronet_verify.analysis.live import consumers
-from micronet_verify.facts.graph import Graph, Node, Shape
-from micronet_verify.facts.shapes import integer, ints
-
-_CHAIN = frozenset({"identity", "reshape", "transpose", "cast"})
-
-
-@dataclass(frozen=True, slots=True)
-class Atom:
-    """Part of an original axis: elements step ``stride`` apart along it, ``size`` of them."""
-
-    axis: int
-    stride: int
-    size: int
+from micronet_verify.analysis.order import UNCHANGED, Order, order_of
+from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.shapes import integer, ints, text
 
 
 @dataclass(frozen=True, slots=True)
-class Shuffle:
-    """A permutation of the ``extent`` elements of one axis, over ``moved`` elements in all; ``node`` ends the chain.
-
-    ``key`` tells permutations apart: equal ones are one matrix (S4).
-    """
+class Moved:
+    """Elements that moves ending in ``node`` have permuted (``selection``) or, without one, copied side by side."""
 
     node: Node
-    extent: int
-    moved: int
-    key: str
+    elements: int
+    selection: Selection | None = None
 
 
-Axes = list[list[Atom]]
+def find_moved(graph: Graph, constants: Mapping[str, Constant]) -> tuple[Moved, ...]:
+    """Every activation that reaches a computation with elements of an axis in another order, or beside copies of themselves."""
+    return tuple(_Follower(graph, constants).all())
 
 
-def find_shuffles(graph: Graph, constants: frozenset[str]) -> tuple[Shuffle, ...]:
-    """Every activation that reaches a computation with the elements of an axis in another order.
+class _Follower:
+    """Goes through the nodes in order; ``views`` says of what each moved tensor consists."""
 
-    Values carry their axes as atoms through layout moves; a permuted one is charged where something other than a
-    layout reads it, and counts as a new tensor from there on.
-    """
-    readers = consumers(graph)
-    producer = {name: node for node in graph.nodes for name in node.outputs}
-    axes_of: dict[str, Axes | None] = {}
-    origin: dict[str, Shape] = {}
-    found: list[Shuffle] = []
-    for node in graph.nodes:
-        if node.kind == "move" and node.attributes["op"] == "concat":
-            found += _joined_out_of_order(node, graph, producer)
-        if not _layout(node) or node.inputs[0] in constants:
-            continue
-        source, result = node.inputs[0], node.outputs[0]
-        if source not in axes_of:
-            origin[source], axes_of[source] = graph.values[source].shape, _fresh(graph.values[source].shape)
-        axes = _after(node, axes_of[source])
-        if axes is not None and not _needed_as_is(result, graph, readers):
-            axes_of[result], origin[result] = axes, origin[source]
-            continue
-        axis = None if axes is None else _permuted_axis(axes)
-        if axis is not None:
-            assert axes is not None
-            extent = origin[source][axis]
-            found.append(Shuffle(node, extent, prod(graph.values[result].shape), order_key(extent, _order(axes, axis))))
-        elif axes is not None:
-            axes_of[result], origin[result] = axes, origin[source]
-    return tuple(found)
+    def __init__(self, graph: Graph, constants: Mapping[str, Constant]) -> None:
+        self._graph, self._constants, self._readers = graph, constants, consumers(graph)
+        self._views: dict[str, View] = {}
+        self._orders: dict[str, Order] = {}
+        self._made: dict[str, Node] = {}
 
+    def all(self) -> Iterator[Moved]:
+        for node in self._graph.nodes:
+            views = self._followed(node)
+            for name in self._read(node) if views is None else ():
+                yield from self._charged(name, node)
+            if views is None and node.kind == "move" and node.attributes["op"] == "concat":
+                yield from self._rejoined(node)
+            for name, view in zip(node.outputs, views or (), strict=False):
+                yield from self._begun(name, view, node)
+        for name in self._graph.outputs:
+            yield from self._charged(name)
 
-def order_key(extent: int, order: NDArray[np.int64]) -> str:
-    """A name for the choice of elements ``order`` of an axis of ``extent``; equal choices have equal names."""
-    return f"{extent}:{hashlib.sha256(np.ascontiguousarray(order, np.int64).tobytes()).hexdigest()}"
+    def _read(self, node: Node) -> list[str]:
+        """The activations that a node reads, in its bodies too."""
+        readers = [name for name, nodes in self._readers.items() if node in nodes] if node.bodies else node.inputs
+        return [name for name in dict.fromkeys(readers) if name in self._views]
 
+    def _begun(self, name: str, view: View, node: Node) -> Iterator[Moved]:
+        self._views[name] = view
+        self._made[name] = (
+            node if node.kind in ("move", "permute") else next((self._made[at] for at in node.inputs if at in self._made), node)
+        )
+        self._orders[name] = order_of(view)
+        readers = self._readers.get(name, [])
+        if len(readers) == 1 and len(readers[0].outputs) == 1 and name not in self._graph.outputs:
+            return
+        if self._orders[name].changed and not all(self._broadcasts(name, reader) for reader in readers):
+            yield from self._charged(name)
 
-def _order(axes: Axes, axis: int) -> NDArray[np.int64]:
-    """Which element of the original axis stands where, in the order in which its atoms now lie."""
-    order = np.zeros(1, np.int64)
-    for atom in (atom for atoms in axes for atom in atoms if atom.axis == axis):
-        order = (order[:, None] + np.arange(atom.size) * atom.stride).reshape(-1)
-    return order
+    def _charged(self, name: str, reader: Node | None = None) -> Iterator[Moved]:
+        """What has become of the elements of ``name`` by the time that ``reader`` needs them; from here on it is a new tensor."""
+        order = self._orders.get(name)
+        if order is None or not order.changed or (reader is not None and self._broadcasts(name, reader)):
+            return
+        node = self._made[name]
+        for selection in order.selections:
+            yield Moved(node, order.moved, selection)
+        if order.resized:
+            yield Moved(node, prod(self._views[name].shape))
+        self._views[name] = fresh(name, self._graph.values[name].shape)
+        del self._orders[name]
 
+    def _rejoined(self, node: Node) -> Iterator[Moved]:
+        """Pieces of one tensor among others: their own order may change, too."""
+        pieces: dict[str, list[View]] = {}
+        for name in node.inputs:
+            if name not in self._constants:
+                view = self._with_axes(name)
+                pieces.setdefault(view.source, []).append(view)
+        for views in pieces.values():
+            whole = joined(views, integer(node.attributes, "axis")) if len(views) > 1 else None
+            order = UNCHANGED if whole is None else order_of(whole)
+            yield from (Moved(node, order.moved, selection) for selection in order.selections)
+            if order.resized and whole is not None:
+                yield Moved(node, prod(whole.shape))
 
-def _joined_out_of_order(node: Node, graph: Graph, producer: Mapping[str, Node]) -> list[Shuffle]:
-    """One shuffle for each tensor of which later pieces come to stand before earlier ones."""
-    axis = integer(node.attributes, "axis")
-    pieces: dict[str, list[tuple[int, Shape]]] = {}
-    for name in node.inputs:
-        whole, start = _piece(name, axis, producer)
-        pieces.setdefault(whole, []).append((start, graph.values[name].shape))
-    found = []
-    for whole, parts in pieces.items():
-        if any(later < start for (start, _), (later, _) in pairwise(parts)):
-            extent, order = graph.values[whole].shape[axis], [np.arange(start, start + shape[axis]) for start, shape in parts]
-            found.append(Shuffle(node, extent, sum(prod(shape) for _, shape in parts), order_key(extent, np.concatenate(order))))
-    return found
+    def _broadcasts(self, name: str, reader: Node) -> bool:
+        """Whether ``reader`` is a product over axes of copies, side by side: it would broadcast the original as well."""
+        order = self._orders[name]
+        if reader.kind != "matmul" or order.selections or reader.inputs[2:3] == (name,):
+            return False
+        left, right, out = (text(reader.attributes, part) for part in ("left", "right", "out"))
+        labels = [labels for labels, operand in zip((left, right), reader.inputs[:2], strict=True) if operand == name]
+        return all(side[axis] in left and side[axis] in right and side[axis] in out for side in labels for axis in order.resized)
 
+    def _view(self, name: str) -> View:
+        return self._views.get(name) or fresh(name, self._graph.values[name].shape)
 
-def _piece(name: str, axis: int, producer: Mapping[str, Node]) -> tuple[str, int]:
-    """The tensor that ``name`` is a piece of along ``axis``, and where the piece starts."""
-    start = 0
-    while (node := producer.get(name)) is not None and node.kind == "move":
-        op, attributes = node.attributes["op"], node.attributes
-        if op == "split" and attributes["axis"] == axis:
-            start += sum(ints(attributes, "sizes")[: node.outputs.index(name)])
-        elif op == "slice" and ints(attributes, "axes") == (axis,) and ints(attributes, "steps") == (1,):
-            start += ints(attributes, "starts")[0]
-        elif op != "identity":
-            break
-        name = node.inputs[0]
-    return name, start
+    def _with_axes(self, name: str) -> View:
+        """The view, or that of a new tensor where the axes cut across what they were made of: nothing in it is known to be out of order."""
+        view = self._view(name)
+        return view if axes_of(view) is not None else fresh(name, view.shape)
 
+    def _followed(self, node: Node) -> Sequence[View] | None:
+        """The results of a move as views of what was moved; ``None`` for a computation, or where they cannot be followed."""
+        varying = [name for name in node.inputs if name and name not in self._constants]
+        if not varying or (len(varying) < len(node.inputs) and node.kind == "move"):
+            return None
+        if node.kind in ("elementwise", "quantize", "dequantize"):
+            return self._kept(node, varying)
+        if node.kind == "permute":
+            return self._permuted(node)
+        if node.kind != "move" or node.attributes["op"] == "pad":
+            return None
+        if node.attributes["op"] == "split":
+            return self._split(node)
+        found = self._moved(node)
+        return None if found is None else (found,)
 
-def _needed_as_is(name: str, graph: Graph, readers: dict[str, list[Node]]) -> bool:
-    return name in graph.outputs or any(not _layout(reader) for reader in readers.get(name, []))
+    def _kept(self, node: Node, varying: list[str]) -> Sequence[View] | None:
+        """A function of one activation changes no order, so it cannot hide a permutation."""
+        one = len(varying) == 1 and varying[0] == node.inputs[0 if node.kind != "elementwise" else node.inputs.index(varying[0])]
+        if not one or self._graph.values[varying[0]].shape != self._graph.values[node.outputs[0]].shape:
+            return None
+        return (self._view(varying[0]),)
 
-
-def _fresh(shape: Shape) -> Axes:
-    return [[Atom(axis, 1, size)] if size > 1 else [] for axis, size in enumerate(shape)]
-
-
-def _after(node: Node, axes: Axes | None) -> Axes | None:
-    """The axes after one layout move; ``None`` where a reshape cuts across them."""
-    if axes is None or node.kind != "move":
-        return axes
-    op = node.attributes["op"]
-    if op == "transpose":
-        return [axes[axis] for axis in ints(node.attributes, "perm")]
-    if op == "reshape":
-        return _regroup([atom for atoms in axes for atom in atoms], ints(node.attributes, "shape"))
-    return axes
-
-
-def _permuted_axis(axes: Axes) -> int | None:
-    """The original axis whose elements lie in another order within one axis, or ``None``."""
-    for atoms in axes:
-        for index, atom in enumerate(atoms):
-            # Within an axis, coarse steps come before fine ones; a later, coarser atom of the same axis is out of order.
-            if any(later.axis == atom.axis and later.stride > atom.stride for later in atoms[index + 1 :]):
-                return atom.axis
-    return None
-
-
-def _regroup(atoms: list[Atom], shape: Shape) -> Axes | None:
-    """Atoms dealt out to the axes of ``shape``, cut where an axis ends inside one; ``None`` if they do not factor."""
-    rest = list(reversed(atoms))
-    axes: Axes = []
-    for size in shape:
-        taken: list[Atom] = []
-        needed = size
-        while needed > 1:
-            if not rest:
+    def _permuted(self, node: Node) -> Sequence[View] | None:
+        view, axis = self._with_axes(node.inputs[0]), integer(node.attributes, "axis")
+        if node.attributes["op"] == "flip":
+            found = picked(view, axis, slice(None, None, -1))
+        else:
+            index = self._constants.get(node.inputs[1])
+            if index is None or len(index.shape) != 1:
                 return None
-            atom = rest.pop()
-            if needed % atom.size == 0:
-                taken.append(atom)
-                needed //= atom.size
-            elif atom.size % needed == 0:
-                inner = atom.size // needed
-                taken.append(Atom(atom.axis, atom.stride * inner, needed))
-                rest.append(Atom(atom.axis, atom.stride, inner))
-                needed = 1
-            else:
+            order = np.asarray(index.load(), np.int64)
+            found = picked(view, axis, np.where(order < 0, order + view.shape[axis], order))
+        return None if found is None else (found,)
+
+    def _split(self, node: Node) -> Sequence[View] | None:
+        view, axis, start = self._with_axes(node.inputs[0]), integer(node.attributes, "axis"), 0
+        found = []
+        for size in ints(node.attributes, "sizes"):
+            piece = picked(view, axis, slice(start, start + size))
+            if piece is None:
                 return None
-        axes.append(taken)
-    return axes
+            found.append(piece)
+            start += size
+        return found
 
-
-def _layout(node: Node) -> bool:
-    # A function of one operand between the moves changes no order, so it cannot hide a permutation either.
-    return (node.kind == "move" and node.attributes["op"] in _CHAIN) or (node.kind == "elementwise" and len(node.inputs) == 1)
+    def _moved(self, node: Node) -> View | None:
+        op, attributes, shape = text(node.attributes, "op"), node.attributes, self._graph.values[node.outputs[0]].shape
+        if op in ("reshape", "identity", "cast"):
+            return reshaped(self._view(node.inputs[0]), shape)
+        view = self._with_axes(node.inputs[0])
+        if op == "transpose":
+            return transposed(view, ints(attributes, "perm"))
+        if op == "concat":
+            return joined([self._with_axes(name) for name in node.inputs], integer(attributes, "axis"))
+        if op == "slice":
+            fields = (ints(attributes, name) for name in ("axes", "starts", "ends", "steps"))
+            piece: View | None = view
+            for axis, start, end, step in zip(*fields, strict=True):
+                piece = None if piece is None else picked(piece, axis, slice(start, end, step))
+            return piece
+        if op in ("expand", "tile"):
+            lined = reshaped(view, (1,) * (len(shape) - len(view.shape)) + view.shape)
+            return copied(lined, [size // max(old, 1) for size, old in zip(shape, lined.shape, strict=True)])
+        return None

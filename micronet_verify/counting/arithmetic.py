@@ -7,6 +7,8 @@ from dataclasses import replace
 from math import prod
 from types import MappingProxyType
 
+import numpy as np
+
 from micronet_verify.counting.functions import FUNCTIONS
 from micronet_verify.counting.linear import FULL, convolution, product
 from micronet_verify.counting.operands import Operands
@@ -163,11 +165,19 @@ def _select(node: Node, operands: Operands) -> list[Work]:
 
 
 def _permute(node: Node, operands: Operands) -> list[Work]:
-    """A permutation by a constant index: one multiply per element moved (O9). A choice in unchanged order moves data."""
-    if operands.rules.permutation == "free" or keeps_order(node, operands):
+    """A permutation by an index that was computed, or of several axes: one multiply per element moved (O9).
+
+    Others are followed from move to move, and charged where what they come to is complete (``analysis/shuffle.py``).
+    """
+    if operands.rules.permutation == "free" or is_followed(node, operands) or keeps_order(node, operands):
         return []
     moved = operands.output(node).numel
     return [multiplies("O9", moved, operands.width(node.inputs[0]).bits, f"{moved:,} elements moved")]
+
+
+def is_followed(node: Node, operands: Operands) -> bool:
+    """Whether it is known which element comes to stand where, along one axis."""
+    return len(node.inputs) < 2 or (node.inputs[1] in operands.constants and len(operands.shape(node.inputs[1])) == 1)
 
 
 def keeps_order(node: Node, operands: Operands) -> bool:
@@ -176,6 +186,12 @@ def keeps_order(node: Node, operands: Operands) -> bool:
         return False
     index = operands.constants[node.inputs[1]].load().reshape(-1)
     return bool((index[1:] > index[:-1]).all())
+
+
+def is_slice(node: Node, operands: Operands) -> bool:
+    """Whether a constant index is one that a slice, which stores nothing, has as well: in steady steps."""
+    index = operands.constants[node.inputs[1]].load().reshape(-1)
+    return keeps_order(node, operands) and len(np.unique(np.diff(index))) <= 1
 
 
 def _resize(node: Node, operands: Operands) -> list[Work]:

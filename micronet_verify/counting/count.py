@@ -18,13 +18,15 @@ from micronet_verify.analysis.carried import Carried, Pairs
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
 from micronet_verify.analysis.fold import fold
+from micronet_verify.analysis.lines import order_key
 from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.shuffle import find_shuffles, order_key
+from micronet_verify.analysis.selections import name_selections
+from micronet_verify.analysis.shuffle import find_moved
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.widths import Width, widths
-from micronet_verify.counting.arithmetic import ROUNDING, keeps_order, work_of
+from micronet_verify.counting.arithmetic import ROUNDING, is_followed, is_slice, keeps_order, work_of
 from micronet_verify.counting.functions import literals
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
 from micronet_verify.counting.linear import weight_of
@@ -124,7 +126,8 @@ def _count(
     counting.values = graph.values
     live, dead = prune(graph)
     folded, pool = fold(live, counting.store, outer)
-    folded = collapse_norms(contract(name_functions(prune(folded)[0], pool)), pool)
+    folded = name_selections(contract(name_functions(prune(folded)[0], pool)), pool)
+    folded = collapse_norms(folded, pool)
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)
@@ -137,7 +140,7 @@ def _count(
             _count_bodies(counting, node, pool, found, times)
         else:
             _count_node(counting, node, operands, times)
-    _count_shuffles(counting, folded, frozenset(pool), operands, times)
+    _count_moved(counting, folded, operands, times)
     counting.transient = transient(folded, found)  # bodies come first, so the whole model's is the one that stays
     for name in folded.outputs:
         if name in pool:
@@ -237,10 +240,8 @@ def _take_stock(inventory: Inventory, node: Node, operands: Operands) -> None:
         if name not in operands.constants:
             continue
         constant = operands.constants[name]
-        if node.kind == "permute" and at == 1 and not keeps_order(node, operands) and operands.rules.permutation != "free":
-            length = operands.shape(node.inputs[0])[integer(node.attributes, "axis")]
-            key = order_key(length, constant.load().reshape(-1))
-            inventory.permutation(key, constant.label, node.scope, constant.numel, constant.numel * length)
+        if node.kind == "permute" and at == 1 and operands.rules.permutation != "free":
+            _take_index(inventory, node, operands)
         elif node.kind in ("quantize", "dequantize") and at == 2 and not np.any(constant.load()):
             continue  # a zero point of zeros is none
         else:
@@ -261,16 +262,33 @@ def _take_literals(inventory: Inventory, node: Node) -> None:
             inventory.literal(literal, op)
 
 
-def _count_shuffles(counting: _Counting, graph: Graph, constants: frozenset[str], operands: Operands, times: Fraction) -> None:
-    if counting.rules.permutation == "free":
-        return
-    for shuffle in find_shuffles(graph, constants):
-        bits = operands.width(shuffle.node.inputs[0]).bits
-        note = "reshapes and transposes that permute elements within an axis"
-        work = multiplies("O9", shuffle.moved, bits, f"{shuffle.moved:,} elements moved", note)
-        counting.work.append((shuffle.node, work, times))
-        subject, scope = place(shuffle.node), shuffle.node.scope
-        counting.inventory.permutation(shuffle.key, subject, scope, shuffle.extent, shuffle.extent * shuffle.extent)
+def _take_index(inventory: Inventory, node: Node, operands: Operands) -> None:
+    """An index that permutes is a matrix, here or where the permutation is complete (O9); one that only chooses is a constant (S2)."""
+    name, index = node.inputs[1], operands.constants[node.inputs[1]]
+    if keeps_order(node, operands):
+        measured = operands.constant(name)
+        if measured is not None and not is_slice(node, operands):
+            inventory.add(name, measured, node.scope)
+    elif not is_followed(node, operands):
+        length = operands.shape(node.inputs[0])[integer(node.attributes, "axis")]
+        key = order_key(length, index.load().reshape(-1))
+        inventory.permutation(key, index.label, node.scope, index.numel, index.numel * length)
+
+
+def _count_moved(counting: _Counting, graph: Graph, operands: Operands, times: Fraction) -> None:
+    """Elements in another order are a product with a matrix (O9); copies side by side are nearest-neighbour resizing (O10)."""
+    for moved in find_moved(graph, operands.constants):
+        node, selection = moved.node, moved.selection
+        bits = max(operands.width(name).bits for name in node.inputs if name and name not in operands.constants)
+        if selection is None:
+            note = "elements copied side by side, as a nearest-neighbour resize does"
+            counting.work.append((node, multiplies("O10", moved.elements, bits, f"{moved.elements:,} outputs", note), times))
+        elif counting.rules.permutation != "free":
+            note = "moves that permute elements within an axis"
+            work = multiplies("O9", moved.elements, bits, f"{moved.elements:,} elements moved", note)
+            counting.work.append((node, work, times))
+            mask = selection.chosen * selection.extent
+            counting.inventory.permutation(selection.key, place(node), node.scope, selection.chosen, mask)
 
 
 def _note_unused(counting: _Counting, graph: Graph, dead: tuple[Node, ...], live: Graph) -> None:

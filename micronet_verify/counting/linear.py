@@ -171,8 +171,19 @@ def _bias(node: Node, operands: Operands) -> list[Work]:
 
 
 def _product_width(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> tuple[int, bool]:
-    """(bits of a multiply, whether it only flips a stand-alone sign bit)."""
+    """(bits of a multiply, whether it only flips a stand-alone sign bit).
+
+    Rows of one weight among zeros only say which element goes where: no sum of signs, but elements moved (O9).
+    """
     value, factor = operands.width(x), operands.width(weight, axes)
-    if weight in operands.constants and factor.sign and factor.bits == 1 and value.sign:
+    if weight in operands.constants and factor.sign and factor.bits == 1 and value.sign and not _chooses(operands, weight, axes):
         return 1, True
     return max(value.bits, factor.bits), False
+
+
+def _chooses(operands: Operands, weight: str, axes: tuple[int, ...]) -> bool:
+    measured = operands.constant(weight, axes)
+    if measured is None or not axes:
+        return False
+    counts = measured.nonzeros_per_row
+    return bool(counts.size < measured.constant.numel and counts.max(initial=0) <= 1)

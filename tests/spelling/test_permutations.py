@@ -27,13 +27,9 @@ SHUFFLES: dict[str, Any] = {
     "channels one by one": lambda x: torch.cat([x.split(1, 1)[channel] for channel in ORDER.tolist()], 1),
     "stacked halves": lambda x: torch.stack((x[:, :4], x[:, 4:]), 2).flatten(1, 2),
 }
-STACKED = "halves stacked along an axis of their own move data (O9): elements are not followed through a stack, as through a reshape"
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=STACKED) if name == "stacked halves" else ()) for name in SHUFFLES],
-)
+@pytest.mark.parametrize("spelling", SHUFFLES)
 def test_a_channel_shuffle(spelling: str) -> None:
     assert prices(pytorch(SHUFFLES[spelling], (8, 3, 3))) == SHUFFLED
 
@@ -56,7 +52,6 @@ def test_a_channel_shuffle_in_onnx(kind: str) -> None:
     assert prices(onnx_count(onnx_model(nodes[kind], (8, 3, 3), constants))) == SHUFFLED
 
 
-@pytest.mark.xfail(strict=True, reason="O3 prices a product with ±1 at one bit; O9 prices the permutation at the width of what it moves")
 def test_a_permutation_matrix_written_as_a_weight() -> None:
     matrix = torch.eye(8)[ORDER]
     count = pytorch(lambda x: torch.einsum("nchw,oc->nohw", x, matrix), (8, 3, 3))
@@ -90,15 +85,9 @@ NEAREST: dict[str, Callable[[Tensor], Tensor]] = {
     "expand": lambda x: x[:, :, :, None, :, None].expand(-1, -1, -1, 2, -1, 2).reshape(-1, 4, 16, 16),
     "repeat_interleave": lambda x: x.repeat_interleave(2, 2).repeat_interleave(2, 3),
 }
-COPIES = (
-    "O10 prices the operator, one multiply an element; copies along an axis of their own are a move (O9), as in repeated attention heads"
-)
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [pytest.param(name, marks=() if name == "interpolate" else pytest.mark.xfail(strict=True, reason=COPIES)) for name in NEAREST],
-)
+@pytest.mark.parametrize("spelling", NEAREST)
 def test_nearest_neighbour_resize(spelling: str) -> None:
     assert prices(pytorch(NEAREST[spelling], (4, 8, 8))) == Plain(4 * 16 * 16, 0).prices
 

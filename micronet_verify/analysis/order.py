@@ -1,0 +1,54 @@
+"""What moves have done to the order of a tensor's elements (rules O9, O10): permuted an axis, copied neighbours, or neither.
+
+Only elements of one axis of the result are compared, and of those only such as differ along a single axis of the
+source: merging attention heads back, flattening in another layout or a depth-to-space change no order. Elements that
+are left out change none either (a slice), nor do whole copies one after the other (a tile), nor copies of the ends
+beside the whole (a padding, whatever its mode).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from micronet_verify.analysis.elements import View, axes_of, combined
+from micronet_verify.analysis.lines import Line, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """``selections`` of axes, each over ``moved`` elements; ``resized`` are the axes of the result in which copies are neighbours."""
+
+    selections: tuple[Selection, ...]
+    moved: int
+    resized: frozenset[int]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.selections or self.resized)
+
+
+UNCHANGED = Order((), 0, frozenset())
+
+
+def order_of(view: View) -> Order:
+    """What became of the order. A shape whose axes cut across digits is not looked through."""
+    axes = axes_of(view)
+    if axes is None:
+        return UNCHANGED
+    selections: list[Selection] = []
+    resized: set[int] = set()
+    moved = 1
+    for at, digits in enumerate(axes):
+        first = next((index for index, digit in enumerate(digits) if digit.steps), len(digits))
+        if any(not digit.steps for digit in digits[first:]):
+            resized.add(at)  # copies inside of something that differs: neighbours are alike
+        spread = [digit for digit in digits[first:] if digit.steps]
+        line = Line.of(view, combined(spread)) if spread else None
+        if line is not None and not line.rises:
+            if line.is_repeated:
+                resized.add(at)
+            line = line.once
+            others = {axis for index, group in enumerate(axes) if index != at for digit in group for axis in digit.steps}
+            selections += line.selections(others)
+        moved *= 1 if line is None else line.size
+    return Order(tuple(selections), moved, frozenset(resized))
