@@ -53,7 +53,7 @@ def if_(op: Op) -> Sequence[Item | None]:
     predicate, operands = op.operand(0), op.items[1:]
     names = op.function("then_branch"), op.function("else_branch")
     if predicate.known is not None:
-        return op.translator.call(op, names[0 if predicate.known.reshape(-1)[0] else 1], operands)
+        return op.translator.call(op, names[0 if predicate.known.reshape(-1)[0] else 1], operands, branches=False)
     graphs: list[Graph] = []
     for name in names:
         builder = op.builder.body()

@@ -6,6 +6,7 @@ protobuf do not agree on what it would mean.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +21,17 @@ Attributes = Mapping[str, Span]
 
 @dataclass(frozen=True, slots=True)
 class NodeDef:
-    """``inputs`` and, without their ``^``, ``controls`` as written. ``attributes``: where in the file each value lies."""
+    """``inputs`` and, without their ``^``, ``controls`` as written. ``attributes``: where in the file each value lies.
+
+    ``span`` is where the node itself lies.
+    """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     controls: tuple[str, ...]
     attributes: Attributes
+    span: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,8 @@ class Body:
     nodes: Mapping[str, NodeDef]
     arguments: tuple[tuple[str, int], ...] = ()
     results: tuple[str, ...] = ()
-    returned: Mapping[str, str] = ()  # type: ignore[assignment]
+    returned: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    span: Span = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class Reader:
                     inputs.append(text)
             elif field.number == 5:
                 self.mapping(field, f"node {name!r}", _span, attributes)
-        return NodeDef(name or "", op or "", tuple(inputs), tuple(controls), attributes)
+        return NodeDef(name or "", op or "", tuple(inputs), tuple(controls), attributes, span)
 
     def function(self, span: Span) -> Body:
         nodes: dict[str, NodeDef] = {}
@@ -133,7 +139,7 @@ class Reader:
             elif field.number == 4:
                 self.mapping(field, "a function", lambda value: self.text(value, "a function"), returned)
         name, arguments, results = signature or ("", (), ())
-        return Body(name, nodes, arguments, results, returned)
+        return Body(name, nodes, arguments, results, returned, span)
 
     def _signature(self, span: Span) -> tuple[str, tuple[tuple[str, int], ...], tuple[str, ...]]:
         name, arguments, results = "", [], []

@@ -16,15 +16,16 @@ DEEPEST = 60
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable's name and its value."""
+    """A variable's name and its value. ``handle``: what stands for it in the graph is its handle, which is read, not the value."""
 
     name: str
     stored: Stored
+    handle: bool = True
 
 
 @dataclass(frozen=True)
 class Program:
-    """``variable`` gives the variable whose handle a node of the main graph is, or ``None`` for another node."""
+    """``variable`` gives the variable that a node of the main graph stands for, or ``None`` for another node."""
 
     name: str
     reader: Reader

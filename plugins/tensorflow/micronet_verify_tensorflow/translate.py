@@ -39,6 +39,7 @@ class Translator:
         """The whole model. Raises ``SubmissionFault`` with all problems together."""
         scope = Scope(self.builder, self.program.main, {})
         self._inputs(scope)
+        self._captured(scope)
         found = [self.find(ref, scope) for _, ref in sorted(self.program.signature.outputs.items())]
         outputs: list[Value] = []
         for item in found:
@@ -63,6 +64,13 @@ class Translator:
             except SubmissionFault as fault:
                 self.problems.extend(fault.problems)
                 scope.results[node.name] = None
+
+    def _captured(self, scope: Scope) -> None:
+        """Placeholders that stand for variables, as in a graph that was traced here."""
+        for node in self.program.main.nodes.values():
+            if node.op == "Placeholder" and node.name not in scope.results and (found := self.program.variable(node)) is not None:
+                operand = stored(self.builder, found.stored, found.name)
+                scope.results[node.name] = [Handle(found.name, operand) if found.handle else operand]
 
     def _dtype(self, node: NodeDef, where: str) -> int:
         span = node.attributes.get("dtype")
