@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from micronet_verify.errors import BenchFault, MicronetError, Problem, SubmissionFault
+from micronet_verify.framework.protocols import CPU
 from micronet_verify.framework.registry import WITHOUT
 from micronet_verify.sandbox.answers import RESULT, read_answer, readable
 from micronet_verify.sandbox.jobs import Job, ResultT, job_to_data
@@ -32,6 +33,7 @@ from micronet_verify.sandbox.products import check_products, size_of
 _TICK = 0.05
 _LOOK_EVERY = 0.5
 _TAIL = 4096
+_OF_A_DEVICE = ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 
 class Launcher(Protocol):
@@ -81,7 +83,7 @@ class ProcessLauncher:
         return [sys.executable, "-P", "-s", "-m", "micronet_verify.sandbox.worker", str(job_file)]
 
     def environment(self, job: Job[Any], folder: Path, token: str) -> dict[str, str]:
-        """The child's whole environment: nothing of ours is inherited but which plugins to leave out."""
+        """The child's whole environment: nothing of ours is inherited but which plugins to leave out, and how to a device."""
         home, threads = str(folder / "home"), str(job.threads)
         variables = {
             "PATH": os.defpath,
@@ -98,6 +100,8 @@ class ProcessLauncher:
         }
         if WITHOUT in os.environ:
             variables[WITHOUT] = os.environ[WITHOUT]
+        if getattr(job, "device", CPU) != CPU:
+            variables |= {name: os.environ[name] for name in _OF_A_DEVICE if name in os.environ}
         if self._extra_path:
             variables["PYTHONPATH"] = os.pathsep.join(str(path.absolute()) for path in self._extra_path)
         return variables

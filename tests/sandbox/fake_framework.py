@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.hookspecs import hookimpl
@@ -24,6 +24,8 @@ from micronet_verify.framework.protocols import Answer, ExportRequest, Framework
 
 
 class FakeLoader:
+    device = "cpu"
+
     def export(self, request: ExportRequest, folder: Path) -> str:
         file, _, name = request.entry_point.partition(":")
         spec = importlib.util.spec_from_file_location("entry_model", request.entry / file)
@@ -62,10 +64,27 @@ class FakeLoader:
                 taken = {"early": tuple(int(row % 2) for row in range(done, done + len(batch)))}
                 if done > 0:
                     taken["late"] = (1,) * len(batch)
+            elif behaviour == "batches":
+                outputs = np.full((len(batch), 1), len(batch), np.float32)
+            elif behaviour == "device":
+                outputs = np.array([[float(self.device == "fpga"), float("CUDA_VISIBLE_DEVICES" in os.environ)]] * len(batch), np.float32)
             elif behaviour == "environment":
                 outputs = np.array([[float(threads), float(os.environ["OMP_NUM_THREADS"])]] * len(batch), np.float32)
             done += len(batch)
             yield Answer(outputs, taken)
+
+
+class Fpga(FakeLoader):
+    """A device that is here."""
+
+    device = "fpga"
+
+
+class Npu(FakeLoader):
+    """A device that this machine lacks."""
+
+    def __init__(self) -> None:
+        raise BenchFault(Problem("a machine without an NPU", "have one", "stage predict"))
 
 
 class FakeCounter:
@@ -87,7 +106,8 @@ class FakeCounter:
 
 @hookimpl
 def micronet_framework() -> Framework:
-    return Framework("fake", (".fake",), FakeLoader, FakeCounter, lambda: {"numpy": np.__version__})
+    version = {"numpy": np.__version__}
+    return Framework("fake", (".fake",), FakeLoader, FakeCounter, lambda: version, devices={"fpga": Fpga, "npu": Npu})
 
 
 class Incomplete:

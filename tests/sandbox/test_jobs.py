@@ -18,7 +18,9 @@ FOLDER = Path("/data/out")
         ExportJob("pytorch", ExportRequest(Path("/entry"), "net.py:build", "w.safetensors", (3, 32, 32)), FOLDER),
         TranslateJob("onnx", Path("/entry"), "model.onnx", FOLDER, threads=2),
         PredictJob("onnx", Path("/entry"), "model.onnx", Path("/data/inputs.npy"), FOLDER, batch_size=1, threads=2),
-        StepJob("onnx", Path("/entry"), "step.onnx", Path("/data/text.npy"), FOLDER, 100, 20, 1e-4, "5eed", (("h", Path("/0.npy")),), "c.onnx"),
+        StepJob(
+            "onnx", Path("/entry"), "step.onnx", Path("/data/text.npy"), FOLDER, 100, 20, 1e-4, "5eed", (("h", Path("/0.npy")),), "c.onnx"
+        ),
     ],
     ids=lambda job: str(job.stage),
 )

@@ -11,13 +11,19 @@ from micronet_verify.framework.protocols import Counter, Framework, Loader
 
 @hookimpl
 def micronet_framework() -> Framework:
-    return Framework("onnx", (".onnx",), _loader, _counter, _version)
+    return Framework("onnx", (".onnx",), _loader, _counter, _version, devices={"cuda": _cuda_loader})
 
 
 def _loader() -> Loader:
     from micronet_verify_onnx.loader import OnnxLoader
 
     return OnnxLoader()
+
+
+def _cuda_loader() -> Loader:
+    from micronet_verify_onnx.loader import OnnxCudaLoader
+
+    return OnnxCudaLoader()
 
 
 def _counter() -> Counter:

@@ -1,4 +1,4 @@
-"""The loader: runs an ``.onnx`` file with onnxruntime on the CPU."""
+"""The loaders: run an ``.onnx`` file with onnxruntime, on the processor or on a CUDA device."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.framework.protocols import CPU, Answer, ExportRequest, as_batches
 from micronet_verify.framework.stepping import Stepper
 from micronet_verify_onnx.branches import branch_names, taken
-from micronet_verify_onnx.session import checked, fault, open_session
+from micronet_verify_onnx.session import CUDA, check_cuda, checked, fault, open_session
 
 _INPUT_TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -30,7 +30,9 @@ _INPUT_TYPES: Mapping[str, str] = MappingProxyType(
 _OUTPUT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
-class OnnxLoader:
+class _Loader:
+    device = CPU
+
     def export(self, request: ExportRequest, folder: Path) -> str:
         """ONNX entries hand in the file: raises ``SubmissionFault``."""
         raise SubmissionFault(Problem("an ONNX entry in source form", "hand in the .onnx file itself", request.entry_point))
@@ -45,7 +47,7 @@ class OnnxLoader:
         """
         skeleton = checked(artifact)
         names = branch_names(artifact, skeleton.model)
-        session, records = open_session(artifact, threads, names)
+        session, records = open_session(artifact, threads, names, self.device)
         name, shape, dtype = _input(session, inputs)
         outputs = [_output(session), *(record.output for record in records)]
         one_by_one = isinstance(shape[0], int)
@@ -58,11 +60,25 @@ class OnnxLoader:
             else:
                 yield Answer(_floats(_run(session, outputs, name, fed)[0], len(fed), outputs[0]))
 
+
+class OnnxLoader(_Loader):
+    """On the processor."""
+
     def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
         """A language model (see ``framework.stepping``)."""
         from micronet_verify_onnx.stepper import OnnxChunk, OnnxStep
 
         return (OnnxChunk if chunk else OnnxStep)(artifact, words, threads)
+
+
+class OnnxCudaLoader(_Loader):
+    """On a CUDA device; what its provider does not have, onnxruntime runs on the processor. Images only: language models are fed
+    one token at a time, for which the processor is the quicker one. Raises ``BenchFault`` where onnxruntime was built without it."""
+
+    device = CUDA
+
+    def __init__(self) -> None:
+        check_cuda()
 
 
 def _floats(answer: NDArray[Any], examples: int, name: str) -> NDArray[Any]:
