@@ -24,8 +24,8 @@ def infer(kind: str, attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...
 
     Raises ``ShapeError``. ``branch`` and ``loop`` take theirs from their bodies and are not inferred here.
     """
-    if kind in ("elementwise", "quantize", "dequantize"):
-        return (_elementwise(kind, shapes),)
+    if kind == "elementwise":
+        return (broadcast(*shapes),)
     return _RULES[kind](attributes, shapes)
 
 
@@ -77,10 +77,6 @@ def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int, 
 def adaptive_windows(size: int, outputs: int) -> tuple[int, ...]:
     """Window sizes of adaptive pooling along one axis: from floor(i·size/outputs) to ceil((i+1)·size/outputs)."""
     return tuple(-(-(i + 1) * size // outputs) - i * size // outputs for i in range(outputs))
-
-
-def _elementwise(kind: str, shapes: Shapes) -> Shape:
-    return broadcast(*shapes) if kind == "elementwise" else shapes[0]
 
 
 def _space(shape: Shape, attributes: Attributes) -> tuple[int, int, Shape]:
@@ -178,6 +174,24 @@ def _reduce(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
 
 
 def _same(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    return (shapes[0],)
+
+
+def _along(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    _axis(attributes, shapes[0])
+    return (shapes[0],)
+
+
+def _normalise(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    axes = ints(attributes, "axes") if "axes" in attributes else ()
+    if not set(axes) <= set(range(len(shapes[0]))) or (len(shapes[0]) < 2 and not axes):
+        raise ShapeError(f"got a normalisation over axes {axes} of a tensor of shape {shapes[0]} but should be axes of it")
+    return (shapes[0],)
+
+
+def _quantized(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    if not -1 <= integer(attributes, "axis") < max(len(shapes[0]), 1):
+        raise ShapeError(f"got scales along axis {attributes['axis']} of a tensor of shape {shapes[0]} but should be an axis of it")
     return (shapes[0],)
 
 
@@ -301,10 +315,12 @@ _RULES: dict[str, Rule] = {
     "matmul": _matmul,
     "pool": _pool,
     "reduce": _reduce,
-    "normalise": _same,
-    "softmax": _same,
-    "cumulative": _same,
-    "scatter": _same,
+    "normalise": _normalise,
+    "softmax": _along,
+    "cumulative": _along,
+    "scatter": _along,
+    "quantize": _quantized,
+    "dequantize": _quantized,
     "lookup": _lookup,
     "permute": _permute,
     "select": _select,

@@ -21,6 +21,7 @@ from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 
 Store = Literal["artifact", "sidecar"]
 SIDECAR = "constants.bin"
+_SMALL = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,9 @@ class ConstantStore:
             )
         if ref.strides is None:
             return np.ndarray(shape, dtype, data, ref.offset)
+        if prod(shape) * dtype.itemsize > max(data.size, _SMALL):  # strides of 0 repeat values: a kilobyte could keep us busy for ever
+            got = f"a tensor of {prod(shape):,} values in a file of {data.size:,} bytes"
+            raise SubmissionFault(Problem(got, "be no larger than its file", label or ref.path))
         flat = data[ref.offset : end]
         steps = tuple(step * dtype.itemsize for step in strides)
         return np.lib.stride_tricks.as_strided(flat.view(dtype), shape, steps, writeable=False)
