@@ -31,6 +31,8 @@ _FIELDS = {
     "float8_e4m3fn": 18,
 }
 _MOST_FILLED = 1 << 28
+# Equal numbers are written once by whoever compresses a file; only many of them are one number, expanded.
+_WRITTEN_OUT = 4096
 
 
 def read_tensor(reader: Reader, span: Span, where: str) -> Stored:
@@ -101,4 +103,4 @@ def _typed(reader: Reader, fields: list[Field], shape: Shape, fmt: NumericFormat
     def filled() -> NDArray[Any]:
         return np.concatenate([numbers, np.broadcast_to(last, count - numbers.size)]).reshape(shape)
 
-    return Stored(shape, fmt, filled, splat=numbers.size <= 1)
+    return Stored(shape, fmt, filled, splat=numbers.size <= 1 and count > _WRITTEN_OUT)
