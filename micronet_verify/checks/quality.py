@@ -26,7 +26,7 @@ def check(evaluation: Evaluation) -> Verdict:
     if fault is not None:
         return told(NAME, fault)
     if evaluation.partial is not None:
-        return partly(NAME, evaluation.partial, f"{evaluation.partial.words}; the target is decided on all")
+        return partly(NAME, evaluation.partial, f"{evaluation.partial.words}; the target is decided on all examples")
     quality, track = evaluation.quality, evaluation.track
     if quality is None or track is None:
         return lost(NAME, "quality")

@@ -42,9 +42,8 @@ def not_reached(check: str, evaluation: Evaluation, *stages: StageName) -> Verdi
     return Verdict(check, "skipped", f"not reached: the {stage} stage {why}", {"stage": stage})
 
 
-def partly(check: str, partial: Partial, told: str, evidence: Mapping[str, str | int | float] | None = None) -> Verdict:
-    """Skipped, because only the first examples of the test set were predicted; ``told`` is what that leaves open."""
-    why = f"partial: {partial.share} examples; {told}"
+def partly(check: str, partial: Partial, why: str, evidence: Mapping[str, str | int | float] | None = None) -> Verdict:
+    """Skipped, because only the first examples of the test set were predicted; ``why`` says so, and what that leaves open."""
     return Verdict(check, "skipped", why, {**(evidence or {}), "partial": partial.examples, "partial_of": partial.of})
 
 

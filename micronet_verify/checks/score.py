@@ -34,6 +34,7 @@ def check(evaluation: Evaluation) -> Verdict:
             return Verdict(NAME, "skipped", f"not ranked: the check {name!r} did not pass; the score would be {value}", evidence)
     if evaluation.partial is not None:
         taken = "with the branches that these took " if evaluation.frequencies else ""
-        return partly(NAME, evaluation.partial, f"not ranked; the score {taken}is {value}", evidence)
+        why = f"partial: {evaluation.partial.share} examples; not ranked; the score {taken}is {value}"
+        return partly(NAME, evaluation.partial, why, evidence)
     shares = f"storage {decimal(score.storage, PLACES)} + operations {decimal(score.operations, PLACES)}"
     return Verdict(NAME, "passed", f"{value} = {shares}, in the {ledger.regime} regime", evidence)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
+from micronet_verify.checks.judge import judge
 from micronet_verify.evaluation import Bench, Evaluation, evaluate
+from micronet_verify.reports.evidence import evidence
 
 MANIFEST = """\
 schema: 1
@@ -36,7 +38,7 @@ def body(name: str, widths: tuple[int, ...]) -> object:
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+def entry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("entry")
     nodes = [
         helper.make_node("Flatten", ["x"], ["flat"]),
@@ -49,7 +51,12 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     graph = helper.make_graph(nodes, "g", [x], [y], [numpy_helper.from_array(np.array(19.5, np.float32), "much")])
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / "model.onnx")
     (folder / "submission.yaml").write_text(MANIFEST, encoding="utf-8")
-    return evaluate(folder, "early-exit", Bench(Path(tmp_path_factory.mktemp("work"))))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evaluated(entry: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return evaluate(entry, "early-exit", Bench(Path(tmp_path_factory.mktemp("work"))))
 
 
 def priced(multiplies: int, adds: int) -> Fraction:
@@ -73,3 +80,19 @@ def test_the_mean_lies_exactly_between_the_cheapest_and_the_dearest_example(eval
     flat = priced(64 * 10, 63 * 10)
     assert (evaluated.branches.least, evaluated.branches.most) == (shared + flat, shared + deep)
     assert evaluated.ledger.operations == shared + (first * deep + second * flat) / 500
+
+
+def test_frequencies_of_the_first_examples_alone_are_marked(entry: Path, tmp_path: Path) -> None:
+    (entry / "submission.yaml").write_text(f"{MANIFEST}claims: {{parameter_storage: 3200, math_operations: 1}}\n", encoding="utf-8")
+    found = evaluate(entry, "early-exit", Bench(tmp_path / "work", limit=20))
+    assert not found.faults
+    assert found.branches is not None
+    ((first, second),) = found.branches.taken.values()
+    assert first + second == 20
+    told = {verdict.check: verdict for verdict in judge(found)}
+    assert told["rule O13"].message.endswith(f" {Fraction(first, 20)} (partial: 20 of 500 examples)")
+    assert told["score"].message.startswith("partial: 20 of 500 examples; not ranked; the score with the branches that these took is ")
+    # Operations depend on the examples, and are not held against the claim; storage does not.
+    assert told["claims"].outcome == "skipped"
+    assert told["claims"].message.startswith("partial: 20 of 500 examples; claims.math_operations not compared; claims.parameter_storage: ")
+    assert evidence(found)["partial"] == {"examples": 20, "of": 500}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +18,12 @@ from micronet_verify.checks.judge import judge
 from micronet_verify.cli import main
 from micronet_verify.evaluation import Bench, Evaluation, evaluate
 from micronet_verify.quality import images
+from micronet_verify.reports.entry import EntryRecord, Part
 from micronet_verify.reports.evidence import evidence
+from micronet_verify.reports.junit import junit
+from micronet_verify.reports.leaderboard import leaderboard
+from micronet_verify.reports.outcomes import exit_code
+from micronet_verify.reports.ranking import why_unranked
 from micronet_verify.track.library import spec_folder
 from tests.quality.published import cifar_images, cifar_pickle, written
 
@@ -83,10 +90,10 @@ def judged(tmp_path: Path, entry: Path, root: Path) -> Callable[..., Evaluation]
         text = text.replace(old, new)
     written(tmp_path / "tracks" / "small.yaml", text.encode())
 
-    def run(name: str = "work", data: Path | None = root) -> Evaluation:
+    def run(name: str = "work", data: Path | None = root, **settings: Any) -> Evaluation:
         work = tmp_path / name
         work.mkdir(exist_ok=True)
-        return evaluate(entry, "linear", Bench(work, (tmp_path / "tracks",), data=data))
+        return evaluate(entry, "linear", Bench(work, (tmp_path / "tracks",), data=data, **settings))
 
     return run
 
@@ -181,3 +188,107 @@ def test_the_commands_take_the_folder(judged: Callable[..., Evaluation], entry: 
     assert "10/12" in ran.output
     assert "10 of 12 (1 image above)" in (report / "leaderboard.md").read_text(encoding="utf-8")
     assert CliRunner().invoke(main, ["run", str(entry), "--data", str(root / "gone")]).exit_code == 2
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_no_verdict_depends_on_the_size_of_batches(judged: Callable[..., Evaluation], size: int) -> None:
+    usual, other = judged(), judged("other", batch_size=size)
+    assert usual.predictions is not None
+    assert other.predictions is not None
+    assert (usual.predictions.batch_size, other.predictions.batch_size) == (32, size)  # 2**19 / (4*3*32*32) = 42.7
+    assert quality(usual) == quality(other) == ("passed", "10 of 12 correct, 1 image above")
+    told = [[(verdict.check, verdict.outcome, verdict.message) for verdict in judge(found)] for found in (usual, other)]
+    assert told[0] == told[1]
+    records = [EntryRecord.of(found, judge(found)) for found in (usual, other)]
+    assert leaderboard(records[:1]) == leaderboard(records[1:])
+    assert evidence(other)["predictions"]["batch_size"] == size
+
+
+def test_the_first_examples_alone_are_partial_everywhere(judged: Callable[..., Evaluation]) -> None:
+    evaluation = judged(limit=11)
+    assert not evaluation.faults
+    assert evaluation.quality is None
+    assert evaluation.partial is not None
+    # Of the two images that are missed, one is the last.
+    assert evaluation.partial.words == "10 of 11 (partial: 11 of 12)"
+    # More are right than the target asks for, and it is neither passed nor failed.
+    assert quality(evaluation) == (
+        "skipped",
+        "10 of 11 (partial: 11 of 12); the target is decided on all examples",
+    )
+    verdicts = {verdict.check: verdict for verdict in judge(evaluation)}
+    assert verdicts["score"].outcome == "skipped"
+    assert verdicts["score"].message.startswith("partial: 11 of 12 examples; not ranked; the score is 0.")
+    assert verdicts["sealing"].message.startswith("sealed: 11 answers (partial: 11 of 12) by the counted file")
+    record = EntryRecord.of(evaluation, list(verdicts.values()))
+    assert (record.outcome, record.said, record.quality, record.partial) == (
+        "skipped", "partial", None, Part(11, 12, "10 of 11 (partial: 11 of 12)"),
+    )  # fmt: skip
+    assert exit_code([record]) == 0
+    assert why_unranked(record) == "judged in part: 10 of 11 (partial: 11 of 12)"
+    board = leaderboard([record])
+    assert board.startswith("# Leaderboard (partial: the first examples of a test set)\n")
+    assert "No entry ranks." in board
+    assert "| judged in part: 10 of 11 (partial: 11 of 12) |" in board
+    xml = junit([record])
+    assert 'name="partial" value="11/12"' in xml
+    assert 'name="quality" value="10 of 11 (partial: 11 of 12)"' in xml
+    held = evidence(evaluation)
+    assert held["partial"] == {"examples": 11, "of": 12}
+    assert (held["inputs"]["examples"], held["predictions"]["examples"]) == (11, 11)
+    assert (held["predictions"]["device"], held["predictions"]["batch_size"]) == ("cpu", 32)
+
+
+@pytest.mark.parametrize("limit", [12, 10_000])
+def test_a_limit_of_all_examples_is_official(judged: Callable[..., Evaluation], limit: int) -> None:
+    limited, whole = judged(limit=limit), judged("whole")
+    assert limited.partial is None
+    assert quality(limited) == ("passed", "10 of 12 correct, 1 image above")
+    assert evidence(limited) == evidence(whole)
+    assert EntryRecord.of(limited, judge(limited)) == EntryRecord.of(whole, judge(whole))
+
+
+def test_the_inputs_of_a_smoke_run_are_not_those_of_the_next(judged: Callable[..., Evaluation]) -> None:
+    first, whole, again = judged(limit=3), judged("whole"), judged("again", limit=3)
+    assert first.inputs == again.inputs
+    assert whole.inputs is not None
+    assert whole.inputs.examples == 12
+
+
+def test_a_failure_among_the_first_examples_is_one(judged: Callable[..., Evaluation], root: Path) -> None:
+    evaluation = judged(limit=3, device="cuda")
+    assert evaluation.faults["predict"].acts == "operator"
+    assert evaluation.partial is None
+    assert quality(evaluation)[0] == "error"
+
+
+def test_the_commands_take_a_limit(judged: Callable[..., Evaluation], entry: Path, root: Path, tmp_path: Path) -> None:
+    judged("unused")  # writes the track file
+    shared = ["--tracks", str(tmp_path / "tracks"), "--data", str(root), "--limit", "5"]
+    checked = CliRunner().invoke(main, ["check", str(entry), *shared, "--batch-size", "2"], env={"COLUMNS": "200"})
+    assert checked.exit_code == 0
+    told = " ".join(checked.output.split())
+    assert "skipped quality 5 of 5 (partial: 5 of 12); the target is decided on all examples" in told
+    assert "Nothing is wrong so far, on 5 of 12 examples. Without --limit the target is decided." in checked.output
+    report = tmp_path / "report"
+    for columns in ("80", "200"):
+        ran = CliRunner().invoke(main, ["run", str(entry), "--report", str(report), *shared], env={"COLUMNS": columns})
+        assert ran.exit_code == 0
+        assert "1 entry: 1 partial: judged on the first examples only, and not ranked" in ran.output
+    assert "5 of 5 (partial: 5 of 12)" in ran.output
+    assert (report / "leaderboard.md").read_text(encoding="utf-8").startswith("# Leaderboard (partial: the first examples of a test set)\n")
+    held = json.loads((report / entry.name / "evidence.json").read_text(encoding="utf-8"))
+    assert held["record"]["partial"] == {"examples": 5, "of": 12, "words": "5 of 5 (partial: 5 of 12)"}
+    assert held["predictions"]["batch_size"] == 32
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_settings_that_cannot_be_are_one_sentence(entry: Path, command: str) -> None:
+    for option, value, sentence in (
+        ("--limit", "0", "got --limit 0 but should be 1 example or more"),
+        ("--batch-size", "-1", "got --batch-size -1 but should be 1 example or more"),
+        ("--device", "gpu", "got --device gpu but should be cpu or cuda"),
+    ):
+        found = CliRunner().invoke(main, [command, str(entry), option, value])
+        assert found.exit_code == 2
+        assert sentence in found.output

@@ -64,8 +64,6 @@ class FakeLoader:
                 taken = {"early": tuple(int(row % 2) for row in range(done, done + len(batch)))}
                 if done > 0:
                     taken["late"] = (1,) * len(batch)
-            elif behaviour == "batches":
-                outputs = np.full((len(batch), 1), len(batch), np.float32)
             elif behaviour == "device":
                 outputs = np.array([[float(self.device == "fpga"), float("CUDA_VISIBLE_DEVICES" in os.environ)]] * len(batch), np.float32)
             elif behaviour == "environment":
