@@ -23,7 +23,7 @@ from micronet_verify.facts.formats import INT64, numeric_format
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
 from micronet_verify.facts.shapes import ints
 from micronet_verify.facts.validate import place as words
-from micronet_verify.framework.batch_axis import Lies, Mixed, Place, follow
+from micronet_verify.framework.batch_axis import Lies, Mixed, Place, follow, named
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
 
@@ -119,11 +119,12 @@ class _Walk:
         results = [self._values[name].shape for name in node.outputs]
         if node.attributes.get("op") in ("expand", "tile") and places[0] is None and _fill(node) not in self._fills:
             return (_filled(shapes[0], results[0]),)
-        if node.kind in ("lookup", "permute") and node.inputs[0] in self._builder.choices:
-            whole, axis = self._builder.choices[node.inputs[0]]
+        if node.kind == "lookup" or (node.kind == "permute" and len(node.inputs) > 1):
+            # Out of which axis elements are chosen: where a plugin had to flatten the tensor, it says.
+            whole, axis = self._builder.choices.get(node.inputs[0], (node.inputs[0], node.attributes["axis"]))
             place = self.places.get(whole)
             if isinstance(place, Lies) and place.axis == axis and node.inputs[1] not in self._numbered:
-                raise Mixed(f"{node.kind} along the batch")
+                raise Mixed(f"{named(node)} along the batch")
         if not self._numbered.isdisjoint(node.inputs):
             if self._finds(node, places):
                 return (places[0] if node.kind == "scatter" else places[1],)

@@ -67,19 +67,20 @@ def follow(node: Node, places: Sequence[Place], shapes: Sequence[Shape], results
     lies: list[Lies | None] = []
     for place in places:
         if isinstance(place, Spread):
-            raise Mixed(f"{_name(node)} over axes that hold parts of several examples")
+            raise Mixed(f"{named(node)} over axes that hold parts of several examples")
         lies.append(place)
     rule = _MOVES[op] if node.kind == "move" else _RULES[node.kind]
     return rule(node, lies, shapes, results, batch)
 
 
-def _name(node: Node) -> str:
+def named(node: Node) -> str:
+    """What a node does, in a word or two."""
     op = node.attributes.get("op")
-    return str(op) if node.kind == "move" else f"{node.kind} {op}" if op else node.kind
+    return f"{node.kind} {op}" if op and node.kind in ("pool", "resize", "scatter") else str(op or node.kind)
 
 
 def _along(node: Node) -> Mixed:
-    return Mixed(f"{_name(node)} along the batch")
+    return Mixed(f"{named(node)} along the batch")
 
 
 def _reshaped(place: Place, before: Shape, after: Shape, batch: int) -> Place:
@@ -114,7 +115,7 @@ Rule = Callable[[Node, Sequence[Lies | None], Sequence[Shape], Sequence[Shape], 
 def _lone(node: Node, places: Sequence[Lies | None]) -> Lies:
     """The first operand's place, where no other operand has one."""
     if any(places[1:]) or places[0] is None:
-        raise Mixed(f"{_name(node)} by values of other examples")
+        raise Mixed(f"{named(node)} by values of other examples")
     return places[0]
 
 
@@ -181,7 +182,7 @@ def _normalise(
             raise _along(node)
         return (_together(places, shapes, results[0]),)
     if place is None or any(places[1:]):
-        raise Mixed(f"{_name(node)} by values of other examples")
+        raise Mixed(f"{named(node)} by values of other examples")
     channelwise = op in ("batch_norm", "instance_norm") and place.axis == _channel_axis(node, shapes[0])
     if place.axis != 0 and not channelwise:
         raise _along(node)
@@ -212,7 +213,7 @@ def _lookup(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape], 
         assert table is not None
         return _apart(node, [table], shapes, results, batch)
     if table is not None and table.axis != axis:
-        raise Mixed(f"{_name(node)} by places of other examples")
+        raise Mixed(f"{named(node)} by places of other examples")
     return (Lies(axis + index.axis, index.outer, index.inner),)
 
 
@@ -237,7 +238,7 @@ def _scaled(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape], 
     """Quantizers: a scale for each example must stand at the batch's axis."""
     x = next(place for place in places if place is not None)
     if any(place is not None and (place.outer, place.inner) != (x.outer, x.inner) for place in places):
-        raise Mixed(f"{_name(node)} by scales of other examples")
+        raise Mixed(f"{named(node)} by scales of other examples")
     return (places[0] or x,)
 
 

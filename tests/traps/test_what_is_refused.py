@@ -10,11 +10,17 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from micronet_verify_onnx.counter import OnnxCounter
 from micronet_verify_pytorch.counter import PyTorchCounter
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from tests.plugins.pytorch.support import exported, save
+from micronet_verify.errors import SubmissionFault
+from micronet_verify.sandbox.alone import sample_alone
+from micronet_verify.sandbox.jobs import PredictJob, TranslateJob
+from micronet_verify.sandbox.launcher import ProcessLauncher
+from micronet_verify.sandbox.steps import translate
+from tests.plugins.pytorch.support import archive, exported, save
 from tests.spelling.counted import counted, node, onnx_count, onnx_model, pytorch, random, refusal
 
 SEQUENCES: dict[str, list[onnx.NodeProto]] = {
@@ -136,6 +142,79 @@ def test_a_standard_name_in_a_custom_domain_is_not_the_standard_operator() -> No
     """acme.Relu may do anything; a list of names would let it pass for the cheap one."""
     (problem,) = refusal(lambda: onnx_count(onnx_model([node("Relu", "x", domain="acme")], (3,))))
     assert problem.startswith("got the operator Relu of domain acme but should be an operator that this counter can price [acme.Relu in ")
+
+
+# --- the batch: counted as one example, evaluated with others ---------------------------------------------------------
+
+
+class AgainstTheMean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - x.mean(0)
+
+
+class ByHowMany(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * (x.shape[0] + 1)
+
+
+# An example's own number finds its row among all; one row further back is the example before it.
+NEIGHBOUR = [
+    node("Shape", "x", "shape"),
+    node("Gather", "shape zero", "size"),
+    node("Range", "zero size one", "own"),
+    node("ReduceMax", "x", "most", axes=[1], keepdims=0),
+    node("Cast", "most", "seen", to=TensorProto.INT64),
+    node("Sub", "seen seen", "nothing"),
+    node("Add", "own nothing", "here"),
+    node("Add", "here back", "before"),
+    node("Gather", "x before", "other", axis=0),
+    node("Add", "x other"),
+]
+for number, item in enumerate(NEIGHBOUR):
+    item.name = f"step{number}"
+NUMBERS = {"zero": np.int64(0), "one": np.int64(1), "back": np.int64(-1)}
+
+
+def judged(path: Path, framework: str, folder: Path) -> None:
+    """The file through the steps that a judge runs, the first in this process, the second in one of its own."""
+    counter = OnnxCounter() if framework == "onnx" else PyTorchCounter()
+    folder.mkdir(exist_ok=True)
+    translate(TranslateJob(framework, path.parent, path.name, folder), counter)
+    inputs = folder / "inputs.npy"
+    np.save(inputs, np.random.default_rng(5).uniform(0, 0.9, (40, 3)).astype(np.float32))
+    ProcessLauncher().run(PredictJob(framework, path.parent, path.name, inputs, folder / "out", 16, alone=sample_alone("a" * 64, 40)))
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (AgainstTheMean(), "got mean along the batch but should treat each example alone [aten.mean]"),
+        (ByHowMany(), "got a number made of the size of the batch but should treat each example alone [aten.mul]"),
+    ],
+)
+def test_examples_that_meet_are_refused(model: nn.Module, sentence: str, tmp_path: Path) -> None:
+    (problem,) = refused(lambda: judged(archive(model, torch.zeros(2, 3), tmp_path), "pytorch", tmp_path / "graph"))
+    assert problem.startswith(sentence)
+
+
+def test_what_reading_a_file_cannot_tell_an_evaluation_in_another_order_does(tmp_path: Path) -> None:
+    """A few examples are asked again, one at a time, in another order and a fresh session: the answer must be the same."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx_model(NEIGHBOUR, (3,), NUMBERS).SerializeToString())
+    (problem,) = refused(lambda: judged(path, "onnx", tmp_path / "graph"))
+    assert "alone than in its batch but should be the same answer [stage predict]" in problem
+
+
+def test_an_example_that_finds_its_own_row_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(onnx_model(NEIGHBOUR, (3,), {**NUMBERS, "back": np.int64(0)}).SerializeToString())
+    judged(path, "onnx", tmp_path / "graph")
+
+
+def refused(judge: Callable[[], None]) -> list[str]:
+    with pytest.raises(SubmissionFault) as caught:
+        judge()
+    return [str(problem) for problem in caught.value.problems]
 
 
 @torch.library.custom_op("micronet_traps::free", mutates_args=())
