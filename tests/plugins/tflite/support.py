@@ -1,0 +1,173 @@
+"""Translates and counts small files, and compares the neutral graph number by number with what the interpreter computes."""
+
+from __future__ import annotations
+
+import atexit
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("ai_edge_litert")
+from ai_edge_litert.interpreter import Interpreter as Litert
+from ai_edge_litert.interpreter import OpResolverType
+from micronet_verify_tflite.counter import TfliteCounter
+
+from micronet_verify.counting.count import Count, count_graph
+from micronet_verify.errors import SubmissionFault
+from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.serde import dump_graph, load_graph
+from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.facts.validate import validate
+from micronet_verify.framework.batch import check_batch
+from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.track.rules import CountingRules
+from tests.plugins.onnx import interpreter
+from tests.plugins.tflite.writer import File
+
+Array = NDArray[Any]
+# One folder for all files of a run, removed at its end.
+_SCRATCH = tempfile.TemporaryDirectory(prefix="micronet-tflite-")
+atexit.register(_SCRATCH.cleanup)
+
+
+def scratch() -> Path:
+    """A new empty folder."""
+    return Path(tempfile.mkdtemp(dir=_SCRATCH.name))
+
+
+def saved(file: File | bytes) -> Path:
+    path = scratch() / "model.tflite"
+    path.write_bytes(file if isinstance(file, bytes) else file.data())
+    return path
+
+
+@dataclass
+class Translated:
+    """A translated file: the graph as the judge gets it, and where its constants lie."""
+
+    path: Path
+    sidecar: Path
+    graph: Graph
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return self.graph.nodes
+
+    @property
+    def kinds(self) -> list[str]:
+        """``kind`` or ``kind:op`` of each node, in order."""
+        return [f"{n.kind}:{n.attributes['op']}" if "op" in n.attributes else n.kind for n in self.graph.nodes]
+
+    @property
+    def work(self) -> list[str]:
+        """The same without what only moves data."""
+        return [kind for kind in self.kinds if not kind.startswith("move")]
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [self.graph.values[name].shape for name in self.graph.outputs]
+
+    def store(self) -> ConstantStore:
+        return ConstantStore(self.path.parent, self.sidecar)
+
+    def run(self, *feeds: Array) -> list[Array]:
+        return Numbers(self.graph, self.store()).run(feeds)
+
+    def count(self, rules: CountingRules | None = None) -> Count:
+        return count_graph(self.graph, self.store(), rules or CountingRules())
+
+
+def translate(source: File | Path, batch: bool = True) -> Translated:
+    """The file's graph after the JSON of the sandbox wall, validated, and looked at with a larger batch."""
+    path, sidecar = saved(source) if isinstance(source, File) else source, scratch()
+    counter, builder = TfliteCounter(), GraphBuilder(sidecar)
+    graph = counter.translate(path, builder)
+    if batch:
+        check_batch(counter, path, graph, builder)
+    found = load_graph(dump_graph(graph))
+    validate(found)
+    return Translated(path, sidecar, found)
+
+
+def problems(source: File | Path) -> list[str]:
+    """The sentences with which a model is refused."""
+    try:
+        translate(source)
+    except SubmissionFault as fault:
+        return [str(problem) for problem in fault.problems]
+    raise AssertionError("the model was not refused")
+
+
+def execute(path: Path, *feeds: Array) -> list[Array]:
+    """What the interpreter's own kernels compute, as the file's types have it."""
+    session = Litert(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, num_threads=1)
+    session.allocate_tensors()
+    for details, feed in zip(session.get_input_details(), feeds, strict=True):
+        session.set_tensor(details["index"], feed)
+    session.invoke()
+    return [np.array(session.get_tensor(details["index"])) for details in session.get_output_details()]
+
+
+def compare(file: File, *feeds: Array, tolerance: float = 1e-5, exact: bool = True) -> Translated:
+    """Translate a file of floats and compare shapes, and if ``exact`` numbers, with the interpreter's answers."""
+    found = translate(file)
+    answers = execute(found.path, *feeds)
+    assert found.shapes() == [answer.shape for answer in answers]
+    if exact:
+        for mine, theirs in zip(found.run(*feeds), answers, strict=True):
+            np.testing.assert_allclose(mine.astype(np.float64), theirs.astype(np.float64), rtol=tolerance, atol=tolerance)
+    return found
+
+
+def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def ints(*numbers: int) -> NDArray[np.int32]:
+    return np.array(numbers, np.int32)
+
+
+_MORE: dict[str, Callable[..., Any]] = {
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "not_equal": np.not_equal,
+    "floor_div": np.floor_divide,
+    "atan2": np.arctan2,
+}
+
+
+class Numbers(interpreter.Interpreter):
+    """The interpreter of the ONNX tests, with channels last and a few functions more."""
+
+    def _run(self, node: Node) -> None:
+        if node.attributes.get("channels_last"):
+            self._run_channels_last(node)
+        elif node.kind == "elementwise" and node.attributes["op"] in _MORE:
+            result = _MORE[str(node.attributes["op"])](*(self.arrays[name] for name in node.inputs))
+            self._keep(node, np.asarray(result))
+        elif node.kind == "branch":
+            body = node.bodies[0 if self.arrays[node.inputs[0]].all() else 1]
+            for name, result in zip(node.outputs, Numbers(body, self.store, self.arrays).run([]), strict=True):
+                self.arrays[name] = result
+        else:
+            super()._run(node)
+
+    def _run_channels_last(self, node: Node) -> None:
+        plain = Node(node.kind, node.inputs, node.outputs, {k: v for k, v in node.attributes.items() if k != "channels_last"})
+        operands = [self.arrays[name] for name in node.inputs]
+        operands[0] = np.moveaxis(operands[0], -1, 1)
+        self._keep(node, np.moveaxis(np.asarray(interpreter.RULES[node.kind](plain, operands)), 1, -1))
+
+    def _keep(self, node: Node, result: Array) -> None:
+        value = self.graph.values[node.outputs[0]]
+        assert result.shape == value.shape
+        self.arrays[node.outputs[0]] = result.astype(interpreter.numpy_dtype(value.format))
+
+
+def bits(values: Sequence[float]) -> int:
+    """Storage in bits of scalars: 8 for a power of two, 16 where fp16 holds the number, else 32."""
+    return sum(8 if abs(np.frexp(v)[0]) == 0.5 else 16 if float(np.float16(v)) == v else 32 for v in values)
