@@ -35,7 +35,7 @@ def read_text(job: StepJob, loader: Loader) -> PredictResult:
     text = np.load(job.text, mmap_mode="r", allow_pickle=False)[: job.tokens + 1]
     if text.shape != (job.tokens + 1, 1) or not job.tokens or text.dtype != np.int64:
         raise BenchFault(Problem(f"a text of shape {text.shape} and type {text.dtype}", f"be {(job.tokens + 1, 1)} of int64", WHERE))
-    tokens = np.ascontiguousarray(text[:, 0])
+    tokens = np.array(text[:, 0])
     if tokens.min() < 0 or tokens.max() >= job.words:
         raise BenchFault(Problem(f"tokens from {tokens.min()} to {tokens.max():,}", f"be 0 to {job.words - 1:,}", WHERE))
     step = loader.stepper(job.root / job.primary, job.words, job.threads)
