@@ -64,6 +64,9 @@ class Counter(Protocol):
     def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
         """The artifact as a neutral graph for one example (batch 1); constants stay where their bytes lie.
 
+        A batch that the artifact leaves free is given the size ``builder.batch``: the judge asks once more with another, to see
+        that examples keep apart.
+
         Raises ``SubmissionFault`` with every operator that the op table lacks, by name and place, together.
         """
         ...

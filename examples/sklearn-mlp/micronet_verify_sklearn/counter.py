@@ -25,8 +25,8 @@ class MlpCounter:
             return values[name]
 
         builder.at("input")
-        x = builder.input((1, *model.shape), label="x")
-        x = builder.reshape(x, (1, prod(model.shape)))
+        x = builder.input((builder.batch, *model.shape), label="x")
+        x = builder.reshape(x, (builder.batch, prod(model.shape)))
         for number, layer in enumerate(model.layers):
             builder.at("linear", f"layer{number}")
             x = builder.matmul(x, constant(layer.weight), constant(layer.bias) if layer.bias else None)
