@@ -52,6 +52,21 @@ def test_an_entry_is_judged_once_until_it_is_released(stubbed) -> None:
     assert stubbed.seen == ["a", "b", "a"]
 
 
+def test_inputs_of_all_entries_are_begun_before_their_turn(stubbed, monkeypatch) -> None:
+    looked, all_three = [], threading.Event()
+
+    def prepare_for(path, bench):
+        looked.append(path.name)
+        if len(looked) == 3:
+            all_three.set()
+
+    monkeypatch.setattr(judging, "prepare_for", prepare_for)
+    stubbed.judge.start("abc")
+    assert all_three.wait(30)  # while the first entry is still at work
+    assert looked == ["a", "b", "c"]
+    assert len(stubbed.seen) <= 1
+
+
 def test_asking_is_starting(stubbed) -> None:
     stubbed.go.set()
     assert stubbed.judge.result("c").verdicts["score"].outcome == "passed"

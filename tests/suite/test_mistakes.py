@@ -33,6 +33,9 @@ def desk(pytester):
         (["--submissions", "some", "--report", "some/entry/report"], "some/entry/report' but should lie outside of the entries"),
         (["--submissions", "some", "--report", "some/entry"], "some/entry' but should lie outside of the entries"),
         (["--submissions", "some", "--report", "some"], "some' but should lie outside of the entries"),
+        (["--submissions", "some", "--limit", "0"], "got --limit 0 but should be 1 example or more"),
+        (["--submissions", "some", "--judge-batch-size", "-1"], "got --judge-batch-size -1 but should be 1 example or more"),
+        (["--submissions", "some", "--judge-device", "tpu"], "got --judge-device tpu but should be cpu or "),
         ([], "got no --submissions but should name the folder of entries to judge (--submissions DIR)"),
     ],
     ids=[
@@ -44,6 +47,9 @@ def desk(pytester):
         "report-in-entry",
         "report-on-entry",
         "report-on-all",
+        "limit",
+        "batch-size",
+        "device",
         "no-submissions",
     ],
 )

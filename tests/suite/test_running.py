@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 from tests.suite.conftest import SUITE, entry_like, refused
 
 HONEST = ["honest/first", "honest/second"]
@@ -16,6 +18,36 @@ def test_deselected_entries_are_never_judged(judged, entries) -> None:
     assert sorted(run.notes) == ["honest/first", "truncated"]
     assert run.named("failed") == {"test_artifact[truncated]"}
     assert not (run.folder / "report" / "refused").exists()
+
+
+def test_a_leaderboard_of_some_entries_says_so(judged, entries) -> None:
+    """Whatever kept the others out; and a complete one says nothing."""
+    for options, first in (
+        (["-k", "first"], "# Leaderboard (partial: 1 of 5 entries)"),
+        (["--entry", "honest/*"], "# Leaderboard (partial: 2 of 5 entries)"),
+        (["-n", "2", "-k", "refused"], "# Leaderboard (partial: 2 of 5 entries)"),
+        (["-k", "manifest"], "# Leaderboard"),
+    ):
+        run = judged(entries, *options, "--report", "report")
+        assert (run.folder / "report" / "leaderboard.md").read_text().splitlines()[0] == first
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "workers"])
+def test_a_limit_leaves_quality_and_score_open(judged, entries, workers) -> None:
+    run = judged(entries, "--entry", "honest/*", "--limit", "20", "--judge-batch-size", "8", "--report", "report", *workers)
+    assert run.code == 0, run.text
+    assert run.named("failed") == set()
+    for id in HONEST:
+        outcome, message = run.tests[f"test_quality_target[{id}]"]
+        assert outcome == "skipped"
+        assert message.endswith(" of 20 (partial: 20 of 500); the target is decided on all examples")
+        assert run.tests[f"test_final_score[{id}]"][1].startswith("partial: 20 of 500 examples; not ranked; the score is 0.1127")
+        held = json.loads((run.folder / "report" / id / "evidence.json").read_text())
+        assert held["partial"] == {"examples": 20, "of": 500}
+        assert (held["predictions"]["batch_size"], held["predictions"]["device"]) == (8, "cpu")
+    board = (run.folder / "report" / "leaderboard.md").read_text()
+    assert board.startswith("# Leaderboard (partial: 2 of 5 entries, the first examples of a test set)\n")
+    assert "No entry ranks." in board
 
 
 def test_entry_takes_globs(judged, entries) -> None:
