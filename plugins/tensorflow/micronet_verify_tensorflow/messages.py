@@ -60,10 +60,13 @@ def bad(got: str, should: str = f"be {WANTED}", where: str = "", advice: str = "
 
 
 class Reader:
-    """Messages of one file. Every method takes the range of a message's bytes and raises ``SubmissionFault`` for what is none."""
+    """Messages of one file. Every method takes the range of a message's bytes and raises ``SubmissionFault`` for what is none.
 
-    def __init__(self, data: Buffer, name: str) -> None:
-        self.data, self.name = data, name
+    ``filed``: the bytes are the artifact's own, so that a constant may be left where it lies.
+    """
+
+    def __init__(self, data: Buffer, name: str, filed: bool = False) -> None:
+        self.data, self.name, self.filed = data, name, filed
 
     def fields(self, span: Span, place: str) -> Iterator[Field]:
         return fields(self.data, *span, place, wanted=WANTED)

@@ -22,7 +22,7 @@ def read_saved_model(path: Path) -> Program:
     data = read_only(path.parent, path.name)
     if not len(data):
         raise bad("an empty file", "be a complete SavedModel", path.name)
-    reader = Reader(data, path.name)
+    reader = Reader(data, path.name, filed=True)
     graphs = [(field.start, field.end) for field in reader.fields((0, len(data)), "the SavedModel") if field.number == 2]
     if len(graphs) != 1:
         raise bad(f"a SavedModel of {len(graphs)} graphs", "have one", path.name, _EXPORT)

@@ -69,7 +69,7 @@ def _raw(reader: Reader, start: int, shape: Shape, fmt: NumericFormat, count: in
     data = np.frombuffer(reader.data, np.uint8, count * dtype.itemsize, start)
     if fmt.name == "bool" and count and data.max() > 1:
         raise bad("truth values other than 0 and 1", "be 0 or 1", reader.name)
-    return Stored(shape, fmt, lambda: data.view(dtype).reshape(shape), (reader.name, start) if count else None)
+    return Stored(shape, fmt, lambda: data.view(dtype).reshape(shape), (reader.name, start) if count and reader.filed else None)
 
 
 def _typed(reader: Reader, fields: list[Field], shape: Shape, fmt: NumericFormat, count: int, where: str) -> Stored:
