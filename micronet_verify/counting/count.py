@@ -119,6 +119,7 @@ def _count(
     outer_widths: Mapping[str, Width],
     times: Fraction,
     carried: Carried | None = None,
+    outer_given: frozenset[str] = frozenset(),
 ) -> None:
     """Count one graph or body, ``times`` per example; a body sees the values, constants and widths around it."""
     own = graph
@@ -133,11 +134,11 @@ def _count(
         folded, norms = fold_batch_norms(folded, pool)
     states = carried.pairs(folded) if carried else ()
     found = widths(folded, pool, carried.widths(folded, pool) if carried else outer_widths)
-    given = as_given(folded, pool, states)
+    given = as_given(folded, pool, states, outer_given)
     operands = Operands(folded.values, pool, found, counting.measured, counting.rules, given, whole_numbers(folded))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
-            _count_bodies(counting, node, pool, found, times)
+            _count_bodies(counting, node, pool, operands, times)
         else:
             _count_node(counting, node, operands, times)
     _count_moved(counting, folded, operands, times)
@@ -154,22 +155,24 @@ def _count(
         counting.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
 
 
-def as_given(graph: Graph, constants: Mapping[str, Constant], states: Pairs = ()) -> frozenset[str]:
+def as_given(
+    graph: Graph, constants: Mapping[str, Constant], states: Pairs = (), outer: frozenset[str] = frozenset()
+) -> frozenset[str]:
     """Integers that are the model's inputs (tokens), moved or shifted: what a table is looked up with for nothing (O9).
 
-    A state, (input, output), is one where what becomes of it is one: an earlier token.
+    A state, (input, output), is one where what becomes of it is one: an earlier token. ``outer`` are those around a body.
     """
     kept = [pair for pair in states if graph.values[pair[0]].format.family != "float"]
     while True:
-        given = _given(graph, constants, {before for before, _ in states} - {before for before, _ in kept})
+        given = _given(graph, constants, {before for before, _ in states} - {before for before, _ in kept}, outer)
         left = [(before, after) for before, after in kept if after in given or after in constants]
         if left == kept:
             return frozenset(given)
         kept = left
 
 
-def _given(graph: Graph, constants: Mapping[str, Constant], computed: set[str]) -> set[str]:
-    given = {name for name in graph.inputs if graph.values[name].format.family != "float" and name not in computed}
+def _given(graph: Graph, constants: Mapping[str, Constant], computed: set[str], outer: frozenset[str] = frozenset()) -> set[str]:
+    given = {name for name in graph.inputs if graph.values[name].format.family != "float" and name not in computed} | outer
     for node in graph.nodes:
         operands = [name for name in node.inputs if name and name not in constants]
         whole = all(graph.values[name].format.family != "float" for name in node.outputs)
@@ -188,14 +191,14 @@ def whole_numbers(graph: Graph) -> frozenset[str]:
     return frozenset(whole)
 
 
-def _count_bodies(counting: _Counting, node: Node, pool: Mapping[str, Constant], found: Mapping[str, Width], times: Fraction) -> None:
+def _count_bodies(counting: _Counting, node: Node, pool: Mapping[str, Constant], around: Operands, times: Fraction) -> None:
     if node.kind == "loop":
-        _count(counting, node.bodies[0], pool, found, times * integer(node.attributes, "trips"))
+        _count(counting, node.bodies[0], pool, around.widths, times * integer(node.attributes, "trips"), outer_given=around.given)
         return
     taken = counting.frequencies.get(str(node.attributes.get("id", "")))
     shares = (Fraction(1), Fraction(1)) if taken is None else (taken, 1 - taken)
     for body, share in zip(node.bodies, shares, strict=True):
-        _count(counting, body, pool, found, times * share)
+        _count(counting, body, pool, around.widths, times * share, outer_given=around.given)
     if taken is None:
         note = "both bodies charged in full: no predictions say how often each is taken"
         counting.notes.append(LedgerLine("operations", "O13", place(node), node.scope, Fraction(0), 0, "0", note))
