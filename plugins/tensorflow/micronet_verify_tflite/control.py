@@ -47,7 +47,7 @@ def while_(op: Op) -> Sequence[Operand | Value | None]:
     """WHILE: turns for as long as a condition holds that constants decide."""
     test, body = op.integer("cond_subgraph_index"), op.integer("body_subgraph_index")
     state: Results = list(op.operands)
-    start = op.translator.translated
+    start, turns = op.translator.translated, 0
     while True:
         condition = op.translator.run(test, op.builder, state, op.where, None)
         if len(condition) != 1:
@@ -58,7 +58,8 @@ def while_(op: Op) -> Sequence[Operand | Value | None]:
             op.refuse("a loop whose turns the data decides", "turn a constant number of times", _ADVICE)
         if not condition[0].known.reshape(-1)[0]:
             return _back(op, state)
-        if op.translator.translated - start > UNROLLED:
+        turns += 1
+        if max(turns, op.translator.translated - start) > UNROLLED:
             op.refuse(f"a loop of more than {UNROLLED:,} operators once it is written out", "be shorter", _ADVICE)
         before = [None if operand is None else operand.shape for operand in state]
         state = op.translator.run(body, op.builder, state, op.where, None)

@@ -2,7 +2,7 @@
 
 Format: FlatBuffers internals. A table begins with the distance back to its vtable; the vtable lists, slot by slot, where in
 the table a field lies (0: absent, the default holds). Offsets are 32 bits and point forward. Offsets may be shared, so a small
-file can unfold without end: ``Flat`` gives out a limited number of tables.
+file can unfold without end: ``Flat`` gives out a limited number of tables and numbers.
 """
 
 from __future__ import annotations
@@ -33,10 +33,14 @@ class Flat:
         return self.table(self.forward(0))
 
     def table(self, position: int) -> Table:
-        self._left -= 1
-        if self._left < 0:
-            raise SubmissionFault(Problem(f"more than {MOST_TABLES:,} tables", "be fewer", self.name))
+        self.spend(1)
         return Table(self, position)
+
+    def spend(self, tables: int) -> None:
+        """Takes from what the file may unfold to."""
+        self._left -= tables
+        if self._left < 0:
+            raise SubmissionFault(Problem(f"more than {MOST_TABLES:,} tables, or as many lists", "be fewer", self.name))
 
     def number(self, position: int, code: str) -> Any:
         """The little-endian number of struct ``code`` at ``position``."""
@@ -103,6 +107,7 @@ class Table:
         start, length = self.range(slot, kind.itemsize)
         if length > most:
             raise SubmissionFault(Problem(f"a list of {length:,} numbers", f"have at most {most:,}", self._flat.name))
+        self._flat.spend(length // 16)
         return np.frombuffer(self._flat.data, kind, length, start).astype(dtype) if length else np.zeros(0, dtype)
 
     def has(self, slot: int) -> bool:

@@ -159,6 +159,8 @@ def _strided_slice(op: Op, x: list[Array]) -> Array:
 
 
 def _split(op: Op, x: list[Array]) -> list[Array]:
+    if op.integer("num_splits") != len(op.operator.outputs):
+        op.refuse(f"{op.integer('num_splits')} pieces and {len(op.operator.outputs)} results", "be as many")
     return np.split(x[1], op.integer("num_splits"), int(x[0].reshape(-1)[0]))
 
 

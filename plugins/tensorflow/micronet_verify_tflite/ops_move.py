@@ -91,8 +91,8 @@ def split(op: Op) -> list[Result]:
     """SPLIT: axis, x; equal pieces."""
     axis = op.axis(op.known_ints(0, "an axis")[0], len(op.required(1).shape))
     count, size = op.integer("num_splits"), op.required(1).shape[axis]
-    if count < 1 or size % count:
-        op.refuse(f"{count} pieces of {size}", "be equal")
+    if count != len(op.operator.outputs) or count < 1 or size % count:
+        op.refuse(f"{count} pieces of {size}, and {len(op.operator.outputs)} results", "be equal, and as many")
     return _pieces(op, 1, axis, (size // count,) * count)
 
 

@@ -20,6 +20,8 @@ Array = NDArray[Any]
 Ints = NDArray[np.int64]
 # A sparse tensor is charged by its zeros and non-zeros, so it is written out; this bounds what that makes.
 DENSEST = 1 << 28
+# Entries that are followed on the way; each takes a few whole numbers.
+MOST_ENTRIES = 1 << 25
 _SPARSE = 1
 # Kinds of index lists, by their number in the schema's union.
 _LISTS = {1: "int32", 2: "uint16", 3: "uint8"}
@@ -57,7 +59,7 @@ def dense(shape: Shape, sparsity: Table, values: Array, where: str) -> Array:
             found = indices[place]
         else:
             size = int(table.scalar(1, "i"))
-            if size < 1 or place.size * size > DENSEST:
+            if size < 1 or place.size * size > MOST_ENTRIES:
                 raise refuse(f"a dimension of {size}", "have a size of at least 1 that fits")
             rows, found = np.repeat(np.arange(place.size), size), np.tile(np.arange(size), place.size)
             place, sizes[axis] = place[rows] * size + found, size

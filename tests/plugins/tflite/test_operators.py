@@ -153,7 +153,7 @@ def test_weights_stay_in_the_file_and_are_transposed_by_strides() -> None:
 
 
 def test_convolution_of_three_axes() -> None:
-    options = {name: 1 for name in ("strideD", "strideH", "strideW", "dilationDFactor", "dilationHFactor", "dilationWFactor")}
+    options = dict.fromkeys(("strideD", "strideH", "strideW", "dilationDFactor", "dilationHFactor", "dilationWFactor"), 1)
     found = one("CONV_3D", random(1, 4, 5, 6, 3), [random(2, 3, 2, 3, 5), random(5)], "Conv3D", padding=1, **options)
     assert found.shapes() == [(1, 3, 3, 5, 5)]
 
