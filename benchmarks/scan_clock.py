@@ -8,9 +8,9 @@ from functools import cached_property, wraps
 from typing import Any
 
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.counting import storage
+from micronet_verify.counting import count, storage
 
-_PROPERTIES = ("nonzeros_per_row", "_grids", "exact_half", "distinct", "_integer_bits")
+_PROPERTIES = ("nonzeros_per_row", "_grids", "exact_half", "distinct", "_integer_bits", "all_zero")
 _METHODS = ("freebie_form", "quantized_form")
 
 
@@ -29,7 +29,8 @@ class ScanClock:
                 self._replace(_property(name), "func")
             for name in _METHODS:
                 self._replace(Measured, name)
-            self._replace(storage, "_without_twins")
+            for owner, name in ((storage, "_without_twins"), (storage, "look_together"), (count, "look_together")):
+                self._replace(owner, name)
         return self
 
     def __exit__(self, *error: object) -> None:

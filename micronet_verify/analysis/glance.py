@@ -5,7 +5,6 @@ Each answer is a proof or nothing: ``True`` holds for the whole tensor, ``False`
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any
 
@@ -13,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-# So many values of a row are looked at; fewer than the least prove too rarely to be worth it.
-_LEAST, _MOST = 6, 10
+# So many values of a row are looked at. Fewer than the least leave room for some grid nearly always.
+LOOK, _LEAST = 9, 5
 _ROWS = 4
 _LEVELS = 4
+# Significant bits of fp16.
 _HALF_BITS = 11
 
 
@@ -25,41 +25,44 @@ def on_no_grid(array: Array, axes: tuple[int, ...], tolerance: float, most_bits:
 
     ``tolerance`` is the relative error of a value. One row off every grid is enough.
     """
-    if tolerance * 2**most_bits > 1 / 64:
-        return False
+    rows = range(min(_ROWS, array.shape[axes[0]]) if axes else 1)
+    return bool(off_every_grid(np.stack([first_values(array, axes, row) for row in rows]), tolerance, most_bits).any())
+
+
+def first_values(array: Array, axes: tuple[int, ...], row: int = 0) -> Array:
+    """The first ``LOOK`` values of a slice along ``axes`` (none: of the tensor), or all that it has."""
     if not axes:
-        return _off_every_grid(array.flat[:_MOST], tolerance, most_bits)
-    for row in range(min(_ROWS, array.shape[axes[0]])):
-        place = [0 if axis in axes else slice(None) for axis in range(array.ndim)]
-        place[axes[0]] = row
-        if _off_every_grid(array[(*place, ...)].flat[:_MOST], tolerance, most_bits):
-            return True
-    return False
+        return array.flat[:LOOK]
+    place = [0 if axis in axes else slice(None) for axis in range(array.ndim)]
+    place[axes[0]] = row
+    return array[(*place, ...)].flat[:LOOK]
 
 
-def _off_every_grid(values: Array, tolerance: float, most_bits: int) -> bool:
-    """On a grid of scale s every sum and difference of values is an integer times s, and so is every difference of those.
+def off_every_grid(rows: Array, tolerance: float, most_bits: int) -> NDArray[np.bool_]:
+    """For each of ``rows`` [rows, values], whether it lies on no grid of ``most_bits``, whatever its scale.
 
-    s is more than the largest magnitude over 2^``most_bits``. A smaller difference is proof, if it is also more than what
-    the errors of its values can make of 0.
+    On a grid of scale s every sum and difference of two values is an integer times s, and so is every difference of
+    those. s is more than the largest magnitude over 2^``most_bits``. So a difference that is smaller is proof, if it is
+    also more than what the errors of the values can make of 0.
     """
-    if len(values) < _LEAST:
-        return False
-    some = values.astype(np.float64)
-    look = some.tolist()
-    top = max(max(look), -min(look))
-    if not 1e-300 < top < 1e300:
-        return False
-    level = some.dot(_pairs(len(look)))
-    level.sort()
-    level = level[1:] - level[:-1]
-    limit, noise = top * 2.0**-most_bits, 4 * top * (tolerance + 2.0**-50)
+    found = np.zeros(len(rows), np.bool_)
+    if rows.shape[1] < _LEAST or tolerance * 2**most_bits > 1 / 64:
+        return found
+    values = rows.astype(np.float64)
+    top = np.abs(values).max(axis=1, keepdims=True)
+    known = (top > 1e-300) & (top < 1e300)
+    level = np.where(known, values, 0) @ _pairs(values.shape[1])
+    np.divide(level, top, out=level, where=known)
+    level.sort(axis=1)
+    level = level[:, 1:] - level[:, :-1]
+    limit, noise = 2.0**-most_bits, 4 * (tolerance + 2.0**-50)
     for _ in range(_LEVELS):
-        level.sort()
-        level, noise = level[1:] - level[:-1], 2 * noise
-        if np.count_nonzero(level < limit - noise) > np.count_nonzero(level <= noise):
-            return True
-    return False
+        level.sort(axis=1)
+        level, noise = level[:, 1:] - level[:, :-1], 2 * noise
+        found |= ((level > noise) & (level < limit - noise)).any(axis=1)
+        if found.all():
+            break
+    return found
 
 
 @cache
@@ -69,6 +72,9 @@ def _pairs(values: int) -> Array:
     return np.concatenate([one[:, first] + one[:, second], one[:, first] - one[:, second]], axis=1)
 
 
-def beyond_half(array: Array) -> bool:
-    """Whether fp16 does not hold every value: one of the first has more significant bits than it keeps."""
-    return any(math.isfinite(value) and math.frexp(value)[0] * 2**_HALF_BITS % 1 != 0 for value in array.flat[:4].tolist())
+def beyond_half(values: Array) -> NDArray[np.bool_]:
+    """For each value, whether it is a number with more significant bits than fp16 keeps."""
+    mantissa, _ = np.frexp(values)
+    scaled = mantissa * 2**_HALF_BITS
+    found: NDArray[np.bool_] = np.isfinite(values) & (scaled != np.rint(scaled))
+    return found

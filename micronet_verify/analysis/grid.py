@@ -104,9 +104,14 @@ def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
     return Grid(groups, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(scales), sign_only, zero_point)
 
 
+def tolerance(fmt: NumericFormat) -> float:
+    """The relative error of a value of ``fmt`` that is a product rounded."""
+    return 2.0 ** -_MANTISSA[fmt.name]
+
+
 def lies_on_none(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> bool:
     """Whether a few values prove that ``find_grid`` finds nothing, neither for the tensor nor for its slices along ``axes``."""
-    return fmt.name not in _MANTISSA or on_no_grid(array, axes, 2.0 ** -_MANTISSA[fmt.name], MOST_BITS)
+    return fmt.name not in _MANTISSA or on_no_grid(array, axes, tolerance(fmt), MOST_BITS)
 
 
 def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:

@@ -7,7 +7,7 @@ their scales, or as indices into a codebook; each dense or with its zeros masked
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Literal
 
@@ -49,6 +49,11 @@ class Form:
         return self.values * self.value_bits + self.mask_bits + self.overhead_count * self.overhead_bits + self.zero_point_bits
 
 
+@lru_cache
+def _as_it_stands(values: int, bits: int) -> Form:
+    return Form("plain", values, bits)
+
+
 class Measured:
     """Facts of one constant, each found when first asked for and then kept; the values themselves are not kept.
 
@@ -58,12 +63,27 @@ class Measured:
     def __init__(self, constant: Constant, axes: tuple[int, ...] = ()) -> None:
         self.constant = constant
         self.axes = axes
+        self._dense = False
+
+    def rule_out(self, grid: bool, half: bool) -> None:
+        """Keep what was proved from a few values: that the tensor lies on no ``grid``, that fp16 (``half``) does not hold it."""
+        if grid:
+            self._grids = ()
+        if half:
+            self.exact_half = False
+
+    def without_zeros(self, distinct: int) -> None:
+        """Keep that no value is zero, and how many ``distinct`` values there are (no matter where codebooks are out)."""
+        self._dense = True
+        if self.constant.row_scale is None:
+            self.nonzeros = self.constant.numel
+            self._least_distinct = (distinct, distinct) if distinct < self.constant.numel else None
 
     @cached_property
     def nonzeros_per_row(self) -> NDArray[np.int64]:
         """Non-zeros of each output channel; a channel that batch normalisation scales by zero has none."""
         constant = self.constant
-        counts = scan.nonzeros_per_row(self._counted, self.axes)
+        counts = scan.full_rows(constant.numel, self.rows) if self._dense else scan.nonzeros_per_row(self._counted, self.axes)
         if constant.row_scale is not None and self.axes == (constant.row_axis,):
             counts = np.where(constant.row_scale.reshape(-1) == 0, 0, counts)
         return counts
@@ -71,6 +91,10 @@ class Measured:
     @cached_property
     def nonzeros(self) -> int:
         return int(self.nonzeros_per_row.sum())
+
+    @cached_property
+    def all_zero(self) -> bool:
+        return self._counted.item(0) == 0 and self.nonzeros == 0
 
     @cached_property
     def grid(self) -> Grid | None:
@@ -88,11 +112,11 @@ class Measured:
             return self._declared_grids()
         if constant.numel <= 1 or constant.format.family != "float":
             return ()
-        array, axes = constant.load(), () if constant.numel == self.rows else self.axes
-        if lies_on_none(array, constant.format, axes):
+        array = constant.load()
+        if lies_on_none(array, constant.format, self.grid_axes):
             return ()
         whole = None if constant.row_scale is not None else find_grid(array, constant.format, ())
-        if not self.axes or array.size == self.rows:
+        if not self.grid_axes:
             return (("grid", whole),)
         if whole is not None and self.rows >= _ROWS and spans_as_widely(array, constant.format, self.axes, whole):
             return (("grid", whole),)
@@ -126,9 +150,14 @@ class Measured:
         rows = int(np.prod([constant.shape[axis] for axis in axes], dtype=np.int64))
         return constant.row_scale.reshape(-1) if axes == (constant.row_axis,) else np.full(rows, np.nan)
 
-    @property
+    @cached_property
     def rows(self) -> int:
         return prod(self.constant.shape[axis] for axis in self.axes)
+
+    @property
+    def grid_axes(self) -> tuple[int, ...]:
+        """The axes along which slices may have scales of their own: none where a slice is a single value."""
+        return self.axes if self.rows < self.constant.numel else ()
 
     @cached_property
     def exact_half(self) -> bool:
@@ -136,7 +165,7 @@ class Measured:
         if self.constant.format.family != "float" or self.constant.format.bits <= 16 or self.constant.row_scale is not None:
             return False
         array = self.constant.load()
-        if beyond_half(array):
+        if beyond_half(array.flat[:4]).any():
             return False
         flat = scan.flattened(array)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -214,13 +243,13 @@ class Measured:
         fmt = self.constant.format
         wide = fmt.bits > 32 and (fmt.family == "float" or self.width > 16)
         bits = 1 if fmt.family == "bool" else fmt.bits if wide else 16
-        plain = Form("plain", self.constant.numel, bits)
-        return self._cheapest([plain, *self._masked(rules, plain, bits)], rules)
+        plain = _as_it_stands(self.constant.numel, bits)
+        return self._cheapest([plain, *masked], rules) if (masked := self._masked(rules, plain, bits)) else plain
 
     def quantized_form(self, rules: CountingRules) -> Form:
         """The cheapest of all forms at measured widths; of equals the first in the order plain, grid, codebook."""
         if self._ordinary:
-            return Form("plain", self.constant.numel, self.constant.format.bits)
+            return _as_it_stands(self.constant.numel, self.constant.format.bits)
         forms: list[Form] = []
         for name, grid in self._grids:
             if grid is not None:

@@ -42,9 +42,7 @@ def nonzeros_per_row(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
         return np.zeros(int(np.prod([array.shape[axis] for axis in axes], dtype=np.int64)), np.int64)
     if without_zeros(array):
         rows = prod(array.shape[axis] for axis in axes)
-        counts = np.empty(rows, np.int64)
-        counts.fill(array.size // rows)
-        return counts
+        return full_rows(array.size, rows)
     leading = tuple(range(len(axes)))
     if axes != leading and not array.flags.c_contiguous:
         array = np.ascontiguousarray(array.transpose((*axes, *(a for a in range(array.ndim) if a not in axes))))
@@ -60,6 +58,13 @@ def nonzeros_per_row(array: Array, axes: tuple[int, ...]) -> NDArray[np.int64]:
                 counts[start + offset] = np.count_nonzero(row)
         else:
             counts[start : start + len(mask)] = mask.sum(axis=1, dtype=np.int32)
+    return counts
+
+
+def full_rows(values: int, rows: int) -> NDArray[np.int64]:
+    """``values`` shared evenly by ``rows``."""
+    counts = np.empty(rows, np.int64)
+    counts.fill(values // rows)
     return counts
 
 

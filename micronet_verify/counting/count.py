@@ -6,7 +6,7 @@ COUNTING_RULES); an operator without a price fails the count, all of them named 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -25,6 +25,7 @@ from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import find_moved
 from micronet_verify.analysis.spelling import name_functions
+from micronet_verify.analysis.together import look_together
 from micronet_verify.analysis.widths import Width, widths
 from micronet_verify.counting.arithmetic import ROUNDING, is_followed, is_slice, keeps_order, work_of
 from micronet_verify.counting.functions import literals
@@ -136,6 +137,7 @@ def _count(
     found = widths(folded, pool, carried.widths(folded, pool) if carried else outer_widths)
     given = as_given(folded, pool, states, outer_given)
     operands = Operands(folded.values, pool, found, counting.measured, counting.rules, given, whole_numbers(folded))
+    look_together(_weights(folded, operands))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
             _count_bodies(counting, node, pool, operands, times)
@@ -153,6 +155,16 @@ def _count(
     for item in norms:
         note = f"folded into {place(item.into)}"
         counting.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
+
+
+def _weights(graph: Graph, operands: Operands) -> Iterator[Measured]:
+    """The constant operands of convolutions and products, which are asked about first."""
+    for node in graph.nodes:
+        if node.kind in ("conv", "matmul"):
+            at, axes = weight_of(node, operands)
+            measured = operands.constant(node.inputs[at], axes)
+            if measured is not None:
+                yield measured
 
 
 def as_given(

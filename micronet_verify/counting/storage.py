@@ -16,6 +16,7 @@ from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.grid import width_of_scales
 from micronet_verify.analysis.representation import Form, Measured
 from micronet_verify.analysis.scan import BLOCK, flattened
+from micronet_verify.analysis.together import look_together
 from micronet_verify.counting.ledger import LedgerLine, Regime
 from micronet_verify.track.rules import CountingRules
 
@@ -53,7 +54,7 @@ class Inventory:
         if constant.numel == 1 and constant.codes is None:
             self.literal(constant.number, constant.label)
             return
-        if constant.codes is None and not measured.nonzeros:
+        if constant.codes is None and measured.all_zero:
             return  # a tensor of zeros (an initial state, an unused bias) is the number 0, spelled out
         first = self.seen.setdefault(constant.key, name)
         if first != name:
@@ -62,9 +63,11 @@ class Inventory:
             self.tensors[constant.key] = Stored(measured, scope, note)
 
     @cached_property
-    def without_twins(self) -> tuple[list[Stored], list[tuple[str, str, str]]]:
-        """What is stored, and what is not because the same values are (S4); asked for when everything is gathered."""
-        return _without_twins(list(self.tensors.values()))
+    def gathered(self) -> tuple[list[Stored], list[tuple[str, str, str]]]:
+        """What is stored, and what is not because the same values are (S4); asked for when everything is there."""
+        kept, twins = _without_twins(list(self.tensors.values()))
+        look_together(stored.measured for stored in kept)
+        return kept, twins
 
     def permutation(self, key: str, subject: str, scope: str, values: int, mask: int) -> None:
         """A permutation matrix of ``values`` ones under ``mask`` bits; equal ones are stored once (O9, S4)."""
@@ -85,7 +88,7 @@ class Inventory:
 
 def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) -> Iterator[LedgerLine]:
     """One line per part of each stored tensor (values, mask, scales, codebook), then tied ones at 0, then literals."""
-    kept, twins = inventory.without_twins
+    kept, twins = inventory.gathered
     for stored in kept:
         form = stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
         yield from _tensor_lines(stored, form, regime)
