@@ -7,6 +7,7 @@ more in the form in which TensorFlow gets them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,9 +38,7 @@ class Model:
     def __init__(self, program: Program, output: str, batch: int | None, branches: frozenset[str], tf: Any) -> None:
         self._tf = tf
         graph = tf.compat.v1.GraphDef.FromString(clean_graph(program))
-        for body in (graph, *(function for function in graph.library.function)):
-            for node in body.node if body is graph else body.node_def:
-                node.device = ""
+        _neutral(graph)
         _check_again(program, graph)
         self.records: Sequence[Record] = record_branches(graph, branches)
         ((_, source),) = program.signature.inputs.items()
@@ -66,6 +65,25 @@ class Model:
     def answer(self, batch: Array) -> list[Array]:
         """The output and the predicates of all records. Raises TensorFlow's own errors."""
         return [np.asarray(part) for part in self._function(self._tf.constant(batch))]
+
+
+_models = itertools.count()
+
+
+def _neutral(graph: Any) -> None:
+    """Functions get names of their own, because TensorFlow keeps one library for a process; devices and noted shapes are left out."""
+    prefix, names = f"model_{next(_models)}_", {function.signature.name for function in graph.library.function}
+    for function in graph.library.function:
+        function.signature.name = prefix + function.signature.name
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        for node in nodes:
+            node.device = ""
+            node.attr.pop("_output_shapes", None)
+            node.op = prefix + node.op if node.op in names else node.op
+            for value in node.attr.values():
+                kind = value.WhichOneof("value")
+                for called in (value.func,) if kind == "func" else value.list.func if kind == "list" else ():
+                    called.name = prefix + called.name if called.name in names else called.name
 
 
 def _port(ref: str) -> str:

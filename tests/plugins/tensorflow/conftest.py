@@ -42,8 +42,8 @@ def keras(tf: Any) -> Any:
 
 
 @pytest.fixture(scope="session")
-def build(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
-    yield Builder(tf, tmp_path_factory.mktemp("saved"))
+def build(tf: Any, tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    return Builder(tf, tmp_path_factory.mktemp("saved"))
 
 
 @pytest.fixture
