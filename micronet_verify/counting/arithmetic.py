@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from micronet_verify.analysis.hidden import count_kept, rows_kept
+from micronet_verify.counting.attention import product_without_hidden
 from micronet_verify.counting.functions import FUNCTIONS
 from micronet_verify.counting.linear import FULL, convolution, product
 from micronet_verify.counting.operands import Operands
@@ -32,9 +34,17 @@ def work_of(node: Node, operands: Operands) -> list[Work]:
     return [work for work in formula(node, operands) if work.count]
 
 
+def _matmul(node: Node, operands: Operands) -> list[Work]:
+    """A product (O1), without what a constant mask hides (O15)."""
+    hidden = product_without_hidden(node, operands)
+    return product(node, operands) if hidden is None else hidden
+
+
 def _elementwise(node: Node, operands: Operands) -> list[Work]:
     """One operation per output element and primitive (O4, O8); those that read intermediate results are as wide as they are."""
-    op, count, bits = text(node.attributes, "op"), operands.output(node).numel, operands.widest(node)
+    if node.outputs[0] in operands.hidden.masks:
+        return []  # what a constant mask does to an element is known before any input is (O15)
+    op, count, bits = text(node.attributes, "op"), operands.computed(node), operands.widest(node)
     cost = FUNCTIONS[op]
     total = (sum(name in node.attributes for name in ("low", "high")) if op == "clip" else cost.multiplies, cost.adds)
     rule, inner = ("O8" if len(node.inputs) > 1 else "O4"), operands.inner(node)
@@ -49,8 +59,7 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
 
 def _reduce(node: Node, operands: Operands) -> list[Work]:
     """m values to one: m − 1 adds (sum), compares (max), multiplies (prod); a mean is one multiply more (O5)."""
-    op, outputs = text(node.attributes, "op"), operands.output(node).numel
-    taken = prod(operands.shape(node.inputs[0]))
+    op, (taken, outputs) = text(node.attributes, "op"), _taken(node, operands)
     # A sum over no values is a fill with 0, never −1 adds.
     bits, inner, steps = operands.widest(node), operands.inner(node), max(taken - outputs, 0)
     text_steps = f"{taken:,} − {outputs:,} outputs"
@@ -69,6 +78,15 @@ def _reduce(node: Node, operands: Operands) -> list[Work]:
         ],
     }
     return [*extra[op], adds("O5", steps, FULL, text_steps, True)]
+
+
+def _taken(node: Node, operands: Operands) -> tuple[int, int]:
+    """(values that a reduction reads, results it has): without those that are 0 or −∞ because a constant mask hides them (O15)."""
+    name, outputs = node.inputs[0], operands.output(node).numel
+    shape, kept = operands.shape(name), operands.hidden.computed.get(name)
+    if kept is None or node.attributes["op"] not in ("sum", "max"):
+        return prod(shape), outputs
+    return count_kept(kept, shape), rows_kept(kept, shape, ints(node.attributes, "axes"))
 
 
 def _pool(node: Node, operands: Operands) -> list[Work]:
@@ -131,12 +149,14 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
 def _softmax(node: Node, operands: Operands) -> list[Work]:
     """Over n values: n exp, n − 1 adds, n divides; its logarithm: n exp, n − 1 adds, one log, n differences (O4)."""
     shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
-    count, bits = prod(shape), operands.widest(node)
-    rows = count // shape[axis] if shape and shape[axis] else count
-    inner = operands.inner(node)
+    count, bits, inner = prod(shape), operands.widest(node), operands.inner(node)
+    rows, quotients = count // shape[axis] if shape and shape[axis] else count, operands.computed(node)
+    kept = operands.hidden.zeros.get(node.outputs[0])
+    if kept is not None:  # e^−∞ is 0 and no term of the sum (O15)
+        count, rows = count_kept(kept, shape), rows_kept(kept, shape, (axis,))
     exponentials, sums = multiplies("O4", count, bits, f"{count:,} exp"), adds("O4", count - rows, FULL, f"{count:,} − {rows:,} rows", True)
     if node.attributes["op"] == "softmax":
-        return [exponentials, sums, multiplies("O4", count, inner, f"{count:,} divides")]
+        return [exponentials, sums, multiplies("O4", quotients, inner, f"{quotients:,} divides")]
     return [exponentials, sums, multiplies("O4", rows, inner, f"{rows:,} log"), adds("O4", count, inner, f"{count:,} differences")]
 
 
@@ -278,7 +298,7 @@ Formula = Callable[[Node, Operands], list[Work]]
 FORMULAS: Mapping[str, Formula] = MappingProxyType(
     {
         "conv": convolution,
-        "matmul": product,
+        "matmul": _matmul,
         "elementwise": _elementwise,
         "reduce": _reduce,
         "pool": _pool,

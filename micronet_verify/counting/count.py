@@ -18,9 +18,11 @@ from micronet_verify.analysis.carried import Carried, Pairs
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
 from micronet_verify.analysis.fold import fold
+from micronet_verify.analysis.hidden import NOTHING_HIDDEN, count_kept, hidden_elements
 from micronet_verify.analysis.lines import order_key
 from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.liveness import Transient, transient
+from micronet_verify.analysis.masks import name_masks
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import find_moved
@@ -128,7 +130,7 @@ def _count(
     counting.values = graph.values
     live, dead = prune(graph)
     folded, pool = fold(live, counting.store, outer)
-    folded = name_selections(contract(name_functions(prune(folded)[0], pool)), pool)
+    folded = name_masks(name_selections(contract(name_functions(prune(folded)[0], pool)), pool), pool)
     folded = collapse_norms(folded, pool)
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
@@ -136,13 +138,15 @@ def _count(
     states = carried.pairs(folded) if carried else ()
     found = widths(folded, pool, carried.widths(folded, pool) if carried else outer_widths)
     given = as_given(folded, pool, states, outer_given)
-    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, given, whole_numbers(folded))
+    hidden = hidden_elements(folded, pool) if counting.rules.attention_mask == "skipped" else NOTHING_HIDDEN
+    operands = Operands(folded.values, pool, found, counting.measured, counting.rules, given, whole_numbers(folded), hidden)
     look_together(_weights(folded, operands))
     for node in folded.nodes:
         if node.kind in ("branch", "loop"):
             _count_bodies(counting, node, pool, operands, times)
         else:
             _count_node(counting, node, operands, times)
+        _note_hidden(counting, node, operands)
     _count_moved(counting, folded, operands, times)
     counting.transient = transient(folded, found)  # bodies come first, so the whole model's is the one that stays
     for name in folded.outputs:
@@ -304,6 +308,15 @@ def _count_moved(counting: _Counting, graph: Graph, operands: Operands, times: F
             counting.work.append((node, work, times))
             mask = selection.chosen * selection.extent
             counting.inventory.permutation(selection.key, place(node), node.scope, selection.chosen, mask)
+
+
+def _note_hidden(counting: _Counting, node: Node, operands: Operands) -> None:
+    if node.outputs[0] in operands.hidden.masks:
+        result = operands.output(node)
+        kept = count_kept(operands.hidden.computed[node.outputs[0]], result.shape)
+        formula = f"{result.numel - kept:,} of {result.numel:,}"
+        note = "hidden by a constant mask: not computed, nor what only they need"
+        counting.notes.append(LedgerLine("operations", "O15", place(node), node.scope, Fraction(0), 0, formula, note))
 
 
 def _note_unused(counting: _Counting, graph: Graph, dead: tuple[Node, ...], live: Graph) -> None:

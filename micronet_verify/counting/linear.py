@@ -55,7 +55,7 @@ def _transposed(node: Node, operands: Operands, channels: int) -> list[Work]:
         for pattern, count in zip(patterns, times, strict=True)
     )
     covered *= source[0]
-    bits, flips = _product_width(operands, x, weight, (1,))
+    bits, flips = product_width(operands, x, weight, (1,))
     sums = contributions - covered if operands.rules.dot_adds == "n_minus_1" else contributions
     formula = f"{prod(space):,} positions × {int(per_channel.sum()):,} weights"
     work = [
@@ -123,7 +123,7 @@ def _products(
 ) -> list[Work]:
     """Multiplies and adds of ``positions`` dot products with each row of ``counts`` non-zeros."""
     nonzero, rows = int(counts.sum()), int(counts.size)
-    bits, flips = _product_width(operands, x, weight, axes)
+    bits, flips = product_width(operands, x, weight, axes)
     taken = f"{nonzero:,}" if nonzero == rows * length else f"{nonzero:,} of {rows * length:,}"
     work = [multiplies("O3" if flips else "O1", positions * nonzero, bits, f"{positions:,} positions × {taken} weights")]
     if operands.rules.dot_adds == "n":
@@ -170,7 +170,7 @@ def _bias(node: Node, operands: Operands) -> list[Work]:
     return [adds("O1", outputs, full_width(node, operands), f"{outputs:,} outputs, bias", True)]
 
 
-def _product_width(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> tuple[int, bool]:
+def product_width(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> tuple[int, bool]:
     """(bits of a multiply, whether it only flips a stand-alone sign bit).
 
     Rows of one weight among zeros only say which element goes where: no sum of signs, but elements moved (O9).

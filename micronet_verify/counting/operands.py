@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, count_kept
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.widths import Width, format_width
 from micronet_verify.facts.graph import Node, Shape, Value
@@ -19,7 +20,7 @@ class Operands:
     """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
 
     ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used. ``given`` are
-    integers that the model was given; ``whole`` the floats that are rounded already.
+    integers that the model was given; ``whole`` the floats that are rounded already; ``hidden`` what constant masks spare.
     """
 
     values: Mapping[str, Value]
@@ -29,6 +30,7 @@ class Operands:
     rules: CountingRules
     given: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
+    hidden: Hidden = NOTHING_HIDDEN
 
     def shape(self, name: str) -> Shape:
         constant = self.constants.get(name)
@@ -36,6 +38,11 @@ class Operands:
 
     def output(self, node: Node) -> Value:
         return self.values[node.outputs[0]]
+
+    def computed(self, node: Node) -> int:
+        """Elements of the result that have to be computed: all but those that a constant mask hides (O15)."""
+        result, kept = self.output(node), self.hidden.computed.get(node.outputs[0])
+        return result.numel if kept is None else count_kept(kept, result.shape)
 
     def constant(self, name: str, axes: tuple[int, ...] = ()) -> Measured | None:
         """Measured facts of a constant operand with its output-channel ``axes``; ``None`` if it is computed."""

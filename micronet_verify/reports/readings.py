@@ -21,6 +21,7 @@ RULES = {
     "regimes": "S5, O7",
     "dot_adds": "O1",
     "activation_bits": "O2",
+    "attention_mask": "O15",
 }
 
 

@@ -20,6 +20,7 @@ Accumulator = Literal["full", "proved", "tree"]
 Regimes = Literal["both", "freebie", "quantized"]
 DotAdds = Literal["n_minus_1", "n"]
 ActivationBits = Literal["measured", 16, 32]
+AttentionMask = Literal["skipped", "counted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class CountingRules:
         Adds of a dot product of n non-zero weights: ``n_minus_1`` (0 for n = 0), or ``n``.
     ``activation_bits`` (O2)
         Width of activations: ``measured`` from quantize/dequantize nodes, or 16 or 32 bits for every activation.
+    ``attention_mask`` (O15)
+        Scores that a constant mask hides from a softmax, the terms of the softmax and of the products behind it that are 0
+        in any case: ``skipped``, with the mask stored, or ``counted`` in full, with one selection per score.
     """
 
     edition: str = "micronet-2019"
@@ -62,6 +66,7 @@ class CountingRules:
     regimes: Regimes = "both"
     dot_adds: DotAdds = "n_minus_1"
     activation_bits: ActivationBits = "measured"
+    attention_mask: AttentionMask = "skipped"
 
 
 def _knobs() -> Mapping[str, tuple[str | int, ...]]:

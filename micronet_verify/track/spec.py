@@ -19,6 +19,7 @@ from micronet_verify.track.dataset_spec import Count, DatasetSpec, dataset_probl
 from micronet_verify.track.rules import (
     Accumulator,
     ActivationBits,
+    AttentionMask,
     BatchNorm,
     CountingRules,
     DotAdds,
@@ -185,6 +186,7 @@ class RulesSpec(StrictModel):
     regimes: Regimes = Field(description="S5, O7: the regimes that an entry may be priced in")
     dot_adds: DotAdds = Field(description="O1: the adds of a dot product of n weights")
     activation_bits: ActivationBits = Field(description="O2: the width of activations")
+    attention_mask: AttentionMask = Field(description="O15: what a constant mask hides is skipped, or counted in full")
 
     def fact(self) -> CountingRules:
         return CountingRules(**{field.name: getattr(self, field.name) for field in fields(CountingRules)})

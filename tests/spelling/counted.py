@@ -75,7 +75,13 @@ def counted(path: Path, counter: Counter, rules: CountingRules | None = None) ->
         return count_graph(graph, ConstantStore(path.parent, Path(folder)), rules or CountingRules())
 
 
-def pytorch(model: nn.Module | Callable[..., object], x: Sequence[int] | Tensor, *parts: Any, fixed: bool = False) -> Count:
+def pytorch(
+    model: nn.Module | Callable[..., object],
+    x: Sequence[int] | Tensor,
+    *parts: Any,
+    fixed: bool = False,
+    rules: CountingRules | None = None,
+) -> Count:
     """A module, or a function of x and ``parts`` (tensors become parameters), exported and counted.
 
     ``x`` is the shape of one example, or a batch. ``fixed``: batch 1 (an operator of torch does not export otherwise).
@@ -83,7 +89,7 @@ def pytorch(model: nn.Module | Callable[..., object], x: Sequence[int] | Tensor,
     module = model if isinstance(model, nn.Module) else Function(model, *(_parameter(part) for part in parts))
     example = x if isinstance(x, Tensor) else torch.zeros((1 if fixed else 2, *x))
     with tempfile.TemporaryDirectory(prefix="micronet-pt2-") as folder:
-        return counted(archive(module, example, Path(folder), dynamic=not fixed), PyTorchCounter())
+        return counted(archive(module, example, Path(folder), dynamic=not fixed), PyTorchCounter(), rules)
 
 
 def _parameter(part: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the field's name for it
 
+from micronet_verify.track.rules import CountingRules
 from tests.spelling.counted import Plain, prices, pytorch, random, refusal
 
 T, E, H = 5, 8, 2  # steps, width, heads
@@ -98,22 +100,64 @@ def test_scaling_the_queries_is_other_arithmetic() -> None:
 
 
 MASK = torch.ones(T, T, dtype=torch.bool).tril()
+ADDED = torch.zeros(T, T).masked_fill(~MASK, float("-inf"))
+LEAST = torch.triu(torch.full((T, T), torch.finfo(torch.float32).min), 1)
 CAUSAL: dict[str, Attend] = {
     "is_causal": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
     "mask": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=MASK),
+    "added mask": lambda q, k, v: F.scaled_dot_product_attention(q, k, v, attn_mask=ADDED),
     "masked_fill": lambda q, k, v: torch.softmax((q @ k.mT * D**-0.5).masked_fill(~MASK, float("-inf")), -1) @ v,
+    "masked before the scale": lambda q, k, v: torch.softmax((q @ k.mT).masked_fill(~MASK, float("-inf")) * D**-0.5, -1) @ v,
     "where": lambda q, k, v: torch.softmax(torch.where(MASK, q @ k.mT * D**-0.5, float("-inf")), -1) @ v,
+    "add": lambda q, k, v: torch.softmax(q @ k.mT * D**-0.5 + ADDED, -1) @ v,
+    "add the least number": lambda q, k, v: torch.softmax(LEAST + q @ k.mT * D**-0.5, -1) @ v,
+    "sub": lambda q, k, v: torch.softmax(q @ k.mT * D**-0.5 - torch.zeros(T, T).masked_fill(~MASK, float("inf")), -1) @ v,
+    "triu of ones": lambda q, k, v: torch.softmax((q @ k.mT * D**-0.5).masked_fill(torch.ones(T, T).triu(1).bool(), float("-inf")), -1) @ v,
+    "a mask for every head": lambda q, k, v: torch.softmax(q @ k.mT * D**-0.5 + ADDED.expand(1, H, T, T).clone(), -1) @ v,
+    "part of a longer mask": lambda q, k, v: torch.softmax((q @ k.mT * D**-0.5).masked_fill(~LONG[:T, :T], float("-inf")), -1) @ v,
+    "softmax written out": lambda q, k, v: _powers((q @ k.mT * D**-0.5).masked_fill(~MASK, float("-inf"))) @ v,
+    "heads merged": lambda q, k, v: _merged(q, k, v),
+    "einsum": lambda q, k, v: torch.einsum(
+        "bhqk,bhkd->bhqd", torch.softmax(torch.einsum("bhqd,bhkd->bhqk", q, k) * D**-0.5 + ADDED, -1), v
+    ),
 }
+LONG = torch.ones(3 * T, 3 * T, dtype=torch.bool).tril()
+# Of T scores in each of H·T rows, the r-th row keeps r: fifteen of twenty-five.
+KEPT = H * T * (T + 1) // 2
+SKIPPED = ATTENDED.multiplies - (SCORES - KEPT) * (2 * D + 1 + 2), ATTENDED.adds - (SCORES - KEPT) * (2 * D - 1 + 1)
+
+
+def _merged(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """As torch's functional attention has it: batch and heads are one axis."""
+    merged = [part.reshape(-1, T, D) for part in (q, k, v)]
+    return (torch.softmax(torch.bmm(merged[0], merged[1].mT) * D**-0.5 + ADDED, -1) @ merged[2]).reshape(q.shape)
 
 
 @pytest.mark.parametrize("spelling", CAUSAL)
-def test_a_causal_mask_is_a_choice_per_score_and_stored(spelling: str) -> None:
+def test_what_a_causal_mask_hides_is_not_computed(spelling: str) -> None:
+    """Neither its score, nor its scale, power and quotient, nor its term of the product; the mask is stored, a bit a score."""
     found = prices(pytorch(Written(CAUSAL[spelling]), (T, E)))
+    storage, operations = Plain(*SKIPPED, ATTENDED.values, ATTENDED.scalars).prices["freebie"]
+    assert found["freebie"][1] == operations
+    # 25 truth values are 25 bits; cheaper where one mask bit stands for a block.
+    assert 0 < (found["freebie"][0] - storage) * 32 <= T * T
+    assert found == prices(pytorch(Written(CAUSAL["is_causal"]), (T, E)))
+
+
+@pytest.mark.parametrize("spelling", CAUSAL)
+def test_a_causal_mask_that_counts_is_a_choice_per_score_and_stored(spelling: str) -> None:
+    rules = CountingRules(attention_mask="counted")
+    found = prices(pytorch(Written(CAUSAL[spelling]), (T, E), rules=rules))
     free, plain = found["freebie"], ATTENDED.prices["freebie"]
     assert free[1] - plain[1] == SCORES / 2  # one selection at 16 bits
-    # 25 truth values are 25 bits; cheaper where one mask bit stands for a block.
     assert 0 < (free[0] - plain[0]) * 32 <= T * T
-    assert found == prices(pytorch(Written(CAUSAL["is_causal"]), (T, E)))
+
+
+def test_a_mask_that_an_input_changes_hides_nothing() -> None:
+    written = Written(lambda q, k, v: torch.softmax((q @ k.mT * D**-0.5).masked_fill(q.sum(-1, keepdim=True) > 0, float("-inf")), -1) @ v)
+    found = prices(pytorch(written, (T, E)))
+    # A sum for each row of q, a compare, and a choice for each score.
+    assert found["freebie"][1] - ATTENDED.prices["freebie"][1] == H * T * (D - 1) + Fraction(H * T, 2) + Fraction(SCORES, 2)
 
 
 @pytest.fixture

@@ -50,7 +50,9 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten._native_batch_norm_legit_no_training": priced(la.batch_norm_results),
         "aten._prelu_kernel": priced(el.prelu),
         "aten._safe_softmax": priced(rd.softmax("softmax")),
-        "aten._scaled_dot_product_flash_attention_for_cpu": priced(attention_results, note="written out; a causal mask is charged in full"),
+        "aten._scaled_dot_product_flash_attention_for_cpu": priced(
+            attention_results, note="written out; what a causal mask hides is not charged (O15)"
+        ),
         "aten._softmax": priced(rd.softmax("softmax")),
         "aten._to_copy": moves(sh.cast, note="a conversion of type where it changes"),
         "aten._unsafe_view": moves(sh.view()),
@@ -272,7 +274,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.rsqrt": priced(el.unary("rsqrt")),
         "aten.rsub": priced(el.reversed_sub, "Tensor Scalar"),
         "aten.scalar_tensor": moves(cr.scalar_tensor),
-        "aten.scaled_dot_product_attention": priced(attention, note="written out; a causal mask is charged in full"),
+        "aten.scaled_dot_product_attention": priced(attention, note="written out; what a causal mask hides is not charged (O15)"),
         "aten.scatter": moves(ix.scatter("replace"), "src value reduce value_reduce"),
         "aten.scatter_add": priced(ix.scatter("add")),
         "aten.select": moves(sh.select, "int", alias="part"),

@@ -15,8 +15,8 @@ from micronet_verify_pytorch.ops_shape import expanded
 def attention(call: Call) -> Value:
     """softmax(scale · Q·Kᵀ + mask) · V: product, one multiply per score, mask, softmax, product.
 
-    A causal mask is charged as full work and a stored mask: the products compute every score, and what the mask hides is
-    thrown away. Truth-value masks select between the score and minus infinity, number masks are added.
+    A causal mask is a constant like any other. Truth-value masks select between the score and minus infinity, number
+    masks are added; what a constant one hides is not charged (O15), which the core sees.
     """
     query, key, value = call.tensor("query"), call.tensor("key"), call.tensor("value")
     if call.number("dropout_p", 0.0) != 0:

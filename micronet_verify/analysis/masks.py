@@ -1,0 +1,156 @@
+"""Sees that a constant hides scores (rule O15): one mask, whether it selects, is added as −∞, or is multiplied as 0 and 1.
+
+A mask before a softmax, or on what a softmax gives, becomes ``where(kept, x, −∞ or 0)`` with one truth value for each
+score of which it says something, whatever the file has instead: then it has one price in every spelling, and one bit
+for each score is stored. Anything that an input can change is no mask.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.analysis.constants import Constant, derived
+from micronet_verify.analysis.live import consumers
+from micronet_verify.facts.formats import BOOL
+from micronet_verify.facts.graph import Graph, Node, Shape, Value
+
+Kept = NDArray[np.bool_]
+# No score comes near: e to the power of anything smaller than another by 104 is 0 in fp32. Frameworks write −∞ or the least number.
+HIDING = -1e30
+# A mask for more scores than this is not looked through.
+MOST_SCORES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """``fill`` stands wherever ``kept`` is false; where it is true ``x``, plus ``rest`` if that is given."""
+
+    x: str
+    kept: NDArray[np.bool_]
+    fill: float
+    label: str
+    rest: NDArray[Any] | None = None
+
+
+def name_masks(graph: Graph, pool: dict[str, Constant]) -> Graph:
+    """The graph with every constant mask on scores written alike; the masks are added to ``pool``."""
+    before, after = _near_softmax(graph)
+    nodes: list[Node] = []
+    values = dict(graph.values)
+    for node in graph.nodes:
+        at = node.outputs[0]
+        mask = _mask(node, graph.values, pool) if node.kind == "elementwise" and (at in before or at in after) else None
+        if mask is None or mask.kept.all() or (math.isinf(mask.fill) and at not in before):
+            nodes.append(node)
+        else:
+            nodes += _written(node, mask, values, pool)
+    return (
+        replace(graph, nodes=tuple(nodes), values=values)
+        if len(nodes) >= len(graph.nodes) and values.keys() != graph.values.keys()
+        else graph
+    )
+
+
+def _near_softmax(graph: Graph) -> tuple[set[str], set[str]]:
+    """Values that only functions and moves separate from the softmax (or exponential) that reads them, and that made them."""
+    before: set[str] = set()
+    after: set[str] = set()
+    readers = consumers(graph)
+    for node in reversed(graph.nodes):
+        if _normalises(node) or (_passes(node) and before.intersection(node.outputs)):
+            before.update(name for name in node.inputs if name)
+    for node in graph.nodes:
+        if _normalises(node) or (_passes(node) and after.intersection(node.inputs)):
+            after.update(node.outputs)
+    return before, {name for name in after if name in readers}
+
+
+def _normalises(node: Node) -> bool:
+    return node.kind == "softmax" or (node.kind == "elementwise" and node.attributes["op"] == "exp")
+
+
+def _passes(node: Node) -> bool:
+    return node.kind in ("elementwise", "move")
+
+
+def _mask(node: Node, values: Mapping[str, Value], pool: Mapping[str, Constant]) -> Mask | None:
+    """What the node hides, if it masks."""
+    op, result = node.attributes["op"], values[node.outputs[0]]
+    if result.format.family != "float" or result.numel > MOST_SCORES:
+        return None
+    if op == "where":
+        condition, then, other = node.inputs
+        if condition not in pool:
+            return None
+        for x, fill, keep in ((then, other, True), (other, then, False)):
+            number = _hiding(pool.get(fill))
+            if number is not None and _fits(x, values, pool, result.shape):
+                return Mask(x, np.asarray(pool[condition].load(), np.bool_) == keep, number, pool[condition].label)
+        return None
+    if op not in ("add", "sub", "mul"):
+        return None
+    for x, name in (node.inputs, node.inputs[::-1])[: 1 if op == "sub" else 2]:
+        constant = pool.get(name)
+        if constant is not None and constant.numel > 1 and constant.row_scale is None and _fits(x, values, pool, result.shape):
+            return _multiplied(x, constant) if op == "mul" else _added(x, constant, 1 if op == "add" else -1)
+    return None
+
+
+def _fits(name: str, values: Mapping[str, Value], pool: Mapping[str, Constant], shape: Shape) -> bool:
+    return name not in pool and name in values and values[name].shape == shape
+
+
+def _hiding(constant: Constant | None) -> float | None:
+    """−∞ for a number that hides a score from a softmax, 0 for 0."""
+    if constant is None or constant.numel != 1:
+        return None
+    return -math.inf if constant.number <= HIDING else 0.0 if constant.number == 0 else None
+
+
+def _added(x: str, constant: Constant, sign: int) -> Mask | None:
+    data = np.asarray(constant.load()) * sign
+    kept = data > HIDING
+    if kept.all() or np.isnan(data).any():
+        return None
+    rest = np.where(kept, data, np.zeros((), data.dtype))
+    return Mask(x, kept, -math.inf, constant.label, rest if rest.any() else None)
+
+
+def _multiplied(x: str, constant: Constant) -> Mask | None:
+    data = np.asarray(constant.load())
+    first = data.reshape(-1)[:64]
+    return Mask(x, data != 0, 0.0, constant.label) if ((first == 0) | (first == 1)).all() and ((data == 0) | (data == 1)).all() else None
+
+
+def _written(node: Node, mask: Mask, values: dict[str, Value], pool: dict[str, Constant]) -> list[Node]:
+    name, result, x, nodes = node.outputs[0], values[node.outputs[0]], mask.x, []
+    if mask.rest is not None:
+        rest, x = f"{name}.bias", f"{name}.added"
+        pool[rest] = derived(f"{rest} of {name}", mask.label, mask.rest, result.format)
+        values[x] = replace(result, id=x)
+        nodes.append(Node("elementwise", (mask.x, rest), (x,), {"op": "add"}, node.source, node.scope))
+    kept, fill, array = f"{name}.kept", f"{name}.fill", _shortest(mask.kept)
+    # Masks that say the same are one, wherever they stand (S4).
+    key = f"mask {array.shape} {hashlib.sha256(np.packbits(array).tobytes()).hexdigest()}"
+    pool[kept] = derived(key, mask.label or "mask", array, BOOL)
+    pool[fill] = derived(f"fill {mask.fill}", str(mask.fill), np.array(mask.fill, np.float32), result.format)
+    for constant in (kept, fill):
+        values[constant] = Value(constant, pool[constant].shape, pool[constant].format)
+    return [*nodes, Node("elementwise", (kept, x, fill), (name,), {"op": "where"}, node.source, node.scope)]
+
+
+def _shortest(kept: Kept) -> Kept:
+    """The mask with an extent of 1 wherever it says the same of all; leading ones are left out."""
+    for axis in range(kept.ndim):
+        first = kept.take([0], axis)
+        if kept.shape[axis] > 1 and (kept == first).all():
+            kept = first
+    lead = next((axis for axis, size in enumerate(kept.shape) if size > 1), kept.ndim)
+    return np.ascontiguousarray(kept.reshape(kept.shape[lead:]))
