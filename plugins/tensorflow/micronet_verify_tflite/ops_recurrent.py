@@ -9,7 +9,7 @@ from __future__ import annotations
 from micronet_verify.facts.graph import Value
 from micronet_verify.framework import recurrent
 from micronet_verify_tflite.op import Op
-from micronet_verify_tflite.ops_quantize import dynamic_rows, is_hybrid
+from micronet_verify_tflite.ops_quantize import INT8, dynamic_rows, is_hybrid
 from micronet_verify_tflite.schema import ACTIVATIONS
 
 # Places of the operands, in the order of the gates i, f, g, o.
@@ -81,14 +81,20 @@ def _batch_major(op: Op, y: Value) -> Value:
 
 
 def _product(op: Op) -> recurrent.Product | None:
-    """Products with integer weights quantize their operand first, each row by its own range, once for all gates."""
+    """Products with integer weights quantize their operand first, each row by its own range, once for all gates.
+
+    The operands come in the order input, first state, later states; the first state is zeros, which have no range.
+    """
     if not is_hybrid(op, 0, 2):
         return None
     asymmetric = bool(op.option("asymmetric_quantize_inputs"))
     quantized: dict[str, tuple[Value, Value | None]] = {}
 
     def product(x: Value, weight: Value, bias: Value | None) -> Value:
-        if x.id not in quantized:
+        if x.id not in quantized and len(quantized) == 1:
+            one = op.builder.scalar(1.0)
+            quantized[x.id] = (op.emit("dequantize", op.emit("quantize", x, one, fmt=INT8, axis=-1), one, axis=-1), None)
+        elif x.id not in quantized:
             rows = op.builder.reshape(x, (x.numel // x.shape[-1], x.shape[-1]))
             found = dynamic_rows(op, rows, 0 if x.shape[0] > 1 else x.shape[1], asymmetric)
             scale = None if found.scale is None else op.builder.reshape(found.scale, (*x.shape[:-1], 1))
