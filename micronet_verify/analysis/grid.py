@@ -104,14 +104,14 @@ def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
     return Grid(groups, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(scales), sign_only, zero_point)
 
 
-def tolerance(fmt: NumericFormat) -> float:
+def rounding(fmt: NumericFormat) -> float:
     """The relative error of a value of ``fmt`` that is a product rounded."""
     return 2.0 ** -_MANTISSA[fmt.name]
 
 
 def lies_on_none(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> bool:
     """Whether a few values prove that ``find_grid`` finds nothing, neither for the tensor nor for its slices along ``axes``."""
-    return fmt.name not in _MANTISSA or on_no_grid(array, axes, tolerance(fmt), MOST_BITS)
+    return fmt.name not in _MANTISSA or on_no_grid(array, axes, rounding(fmt), MOST_BITS)
 
 
 def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:
@@ -121,14 +121,14 @@ def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: 
     """
     if fmt.family != "float" or fmt.name not in _MANTISSA or array.size == 0:
         return None
-    tolerance = 2.0 ** -_MANTISSA[fmt.name]
+    tolerance = rounding(fmt)
     rows = scan.row_matrix(array, axes) if axes else scan.flattened(array).reshape(1, -1)
     if not axes:
         return _tensor_grid(rows[0], tolerance)
     low = high = 0
     steps = np.ones(len(rows))
     for start, block in scan.row_blocks(rows):
-        if start == 0 and (_too_close(block[0], tolerance) or _row_steps(block[:1].astype(np.float64), tolerance) is None):
+        if start == 0 and _row_steps(block[:1].astype(np.float64), tolerance) is None:
             return None
         sampled = (_sampled_steps(block, _some(block, columns), tolerance) for columns in _SAMPLES)
         found = next(filter(None, sampled), None) or _row_steps(block.astype(np.float64), tolerance)
@@ -157,7 +157,7 @@ def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[t
     """The integers of each row of a tensor that lies on a grid, in blocks of rows; ``None`` where a row has no grid."""
     if fmt.name not in _MANTISSA or array.size == 0:
         return None
-    tolerance = 2.0 ** -_MANTISSA[fmt.name]
+    tolerance = rounding(fmt)
     found = []
     for start, block in scan.row_blocks(scan.row_matrix(array, axes)):
         rows = block.astype(np.float64)
@@ -169,7 +169,7 @@ def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[t
 
 
 def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
-    if _too_close(flat, tolerance) or _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
+    if _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
         return None
     rows = flat[None, :]
     some = _some(rows, 8192)
@@ -182,14 +182,6 @@ def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
             return None
         found = _row_steps(values[None, :].astype(np.float64), tolerance)
     return None if found is None else _grid(1, found[1], found[2], found[0])
-
-
-def _too_close(values: Array, tolerance: float) -> bool:
-    """Whether two of the first values are closer than steps of any grid of ``MOST_BITS``, as of weights that nobody quantized."""
-    ordered = np.sort(np.abs(values[:512].astype(np.float64)))
-    gaps = np.diff(ordered, prepend=0)
-    gaps = gaps[gaps > ordered[-1] * (2 * tolerance)]
-    return bool(gaps.size) and bool(ordered[-1] > gaps.min() * 2**MOST_BITS)
 
 
 def _some(rows: Array, columns: int) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.glance import LOOK, beyond_half, first_values, off_every_grid
-from micronet_verify.analysis.grid import MOST_BITS, tolerance
+from micronet_verify.analysis.grid import MOST_BITS, rounding
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.facts.formats import FLOAT32
 
@@ -48,7 +48,7 @@ def look_together(tensors: Iterable[Measured]) -> None:
 
 
 def _prove_from_starts(tensors: list[Measured], starts: Array) -> None:
-    off = off_every_grid(starts, tolerance(FLOAT32), MOST_BITS)
+    off = off_every_grid(starts, rounding(FLOAT32), MOST_BITS)
     long = beyond_half(starts[:, 0])
     for measured, no_grid, no_half in zip(tensors, off.tolist(), long.tolist(), strict=True):
         measured.rule_out(no_grid, no_half)
