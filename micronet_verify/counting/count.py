@@ -23,6 +23,7 @@ from micronet_verify.analysis.lines import order_key
 from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.masks import name_masks
+from micronet_verify.analysis.norm_ahead import fold_ahead
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import find_moved
@@ -135,6 +136,8 @@ def _count(
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)
+        folded, ahead = fold_ahead(folded, pool, counting.rules)
+        norms += ahead
     states = carried.pairs(folded) if carried else ()
     found = widths(folded, pool, carried.widths(folded, pool) if carried else outer_widths)
     given = as_given(folded, pool, states, outer_given)
