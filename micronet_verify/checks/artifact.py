@@ -22,4 +22,6 @@ def check(evaluation: Evaluation) -> Verdict:
     artifact, source = evaluation.artifact, evaluation.submission.manifest.source
     origin = f"exported from {source.entry_point}" if source else "as handed in"
     message = f"{artifact.primary}, {origin}: {artifact.size:,} bytes, SHA-256 {artifact.sha256[:12]}…"
+    if evaluation.graph is not None and evaluation.graph.notes:
+        message = "\n".join((message, *evaluation.graph.notes))
     return Verdict(NAME, "passed", message, {"sha256": artifact.sha256, "bytes": artifact.size})

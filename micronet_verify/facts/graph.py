@@ -55,9 +55,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in an order in which they can be executed, over ``values`` keyed by id."""
+    """Nodes in an order in which they can be executed, over ``values`` keyed by id.
+
+    ``notes`` are sentences for people about the file it came from: what is odd in it and changes no count.
+    """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     values: Mapping[str, Value]
     nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()

@@ -11,6 +11,8 @@ from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.facts.tensors import TensorRef
 
 SCHEMA = 1
+MOST_NOTES = 10
+LONGEST_NOTE = 300
 
 
 def dump_graph(graph: Graph) -> str:
@@ -30,12 +32,15 @@ def load_graph(text: str) -> Graph:
 
 
 def _graph(graph: Graph) -> dict[str, Any]:
-    return {
+    data: dict[str, Any] = {
         "inputs": graph.inputs,
         "outputs": graph.outputs,
         "values": [_value(value) for value in graph.values.values()],
         "nodes": [_node(node) for node in graph.nodes],
     }
+    if graph.notes:
+        data["notes"] = graph.notes
+    return data
 
 
 def _value(value: Value) -> dict[str, Any]:
@@ -69,7 +74,12 @@ def _read_graph(data: dict[str, Any]) -> Graph:
         tuple(map(str, data["outputs"])),
         {value.id: value for value in values},
         tuple(_read_node(item) for item in data["nodes"]),
+        tuple(_read_note(item) for item in data.get("notes", ())[:MOST_NOTES]),
     )
+
+
+def _read_note(text: Any) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text)[:LONGEST_NOTE])
 
 
 def _read_value(data: dict[str, Any]) -> Value:

@@ -86,8 +86,8 @@ class _Walk:
 
     def main(self) -> None:
         for name, other in zip(self._wide.inputs, self._narrow.inputs, strict=True):
-            if self._wide.values[name].shape != self._narrow.values[other].shape:
-                self.places[name] = Lies(0)
+            sizes = zip(self._narrow.values[other].shape, self._wide.values[name].shape, strict=True)
+            self.places[name] = next((Lies(axis, 1, one) for axis, (one, many) in enumerate(sizes) if one != many), None)
         self._graph(self._wide)
         output = self._wide.outputs[0]
         shape, place = self._values[output].shape, self.places.get(output)

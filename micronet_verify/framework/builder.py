@@ -50,6 +50,7 @@ class GraphBuilder:
         self._source = self._scope = ""
         self._written = 0
         self._scalars: dict[tuple[float, str], Value] = {}
+        self._notes: list[str] = []
 
     def at(self, source: str, scope: str = "") -> None:
         """The place of the nodes emitted from here on."""
@@ -64,6 +65,10 @@ class GraphBuilder:
         inner = GraphBuilder(self._folder, self)
         inner.at(self._source, self._scope)
         return inner
+
+    def note(self, sentence: str) -> None:
+        """Tell people something odd about the file that changes no count."""
+        self._notes.append(sentence)
 
     def input(self, shape: Shape, fmt: NumericFormat = FLOAT32, label: str = "") -> Value:
         value = self._value(shape, fmt, None, label)
@@ -162,7 +167,7 @@ class GraphBuilder:
         return self.emit("matmul", left, right, *_given(bias), left=a, right=b, out=out)
 
     def finish(self, outputs: Sequence[Value]) -> Graph:
-        return Graph(tuple(self._inputs), tuple(value.id for value in outputs), dict(self._values), tuple(self._nodes))
+        return Graph(tuple(self._inputs), tuple(value.id for value in outputs), dict(self._values), tuple(self._nodes), tuple(self._notes))
 
     def _value(self, shape: Shape, fmt: NumericFormat, ref: TensorRef | None = None, label: str = "") -> Value:
         root = self._root

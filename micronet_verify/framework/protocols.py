@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,15 @@ class Loader(Protocol):
         ``inputs`` is a read-only memory map. A model of fixed batch 1 is fed one example at a time. Raises
         ``SubmissionFault`` where the model does not accept the inputs.
         """
+        ...
+
+
+@runtime_checkable
+class Tracing(Protocol):
+    """A ``Loader`` that can compare every inferred shape with the one that the framework computes."""
+
+    def check_shapes(self, artifact: Path, example: NDArray[Any], threads: int) -> None:
+        """Run one example [1, …]. Raises ``BenchFault`` with every value of another shape than the counter infers."""
         ...
 
 

@@ -16,7 +16,7 @@ from micronet_verify.facts.serde import dump_graph
 from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.protocols import Answer, Counter, Loader, loader_on
+from micronet_verify.framework.protocols import Answer, Counter, Loader, loader_on, Tracing
 from micronet_verify.framework.registry import framework_named, incomplete
 from micronet_verify.sandbox.alone import check_alone
 from micronet_verify.sandbox.inputs import open_inputs
@@ -74,6 +74,8 @@ def predict(job: PredictJob, loader: Loader) -> PredictResult:
     inputs = open_inputs(job.inputs, job.scaling)
     if len(inputs) == 0:
         raise BenchFault(Problem("no inputs", "be at least one example", WHERE))
+    if isinstance(loader, Tracing):
+        loader.check_shapes(job.root / job.primary, inputs[:1], job.threads)
     answers = loader.predict(job.root / job.primary, inputs, job.batch_size, job.threads)
     shape, taken = _collect(answers, len(inputs), job.out / OUTPUTS)
     if job.alone:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx
 
 from micronet_verify.errors import Problem, SubmissionFault
@@ -9,6 +11,7 @@ from micronet_verify.facts.graph import Shape
 
 # onnxruntime 1.31 reads no newer ones (measured); opsets below 7 broadcast by attribute and are not guaranteed there.
 NEWEST_IR, NEWEST_OPSET, OLDEST_OPSET = 13, 26, 7
+MOST_LIES = 3
 _RE_EXPORT = f"export with opset_version={OLDEST_OPSET} to {NEWEST_OPSET} and ir_version≤{NEWEST_IR}, or use onnx.version_converter"
 
 
@@ -93,3 +96,21 @@ def state_shape(info: onnx.ValueInfoProto, token: onnx.ValueInfoProto, batch: in
     if problems:
         raise SubmissionFault(problems)
     return tuple(shape)
+
+
+def forged(graph: onnx.GraphProto, inferred: Mapping[str, Shape]) -> list[str]:
+    """Sentences about declared shapes (``value_info``, outputs) that are not so. Nothing else reads them."""
+    lies = []
+    for info in (*graph.value_info, *graph.output):
+        declared = info.type.tensor_type
+        if not isinstance(info.name, str) or info.name not in inferred or not declared.HasField("shape"):
+            continue
+        shape = inferred[info.name]
+        sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in declared.shape.dim]
+        # The batch of the export often stays behind in the first axis.
+        odd = [axis for axis, (a, b) in enumerate(zip(sizes, shape, strict=False)) if a not in (None, b) and (axis or b != 1)]
+        if len(sizes) != len(shape) or odd:
+            written = ", ".join("?" if size is None else str(size) for size in sizes[:8])
+            lies.append(f"The file declares {info.name[:60]!r} as ({written}), and it is {shape}: declared shapes are not used.")
+    more = len(lies) - MOST_LIES
+    return [*lies[:MOST_LIES], *([f"{more:,} more declared shapes are not so."] if more > 0 else [])]

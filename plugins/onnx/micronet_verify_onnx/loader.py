@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,19 +13,8 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.protocols import CPU, Answer, ExportRequest, as_batches
 from micronet_verify.framework.stepping import Stepper
 from micronet_verify_onnx.branches import branch_names, taken
-from micronet_verify_onnx.session import CUDA, check_cuda, checked, fault, open_session
+from micronet_verify_onnx.session import CUDA, check_cuda, checked, fault, fed_input, open_session
 
-_INPUT_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "tensor(float)": "float32",
-        "tensor(float16)": "float16",
-        "tensor(double)": "float64",
-        "tensor(int64)": "int64",
-        "tensor(int32)": "int32",
-        "tensor(int8)": "int8",
-        "tensor(uint8)": "uint8",
-    }
-)
 _OUTPUT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
@@ -48,7 +36,7 @@ class _Loader:
         skeleton = checked(artifact)
         names = branch_names(artifact, skeleton.model)
         session, records = open_session(artifact, threads, names, self.device)
-        name, shape, dtype = _input(session, inputs)
+        name, shape, dtype = fed_input(session, inputs)
         outputs = [_output(session), *(record.output for record in records)]
         one_by_one = isinstance(shape[0], int)
         for batch in as_batches(inputs, batch_size):
@@ -59,6 +47,12 @@ class _Loader:
                 yield Answer(_floats(answer, len(fed), outputs[0]), taken(records, [row[1:] for row in rows]))
             else:
                 yield Answer(_floats(_run(session, outputs, name, fed)[0], len(fed), outputs[0]))
+
+    def check_shapes(self, artifact: Path, example: NDArray[Any], threads: int) -> None:
+        """Compare every inferred shape with onnxruntime's for ``example`` [1, …]. Raises ``BenchFault``."""
+        from micronet_verify_onnx.trace import check_shapes
+
+        check_shapes(artifact, example, threads)
 
 
 class OnnxLoader(_Loader):
@@ -86,33 +80,6 @@ def _floats(answer: NDArray[Any], examples: int, name: str) -> NDArray[Any]:
         got = f"an output of shape {answer.shape} for {examples} examples"
         raise SubmissionFault(Problem(got, f"have {examples} rows", f"output {name!r}"))
     return answer.astype(np.float32) if answer.dtype == np.float16 else answer
-
-
-def _input(session: Any, inputs: NDArray[Any]) -> tuple[str, Sequence[int | str | None], np.dtype[Any]]:
-    """The model's one input: its name, declared shape and the type to feed."""
-    given = session.get_inputs()
-    if len(given) != 1:
-        raise SubmissionFault(Problem(f"a model with {len(given)} inputs", "have one"))
-    name, shape, kind = given[0].name, given[0].shape, given[0].type
-    where = f"input {name!r}"
-    if kind not in _INPUT_TYPES:
-        raise SubmissionFault(Problem(f"an input of type {kind}", f"be one of {', '.join(_INPUT_TYPES)}", where))
-    dtype = np.dtype(_INPUT_TYPES[kind])
-    if (
-        not shape
-        or len(shape) != inputs.ndim
-        or any(isinstance(w, int) and w != n for w, n in zip(shape[1:], inputs.shape[1:], strict=True))
-    ):
-        raise SubmissionFault(Problem(f"an input of shape {_written(shape)}", f"take examples of shape {inputs.shape[1:]}", where))
-    if isinstance(shape[0], int) and shape[0] != 1:
-        raise SubmissionFault(Problem(f"a fixed batch of {shape[0]}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
-    if (dtype.kind == "f") != (inputs.dtype.kind == "f"):
-        raise SubmissionFault(Problem(f"an input of type {dtype}", f"accept {inputs.dtype}, which the track feeds", where))
-    return name, shape, dtype
-
-
-def _written(shape: Sequence[int | str | None]) -> str:
-    return f"({', '.join('batch' if axis == 0 and not isinstance(size, int) else str(size) for axis, size in enumerate(shape))})"
 
 
 def _output(session: Any) -> str:

@@ -8,6 +8,7 @@ import onnx
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import FLOAT32
+from micronet_verify.facts.graph import Shape
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify_onnx.operands import Operand
 from micronet_verify_onnx.tensors import TensorReader
@@ -77,6 +78,11 @@ class Scope:
     def has(self, name: str) -> bool:
         """Whether ``name`` stands for anything here, were it only a fault."""
         return name in self._names or (self.parent is not None and self.parent.has(name))
+
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of every name of this graph, but of packed elements and of those whose node was at fault."""
+        found = {name: operand for name, operand in self._names.items() if operand is not None}
+        return {name: operand.shape for name, operand in found.items() if operand.format.family == "bool" or operand.format.bits >= 8}
 
     def define(self, name: str, operand: Operand | None, where: str) -> None:
         """Give ``name`` its one meaning. Raises ``SubmissionFault`` if it has one already, here or outside."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
+import numpy as np
+import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
@@ -16,7 +21,20 @@ from micronet_verify_onnx.op_table import BREVITAS, QONNX
 from micronet_verify_onnx.skeleton import Skeleton
 from micronet_verify_onnx.tensors import TensorReader
 
+_INPUT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensor(float)": "float32",
+        "tensor(float16)": "float16",
+        "tensor(double)": "float64",
+        "tensor(int64)": "int64",
+        "tensor(int32)": "int32",
+        "tensor(int8)": "int8",
+        "tensor(uint8)": "uint8",
+    }
+)
 CUDA = "cuda"
+# Where the files of external data lie, for a model that is no file itself.
+_FOLDER = "session.model_external_initializers_file_folder_path"
 _PROVIDERS = {CPU: "CPUExecutionProvider", CUDA: "CUDAExecutionProvider"}
 # Products of float32 in float32, as on the processor.
 _SETTINGS = {CUDA: {"use_tf32": "0"}}
@@ -75,7 +93,7 @@ def open_session(artifact: Path, threads: int, names: frozenset[str], device: st
     records: tuple[Record, ...] = ()
     if names:
         model, records = record_branches(artifact, names)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(artifact.parent))
+        options.add_session_config_entry(_FOLDER, str(artifact.parent))
         source = model.SerializeToString()
     try:
         session = onnxruntime.InferenceSession(source, options, providers=[(_PROVIDERS[device], _SETTINGS.get(device, {}))])
@@ -85,6 +103,47 @@ def open_session(artifact: Path, threads: int, names: frozenset[str], device: st
         got = f"onnxruntime {onnxruntime.__version__}, which does not get to a {device} device on this machine,"
         raise BenchFault(Problem(got, "have one, with its driver", "stage predict"))
     return session, records
+
+
+def open_plain(model: onnx.ModelProto, artifact: Path, threads: int) -> Any:
+    """A session of ``model``, whose external data lies beside ``artifact``, that runs every node as it stands.
+
+    Raises what onnxruntime raises.
+    """
+    onnxruntime = _runtime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.add_session_config_entry(_FOLDER, str(artifact.parent))
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=[_PROVIDERS[CPU]])
+
+
+def fed_input(session: Any, inputs: NDArray[Any]) -> tuple[str, Sequence[int | str | None], np.dtype[Any]]:
+    """The model's one input: its name, declared shape and the type to feed."""
+    given = session.get_inputs()
+    if len(given) != 1:
+        raise SubmissionFault(Problem(f"a model with {len(given)} inputs", "have one"))
+    name, shape, kind = given[0].name, given[0].shape, given[0].type
+    where = f"input {name!r}"
+    if kind not in _INPUT_TYPES:
+        raise SubmissionFault(Problem(f"an input of type {kind}", f"be one of {', '.join(_INPUT_TYPES)}", where))
+    dtype = np.dtype(_INPUT_TYPES[kind])
+    if (
+        not shape
+        or len(shape) != inputs.ndim
+        or any(isinstance(w, int) and w != n for w, n in zip(shape[1:], inputs.shape[1:], strict=True))
+    ):
+        raise SubmissionFault(Problem(f"an input of shape {_written(shape)}", f"take examples of shape {inputs.shape[1:]}", where))
+    if isinstance(shape[0], int) and shape[0] != 1:
+        raise SubmissionFault(Problem(f"a fixed batch of {shape[0]}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
+    if (dtype.kind == "f") != (inputs.dtype.kind == "f"):
+        raise SubmissionFault(Problem(f"an input of type {dtype}", f"accept {inputs.dtype}, which the track feeds", where))
+    return name, shape, dtype
+
+
+def _written(shape: Sequence[int | str | None]) -> str:
+    return f"({', '.join('batch' if axis == 0 and not isinstance(size, int) else str(size) for axis, size in enumerate(shape))})"
 
 
 def fault(error: Exception, got: str, should: str, artifact: Path | None = None) -> NoReturn:

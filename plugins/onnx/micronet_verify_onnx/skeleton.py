@@ -2,7 +2,7 @@
 
 ``onnx.load`` holds the file, the parsed message and every decoded tensor: three times the weights. Here the wire
 format is walked once; each large data field of a tensor is left out and remembered as an ``Extent``, and protobuf
-parses the small rest. Declared shapes (``value_info``), documentation and most metadata are left out too: nothing reads them.
+parses the small rest. Documentation and most metadata are left out too: nothing reads them.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class _Message:
 # Field numbers of onnx.proto.
 _MESSAGES = {
     "model": _Message("the model", {7: "graph", 25: "function"}, {}, frozenset({6, 14})),
-    "graph": _Message("the graph", {1: "node", 5: "tensor", 15: "sparse"}, {}, frozenset({10, 13, 14, 16})),
+    "graph": _Message("the graph", {1: "node", 5: "tensor", 15: "sparse"}, {}, frozenset({10, 14, 16})),
     "function": _Message("a function", {7: "node", 11: "attribute"}, {}, frozenset({8, 12, 14})),
     "node": _Message("a node", {5: "attribute"}, {}, frozenset({6})),
     "attribute": _Message(
@@ -102,6 +102,11 @@ class Skeleton:
         if not isinstance(mark, str) or not mark.startswith(self._secret):
             return None
         return self._extents[int(mark.partition(":")[2])]
+
+    @property
+    def extents(self) -> int:
+        """How many large pieces of data were left out."""
+        return len(self._extents)
 
     def bytes_of(self, extent: Extent) -> NDArray[np.uint8]:
         """The mapped bytes of an extent; not copied."""

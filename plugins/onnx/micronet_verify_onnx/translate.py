@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -12,7 +12,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify_onnx.checks import check_model, input_shape, plain, state_shape
+from micronet_verify_onnx.checks import check_model, forged, input_shape, plain, state_shape
 from micronet_verify_onnx.fold import fold, is_shape
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op, Result
@@ -45,6 +45,8 @@ class Translator:
         self._active: list[tuple[str, str, str]] = []
         self.problems: list[Problem] = []
         self.translated = 0
+        # Of every name of the main graph, once it is translated.
+        self.shapes: Mapping[str, Shape] = {}
 
     def graph(self) -> Graph:
         """The whole model. Raises ``SubmissionFault`` with all problems together."""
@@ -56,6 +58,9 @@ class Translator:
         self._inputs(graph, scope)
         self.run(graph, scope)
         outputs = self._outputs(graph, scope)
+        self.shapes = scope.shapes()
+        for sentence in forged(graph, self.shapes):
+            self._builder.note(sentence)
         if self.problems:
             raise SubmissionFault(dict.fromkeys(self.problems))
         return self._builder.finish(outputs)
