@@ -9,7 +9,7 @@ from nothing, and is charged as work per example (``analysis/fold.py``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -59,7 +59,8 @@ class Constant:
 
     ``key`` identifies what is stored: two constants of one key are stored once (rule S4), however they are viewed.
     ``load`` gives the values as this use of it sees them. ``row_scale`` multiplies slices of ``row_axis`` (batch
-    normalisation folded into a weight, rule S7) without touching the values.
+    normalisation folded into a weight, rule S7) without touching the values. A view of a stored tensor names the
+    ``whole``, in which ``place`` finds it; ``is_part``: it is not all of it.
     """
 
     key: str
@@ -71,6 +72,9 @@ class Constant:
     row_scale: Array | None = None
     row_axis: int = 0
     parts: tuple[Constant, ...] = field(default=())
+    whole: Constant | None = None
+    place: Callable[[Array], Array] | None = None
+    is_part: bool = False
 
     @property
     def numel(self) -> int:
@@ -87,7 +91,13 @@ class Constant:
         if self.codes is not None and self.codes.axis < 0:
             inner = self.codes
             codes = Codes(lambda: view(inner.load()), inner.scales, -1, 0, inner.bits, inner.zero_points)
-        return Constant(self.key + suffix, self.label, shape, self.format, lambda: view(load()), codes, parts=self.parts)
+        inside = self.place
+
+        def place(array: Array) -> Array:
+            return view(inside(array) if inside is not None else array)
+
+        found = Constant(self.key + suffix, self.label, shape, self.format, lambda: view(load()), codes, parts=self.parts)
+        return replace(found, whole=self.whole or self, place=place, is_part=self.is_part or bool(suffix))
 
 
 def values_of(constant: Constant) -> Array:

@@ -147,7 +147,7 @@ def _scaled(reader: _Reader, norm: Affine, x: str, pool: dict[str, Constant]) ->
     """The operator on ``x`` with a in its weight."""
     name, weight, factor = f"{reader.linear.outputs[0]}.scaled", reader.weight, reader.factor.astype(np.float32)
     load = weight.load
-    pool[name] = replace(weight, key=f"{weight.key}*{norm.nodes[-1].outputs[0]}", load=lambda: load() * factor)
+    pool[name] = replace(weight, key=f"{weight.key}*{norm.nodes[-1].outputs[0]}", load=lambda: load() * factor, whole=None)
     operands = [x, name] if reader.at else [name, x]
     return replace(reader.linear, inputs=(*operands, *reader.linear.inputs[2:]))
 

@@ -18,18 +18,10 @@ from micronet_verify.analysis.representation import Form, Measured
 from micronet_verify.analysis.scan import BLOCK, flattened
 from micronet_verify.analysis.together import look_together
 from micronet_verify.counting.ledger import LedgerLine, Regime
+from micronet_verify.counting.overlaps import Overlaps, Stored, without_overlaps
 from micronet_verify.track.rules import CountingRules
 
 FREE_LITERALS = frozenset({0.0, 1.0, -1.0})
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A tensor in the list of what is stored: its facts, and the module that first uses it."""
-
-    measured: Measured
-    scope: str
-    note: str = ""
 
 
 @dataclass
@@ -63,11 +55,12 @@ class Inventory:
             self.tensors[constant.key] = Stored(measured, scope, note)
 
     @cached_property
-    def gathered(self) -> tuple[list[Stored], list[tuple[str, str, str]]]:
+    def gathered(self) -> Overlaps:
         """What is stored, and what is not because the same values are (S4); asked for when everything is there."""
-        kept, twins = _without_twins(list(self.tensors.values()))
+        found = without_overlaps(list(self.tensors.values()))
+        kept, twins = _without_twins(found.kept)
         look_together(stored.measured for stored in kept)
-        return kept, twins
+        return Overlaps(kept, found.groups, [*found.covered, *twins])
 
     def permutation(self, key: str, subject: str, scope: str, values: int, mask: int) -> None:
         """A permutation matrix of ``values`` ones under ``mask`` bits; equal ones are stored once (O9, S4)."""
@@ -88,11 +81,15 @@ class Inventory:
 
 def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) -> Iterator[LedgerLine]:
     """One line per part of each stored tensor (values, mask, scales, codebook), then tied ones at 0, then literals."""
-    kept, twins = inventory.gathered
-    for stored in kept:
-        form = stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
-        yield from _tensor_lines(stored, form, regime)
-    for label, scope, first in [*inventory.tied, *twins]:
+
+    def form_of(stored: Stored) -> Form:
+        return stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
+
+    found = inventory.gathered
+    cheapest = [min(group, key=lambda stored: sum(form_of(one).bits for one in stored)) for group in found.groups]
+    for stored in [*found.kept, *(one for group in cheapest for one in group)]:
+        yield from _tensor_lines(stored, form_of(stored), regime)
+    for label, scope, first in [*inventory.tied, *found.covered]:
         yield LedgerLine("storage", "S4", label, scope, Fraction(0), 0, "0", f"stored once, as {first}")
     for subject, scope, values, mask in inventory.permutations.values():
         yield LedgerLine("storage", "O9", subject, scope, Fraction(values), 1, f"{values:,} non-zeros", "permutation matrix")
