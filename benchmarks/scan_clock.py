@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property, wraps
 from typing import Any
 
+from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.counting import count, storage
 
@@ -15,11 +16,12 @@ _METHODS = ("freebie_form", "quantized_form")
 
 
 class ScanClock:
-    """While it is entered, ``seconds`` adds up the time that the questions about values take."""
+    """While it is entered, ``seconds`` adds up the time that the questions about values take; ``tensors`` are those asked about."""
 
     def __init__(self, on: bool = True) -> None:
         self.seconds = 0.0
         self._on = on
+        self.tensors: dict[str, Constant] = {}
         self._inside = False
         self._undo: list[Callable[[], None]] = []
 
@@ -51,8 +53,10 @@ class ScanClock:
             try:
                 return function(*args, **kwargs)
             finally:
-                self._inside = False
                 self.seconds += time.perf_counter() - start
+                self._inside = False
+                if isinstance(args[0], Measured):
+                    self.tensors.setdefault(args[0].constant.key, args[0].constant)
 
         return timed
 

@@ -33,19 +33,19 @@ def _file_rows(name: str, path: Path, settings: Settings) -> Iterator[Row]:
     others.pop("torch flop_counter", None)  # stands beside ours in the benchmark ``count``
     contenders: dict[str, Contender] = {
         "ours": Task("benchmarks.counted:counting", {"path": str(path), "apart": True}),
-        "copy": Task("benchmarks.counted:copying", {"path": str(path)}),
+        "scan": Task("benchmarks.counted:scanning", {"path": str(path)}),
     }
     # The other counters take up to a minute for one network, and no promise depends on them: once is enough.
     found = interleaved(contenders, settings.repeats) | interleaved(others, 1)
-    ours, copy = found["ours"], found["copy"]
-    seconds, scan = ours.seconds, ours.figure("scan")
-    work = None if seconds is None else seconds - scan
+    ours, scan = found["ours"], found["scan"]
+    work = None if ours.seconds is None else ours.seconds - ours.figure("scan")
     for other in others or [""]:
         theirs = found[other] if other else Measurement()
         note = "; ".join(filter(None, (ours.reason, theirs.reason)))
         yield Row("graph", path.name, work, other, theirs.seconds, limit=SECONDS, note=note)
-    yield Row("graph", f"{path.name}, its values scanned", scan, "np.copyto", copy.seconds, limit=SCAN, note=copy.reason)
-    largest = copy.figure("largest")
+    subject = f"{path.name}, values scanned"
+    yield Row("graph", subject, scan.figure("scan"), "np.copyto", scan.figure("copy"), limit=SCAN, note=scan.reason)
+    largest = ours.figure("largest")
     if largest is not None:
         most = path.stat().st_size + largest + ROOM
         yield Row("graph", f"{path.name}, peak memory", ours.peak, unit="MB", limit=Limit("ours", most))
