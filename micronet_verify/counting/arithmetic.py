@@ -14,7 +14,7 @@ from micronet_verify.counting.attention import product_without_hidden
 from micronet_verify.counting.functions import FUNCTIONS
 from micronet_verify.counting.linear import FULL, convolution, product
 from micronet_verify.counting.operands import Operands
-from micronet_verify.counting.work import Work, adds, multiplies
+from micronet_verify.counting.work import Work, adds, many, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Node
@@ -62,19 +62,19 @@ def _reduce(node: Node, operands: Operands) -> list[Work]:
     op, (taken, outputs) = text(node.attributes, "op"), _taken(node, operands)
     # A sum over no values is a fill with 0, never −1 adds.
     bits, inner, steps = operands.widest(node), operands.inner(node), max(taken - outputs, 0)
-    text_steps = f"{taken:,} − {outputs:,} outputs"
+    text_steps = f"{taken:,} − {many(outputs, 'output')}"
     if op in ("max", "min", "prod", "any", "all"):
         return [multiplies("O5", steps, bits, text_steps)]
     extra: Mapping[str, list[Work]] = {
         "sum": [],
         "mean": [multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")],
-        "sum_square": [multiplies("O4", taken, bits, f"{taken:,} squares")],
-        "l1": [multiplies("O4", taken, bits, f"{taken:,} magnitudes")],
-        "l2": [multiplies("O4", taken, bits, f"{taken:,} squares"), multiplies("O4", outputs, inner, f"{outputs:,} roots")],
+        "sum_square": [multiplies("O4", taken, bits, many(taken, "square"))],
+        "l1": [multiplies("O4", taken, bits, many(taken, "magnitude"))],
+        "l2": [multiplies("O4", taken, bits, many(taken, "square")), multiplies("O4", outputs, inner, many(outputs, "root"))],
         "logsumexp": [multiplies("O4", taken, bits, f"{taken:,} exp"), multiplies("O4", outputs, inner, f"{outputs:,} log")],
         "var": [
-            adds("O4", steps + taken, FULL, f"mean and {taken:,} differences"),
-            multiplies("O4", taken + 2 * outputs, inner, f"{taken:,} squares, {outputs:,} × 2 means"),
+            adds("O4", steps + taken, FULL, f"mean and {many(taken, 'difference')}"),
+            multiplies("O4", taken + 2 * outputs, inner, f"{many(taken, 'square')}, {outputs:,} × 2 means"),
         ],
     }
     return [*extra[op], adds("O5", steps, FULL, text_steps, True)]
@@ -99,11 +99,11 @@ def _pool(node: Node, operands: Operands) -> list[Work]:
         sizes = source[1:-1] if node.attributes.get("channels_last") else source[2:]
         per_map = prod(sum(adaptive_windows(size, count)) for size, count in zip(sizes, space, strict=True))
         taken = outputs // prod(space) * per_map if prod(space) else 0
-        formula = f"{taken:,} values − {outputs:,} outputs"
+        formula = f"{many(taken, 'value')} − {many(outputs, 'output')}"
     else:
         window = prod(ints(node.attributes, "kernel"))
         taken = outputs * window
-        formula = f"{outputs:,} outputs × ({window} − 1)"
+        formula = f"{many(outputs, 'output')} × ({window} − 1)"
     if node.attributes["op"] == "max":
         return [multiplies("O5", max(taken - outputs, 0), bits, formula)]
     return [adds("O5", max(taken - outputs, 0), FULL, formula, True), multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")]
@@ -139,7 +139,7 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
     # Squares of differences are as wide as those are; rms squares the operand itself.
     squares = 0 if centred else count
     return [
-        multiplies("O4", squares, operands.width(node.inputs[0]).bits, f"{count:,} squares"),
+        multiplies("O4", squares, operands.width(node.inputs[0]).bits, many(count, "square")),
         multiplies("O4", others + groups * means, inner, f"{count:,} × {1 + scales + centred} + {groups:,} × {means}"),
         adds("O4", (1 + centred) * (count - groups), FULL, f"({count:,} − {groups:,}) × {1 + centred}", True),
         adds("O4", count * (centred + shifts) + groups, inner, f"{count:,} × {centred + shifts} + {groups:,}"),
@@ -154,17 +154,20 @@ def _softmax(node: Node, operands: Operands) -> list[Work]:
     kept = operands.hidden.zeros.get(node.outputs[0])
     if kept is not None:  # e^−∞ is 0 and no term of the sum (O15)
         count, rows = count_kept(kept, shape), rows_kept(kept, shape, (axis,))
-    exponentials, sums = multiplies("O4", count, bits, f"{count:,} exp"), adds("O4", count - rows, FULL, f"{count:,} − {rows:,} rows", True)
+    exponentials, sums = (
+        multiplies("O4", count, bits, f"{count:,} exp"),
+        adds("O4", count - rows, FULL, f"{count:,} − {many(rows, 'row')}", True),
+    )
     if node.attributes["op"] == "softmax":
-        return [exponentials, sums, multiplies("O4", quotients, inner, f"{quotients:,} divides")]
-    return [exponentials, sums, multiplies("O4", rows, inner, f"{rows:,} log"), adds("O4", count, inner, f"{count:,} differences")]
+        return [exponentials, sums, multiplies("O4", quotients, inner, many(quotients, "divide"))]
+    return [exponentials, sums, multiplies("O4", rows, inner, f"{rows:,} log"), adds("O4", count, inner, many(count, "difference"))]
 
 
 def _cumulative(node: Node, operands: Operands) -> list[Work]:
     """n − 1 operations along the axis."""
     shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
     steps = prod(shape) - prod(shape) // shape[axis] if prod(shape) else 0
-    formula = f"{prod(shape):,} − {prod(shape) // max(shape[axis], 1):,} rows"
+    formula = f"{prod(shape):,} − {many(prod(shape) // max(shape[axis], 1), 'row')}"
     if node.attributes["op"] == "cumsum":
         return [adds("O8", steps, FULL, formula, True)]
     return [multiplies("O8", steps, operands.inner(node), formula)]
@@ -181,7 +184,7 @@ def _select(node: Node, operands: Operands) -> list[Work]:
         k = integer(node.attributes, "k", n)
         passes = sum(n - 1 - index for index in range(k)) if k < 64 else sort
         per_row, formula = min(passes, sort), f"top {k:,} of {n:,}" if op == "topk" else f"sort of {n:,}"
-    return [multiplies("O4", rows * per_row, operands.widest(node), f"{rows:,} rows × {formula} compares")]
+    return [multiplies("O4", rows * per_row, operands.widest(node), f"{many(rows, 'row')} × {formula} compares")]
 
 
 def _permute(node: Node, operands: Operands) -> list[Work]:
@@ -192,7 +195,7 @@ def _permute(node: Node, operands: Operands) -> list[Work]:
     if operands.rules.permutation == "free" or is_followed(node, operands) or keeps_order(node, operands):
         return []
     moved = operands.output(node).numel
-    return [multiplies("O9", moved, operands.width(node.inputs[0]).bits, f"{moved:,} elements moved")]
+    return [multiplies("O9", moved, operands.width(node.inputs[0]).bits, f"{many(moved, 'element')} moved")]
 
 
 def is_followed(node: Node, operands: Operands) -> bool:
@@ -219,7 +222,7 @@ def _resize(node: Node, operands: Operands) -> list[Work]:
     out, source = operands.output(node).shape, operands.shape(node.inputs[0])
     count, bits = prod(out), operands.widest(node)
     if node.attributes["op"] == "nearest":
-        return [multiplies("O10", count, bits, f"{count:,} outputs")]
+        return [multiplies("O10", count, bits, many(count, "output"))]
     axes = max(sum(a != b for a, b in zip(out, source, strict=True)), 1)
     taps = (2 if node.attributes["op"] == "linear" else 4) ** axes
     return [multiplies("O10", count * taps, bits, f"{count:,} × {taps}"), adds("O10", count * (taps - 1), bits, f"{count:,} × {taps - 1}")]
@@ -231,7 +234,7 @@ def _scatter(node: Node, operands: Operands) -> list[Work]:
         return []
     updates = prod(operands.shape(node.inputs[2]))
     bits = max(operands.width(node.inputs[0]).bits, operands.width(node.inputs[2]).bits)
-    return [adds("O8", updates, bits, f"{updates:,} updates")]
+    return [adds("O8", updates, bits, many(updates, "update"))]
 
 
 def _lookup(node: Node, operands: Operands) -> list[Work]:
@@ -243,7 +246,7 @@ def _lookup(node: Node, operands: Operands) -> list[Work]:
     if node.inputs[1] in operands.given or node.inputs[1] in operands.constants:
         return []
     count = operands.output(node).numel
-    return [multiplies("O9", count, operands.width(node.inputs[0]).bits, f"{count:,} elements selected by a computed index")]
+    return [multiplies("O9", count, operands.width(node.inputs[0]).bits, f"{many(count, 'element')} selected by a computed index")]
 
 
 def _move(node: Node, operands: Operands) -> list[Work]:
@@ -258,7 +261,7 @@ def _move(node: Node, operands: Operands) -> list[Work]:
     if after.family != "float" and (before.family == "float" or after.family == "bool" != before.family):
         if after.family != "bool" and node.inputs[0] in operands.whole:
             return []
-        return [multiplies("O4", count, operands.width(node.inputs[0]).bits, f"{count:,} casts {before} → {after}", HINT)]
+        return [multiplies("O4", count, operands.width(node.inputs[0]).bits, f"{many(count, 'cast')} {before} → {after}", HINT)]
     return _conversion(before, after, count)
 
 
@@ -286,7 +289,7 @@ def _varies(name: str, operands: Operands) -> bool:
 def _conversion(before: NumericFormat, after: NumericFormat, count: int) -> list[Work]:
     if before == after or (_exact_in_fp32(before) and _exact_in_fp32(after)):
         return []
-    return [multiplies("O11", count, max(before.bits, after.bits), f"{count:,} conversions {before} → {after}")]
+    return [multiplies("O11", count, max(before.bits, after.bits), f"{many(count, 'conversion')} {before} → {after}")]
 
 
 def _exact_in_fp32(fmt: NumericFormat) -> bool:

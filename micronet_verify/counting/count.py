@@ -36,7 +36,7 @@ from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
 from micronet_verify.counting.linear import weight_of
 from micronet_verify.counting.operands import Key, Operands
 from micronet_verify.counting.storage import Inventory, storage_lines
-from micronet_verify.counting.work import Work, multiplies
+from micronet_verify.counting.work import Work, many, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
@@ -174,9 +174,7 @@ def _weights(graph: Graph, operands: Operands) -> Iterator[Measured]:
                 yield measured
 
 
-def as_given(
-    graph: Graph, constants: Mapping[str, Constant], states: Pairs = (), outer: frozenset[str] = frozenset()
-) -> frozenset[str]:
+def as_given(graph: Graph, constants: Mapping[str, Constant], states: Pairs = (), outer: frozenset[str] = frozenset()) -> frozenset[str]:
     """Integers that are the model's inputs (tokens), moved or shifted: what a table is looked up with for nothing (O9).
 
     A state, (input, output), is one where what becomes of it is one: an earlier token. ``outer`` are those around a body.
@@ -304,10 +302,10 @@ def _count_moved(counting: _Counting, graph: Graph, operands: Operands, times: F
         bits = max(operands.width(name).bits for name in node.inputs if name and name not in operands.constants)
         if selection is None:
             note = "elements copied side by side, as a nearest-neighbour resize does"
-            counting.work.append((node, multiplies("O10", moved.elements, bits, f"{moved.elements:,} outputs", note), times))
+            counting.work.append((node, multiplies("O10", moved.elements, bits, many(moved.elements, "output"), note), times))
         elif counting.rules.permutation != "free":
             note = "moves that permute elements within an axis"
-            work = multiplies("O9", moved.elements, bits, f"{moved.elements:,} elements moved", note)
+            work = multiplies("O9", moved.elements, bits, f"{many(moved.elements, 'element')} moved", note)
             counting.work.append((node, work, times))
             mask = selection.chosen * selection.extent
             counting.inventory.permutation(selection.key, place(node), node.scope, selection.chosen, mask)
@@ -329,7 +327,7 @@ def _note_unused(counting: _Counting, graph: Graph, dead: tuple[Node, ...], live
     needed = needed_values(live)
     for value in graph.values.values():
         if value.constant is not None and value.id not in needed:
-            formula = f"{value.numel:,} values"
+            formula = many(value.numel, "value")
             counting.notes.append(
                 LedgerLine("storage", "S6", value.label or value.id, "", Fraction(0), 0, formula, "no output depends on it")
             )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis.accumulator import bound_sums, tree_levels
 from micronet_verify.counting.operands import Operands
-from micronet_verify.counting.work import Work, adds, multiplies
+from micronet_verify.counting.work import Work, adds, many, multiplies
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import index_sizes, integer, ints, text
 
@@ -57,10 +57,10 @@ def _transposed(node: Node, operands: Operands, channels: int) -> list[Work]:
     covered *= source[0]
     bits, flips = product_width(operands, x, weight, (1,))
     sums = contributions - covered if operands.rules.dot_adds == "n_minus_1" else contributions
-    formula = f"{prod(space):,} positions × {int(per_channel.sum()):,} weights"
+    formula = f"{many(prod(space), 'position')} × {many(int(per_channel.sum()), 'weight')}"
     work = [
         multiplies("O3" if flips else "O1", contributions, bits, formula),
-        adds("O1", sums, full_width(node, operands), f"{contributions:,} − {covered:,} outputs", True),
+        adds("O1", sums, full_width(node, operands), f"{contributions:,} − {many(covered, 'output')}", True),
     ]
     return work + _bias(node, operands)
 
@@ -125,12 +125,13 @@ def _products(
     nonzero, rows = int(counts.sum()), int(counts.size)
     bits, flips = product_width(operands, x, weight, axes)
     taken = f"{nonzero:,}" if nonzero == rows * length else f"{nonzero:,} of {rows * length:,}"
-    work = [multiplies("O3" if flips else "O1", positions * nonzero, bits, f"{positions:,} positions × {taken} weights")]
+    weights = "weight" if taken == "1" else "weights"
+    work = [multiplies("O3" if flips else "O1", positions * nonzero, bits, f"{many(positions, 'position')} × {taken} {weights}")]
     if operands.rules.dot_adds == "n":
         sums, formula = nonzero, f"{positions:,} × {nonzero:,}"
     else:
         used = int(np.count_nonzero(counts))
-        sums, formula = nonzero - used, f"{positions:,} × ({nonzero:,} − {used:,} rows)"
+        sums, formula = nonzero - used, f"{positions:,} × ({nonzero:,} − {many(used, 'row')})"
     if sums:
         work += _sums(operands, x, weight, axes, counts, positions, adds("O1", positions * sums, full_width(node, operands), formula, True))
     return work + _bias(node, operands)
@@ -158,7 +159,9 @@ def _tree(counts: Counts, positions: int, bits: int) -> list[Work]:
         for level, pairs in enumerate(tree_levels(int(length))):
             levels[level] = levels.get(level, 0) + pairs * int(rows)
     return [
-        adds("O12", positions * pairs, min(bits + level, FULL), f"{positions:,} positions × {pairs:,} adds on level {level + 1}")
+        adds(
+            "O12", positions * pairs, min(bits + level, FULL), f"{many(positions, 'position')} × {many(pairs, 'add')} on level {level + 1}"
+        )
         for level, pairs in sorted(levels.items())
     ]
 
@@ -167,7 +170,7 @@ def _bias(node: Node, operands: Operands) -> list[Work]:
     if len(node.inputs) < 3 or not node.inputs[2]:
         return []
     outputs = operands.output(node).numel
-    return [adds("O1", outputs, full_width(node, operands), f"{outputs:,} outputs, bias", True)]
+    return [adds("O1", outputs, full_width(node, operands), f"{many(outputs, 'output')}, bias", True)]
 
 
 def product_width(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> tuple[int, bool]:

@@ -19,6 +19,7 @@ from micronet_verify.analysis.scan import BLOCK, flattened
 from micronet_verify.analysis.together import look_together
 from micronet_verify.counting.ledger import LedgerLine, Regime
 from micronet_verify.counting.overlaps import Overlaps, Stored, without_overlaps
+from micronet_verify.counting.work import many
 from micronet_verify.track.rules import CountingRules
 
 FREE_LITERALS = frozenset({0.0, 1.0, -1.0})
@@ -92,8 +93,8 @@ def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) ->
     for label, scope, first in [*inventory.tied, *found.covered]:
         yield LedgerLine("storage", "S4", label, scope, Fraction(0), 0, "0", f"stored once, as {first}")
     for subject, scope, values, mask in inventory.permutations.values():
-        yield LedgerLine("storage", "O9", subject, scope, Fraction(values), 1, f"{values:,} non-zeros", "permutation matrix")
-        yield LedgerLine("storage", "O9", subject, scope, Fraction(mask), 1, f"{mask:,} mask bits", "permutation matrix")
+        yield LedgerLine("storage", "O9", subject, scope, Fraction(values), 1, many(values, "non-zero"), "permutation matrix")
+        yield LedgerLine("storage", "O9", subject, scope, Fraction(mask), 1, many(mask, "mask bit"), "permutation matrix")
     yield from _literal_lines(inventory, regime)
 
 
@@ -101,21 +102,22 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
     constant, scope = stored.measured.constant, stored.scope
     shape = "×".join(map(str, constant.shape)) or "scalar"
     rule = "S5" if regime == "freebie" else {"codebook": "S8"}.get(form.spelling, "S1")
-    taken = f"{form.values:,}" if not form.masked else f"{form.values:,} kept of {constant.numel:,}"
+    taken = many(form.values, "value") if not form.masked else f"{form.values:,} kept of {many(constant.numel, 'value')}"
     note = "; ".join(filter(None, [stored.note, _why(form, regime)]))
 
     def line(rule: str, quantity: int, bits: int, formula: str, note: str = "") -> LedgerLine:
         return LedgerLine("storage", rule, constant.label, scope, Fraction(quantity), bits, formula, note)
 
-    yield line(rule, form.values, form.value_bits, f"{shape}: {taken} values × {form.value_bits} bit", note)
+    yield line(rule, form.values, form.value_bits, f"{shape}: {taken} × {form.value_bits} bit", note)
     if form.mask_bits:
         block = f", blocks of {'×'.join(map(str, form.block))}" if form.block else ""
-        yield line("S3", form.mask_bits, 1, f"{form.mask_bits:,} mask bits{block}")
+        yield line("S3", form.mask_bits, 1, f"{many(form.mask_bits, 'mask bit')}{block}")
     if form.overhead_count:
-        what, rule = ("codebook entries", "S8") if form.spelling == "codebook" else ("scales", "S2")
-        yield line(rule, form.overhead_count, form.overhead_bits, f"{form.overhead_count:,} {what} × {form.overhead_bits} bit")
+        count, codebook = form.overhead_count, form.spelling == "codebook"
+        what, rule = (f"{count:,} codebook {'entry' if count == 1 else 'entries'}", "S8") if codebook else (many(count, "scale"), "S2")
+        yield line(rule, form.overhead_count, form.overhead_bits, f"{what} × {form.overhead_bits} bit")
     if form.zero_point_bits:
-        yield line("S2", form.zero_point_bits, 1, f"{form.zero_point_bits:,} bits of zero points")
+        yield line("S2", form.zero_point_bits, 1, f"{many(form.zero_point_bits, 'bit')} of zero points")
 
 
 def _why(form: Form, regime: Regime) -> str:

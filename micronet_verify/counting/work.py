@@ -33,3 +33,8 @@ def multiplies(rule: str, count: int, bits: int, formula: str, note: str = "") -
 
 def adds(rule: str, count: int, bits: int, formula: str, accumulates: bool = False, note: str = "") -> Work:
     return Work(rule, "add", count, bits, formula, accumulates, note)
+
+
+def many(count: int, noun: str) -> str:
+    """``1 position``, ``1,024 positions``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

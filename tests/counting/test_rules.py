@@ -398,3 +398,10 @@ def test_two_regimes_plain_floats_on_a_grid_may_use_either() -> None:
     codes = np.random.default_rng(5).integers(1, 8, (16, 64))
     count = net.count(net.b.linear(net.input(1, 64), net.constant(codes * np.float32(0.1))))
     assert list(count.ledgers) == ["freebie", "quantized"]
+
+
+def test_one_of_a_thing_is_singular() -> None:
+    net = Net.new()
+    y = net.b.linear(net.input(1, 3), net.constant(dense((2, 3))))
+    formulas = [line.formula for line in net.ledger(net.b.emit("softmax", y, op="softmax", axis=1)).lines]
+    assert formulas == ["2×3: 6 values × 16 bit", "1 position × 6 weights", "1 × (6 − 2 rows)", "2 exp", "2 − 1 row", "2 divides"]
