@@ -58,15 +58,16 @@ def class_problems(config: Any, where: str) -> Iterator[Problem]:
     while pending:
         item, layer = pending.pop()
         if isinstance(item, list):
-            pending += [(inner, layer) for inner in reversed(item)]
+            pending += [(part, layer) for part in reversed(item)]
         elif isinstance(item, dict):
-            name = item.get("name")
+            inner = item.get("config")
+            name = item.get("name") or (inner.get("name") if isinstance(inner, dict) else None)
             layer = name if isinstance(name, str) else layer
             if "class_name" in item:
                 problem = _refused(item, layer, where)
                 if problem is not None:
                     yield problem
-            pending += [(inner, layer) for key, inner in reversed(list(item.items())) if key != "compile_config"]
+            pending += [(part, layer) for key, part in reversed(list(item.items())) if key != "compile_config"]
 
 
 def _refused(item: dict[str, Any], layer: str, where: str) -> Problem | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify_tensorflow.op import Op, Result, Rule, same
-from micronet_verify_tensorflow.operands import Handle, Item
+from micronet_verify_tensorflow.operands import Handle, Item, computed
 from micronet_verify_tensorflow.strides import index_of
 
 # Generated constants are stored in full (rule S2); this bounds what one node may make.
@@ -88,9 +88,18 @@ def expand_dims(op: Op) -> Value:
     return op.builder.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
-def transpose(op: Op) -> Value:
-    x = op.x()
-    return op.builder.transpose(x, op.known_ints(1, "an order of axes"))
+def transpose(op: Op) -> Item:
+    """Axes in another order; a transpose of a transpose is one, or none."""
+    x, perm = op.operand(0), op.known_ints(1, "an order of axes")
+    if sorted(perm) != list(range(len(x.shape))):
+        op.refuse(f"the axis order {perm} for shape {x.shape}", "name each axis once")
+    builder = op.builder
+
+    def laid(order: tuple[int, ...]) -> Value:
+        through = tuple(perm[axis] for axis in order)
+        return x.laid(through) if x.laid is not None else builder.transpose(x.value, through)
+
+    return computed(laid(tuple(range(len(perm)))), x.static, None if x.known is None else x.known.transpose(perm), laid)
 
 
 def concat(op: Op) -> Result:

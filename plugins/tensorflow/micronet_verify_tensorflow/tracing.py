@@ -6,6 +6,7 @@ found in the list of built-in ones; no code of the entry runs.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,11 @@ def traced(path: Path) -> Program:
     import keras
 
     try:
-        keras.backend.clear_session()
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        return _traced(tf, model, path.name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras' own deprecations
+            keras.backend.clear_session()
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            return _traced(tf, model, path.name)
     except MemoryError:
         raise bad("a model that does not fit into memory", "be smaller", path.name) from None
     except (ValueError, TypeError, KeyError, AttributeError, OSError, IndexError, RuntimeError, tf.errors.OpError) as error:
