@@ -72,7 +72,7 @@ def test_an_input_is_quantized_as_the_interpreter_does_it() -> None:
     other, sub = File.new()
     given = sub.input((-1, 6), "int8", scale=scale, zero=-1)
     sub.outputs = sub.op("RELU", [given], [sub.tensor((-1, 6), "int8", scale=scale, zero=-1)])
-    np.testing.assert_array_equal(np.concatenate(answers(other, x)), np.maximum((expected + 1) * scale, 0))
+    np.testing.assert_array_equal(np.concatenate(answers(other, x)), np.maximum((expected.astype(np.float32) + 1) * scale, 0))
 
 
 def test_tokens_are_fed_as_they_are() -> None:
