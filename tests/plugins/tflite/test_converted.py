@@ -118,7 +118,8 @@ def test_float_half_dynamic_and_int16_files_of_one_network(network: str, convert
     assert (one.storage, one.operations) == (half.storage, half.operations)
     found = {kind: count.ledgers["quantized"] for kind, count in counts.items()}
     assert found["float"].operations == found["float16"].operations
-    assert found["int8"].storage < found["dynamic"].storage < found["float16"].storage < found["float"].storage
+    # Integer activations need scales besides; small layers stay floats in a dynamic-range file.
+    assert max(found["int8"].storage, found["dynamic"].storage) < found["float16"].storage < found["float"].storage
     assert found["int8"].operations < found["int16"].operations < found["float"].operations
 
 
