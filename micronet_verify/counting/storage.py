@@ -47,7 +47,7 @@ class Inventory:
         if constant.numel == 1 and constant.codes is None:
             self.literal(constant.number, constant.label)
             return
-        if constant.codes is None and measured.all_zero:
+        if measured.all_zero:
             return  # a tensor of zeros (an initial state, an unused bias) is the number 0, spelled out
         first = self.seen.setdefault(constant.key, name)
         if first != name:

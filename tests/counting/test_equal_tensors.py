@@ -44,3 +44,11 @@ def test_S2_a_tensor_of_zeros_is_the_number_0_and_takes_no_room() -> None:
     net = Net.new()
     y = net.b.emit("move", net.constant(np.zeros((1, 4)), "state"), net.input(2, 4), op="concat", axis=0)
     assert net.ledger(y).storage == 0
+
+
+def test_codes_of_zeros_are_the_number_0() -> None:
+    """A bias that training left at 0 and a quantizer wrote as codes: neither codes nor a scale are stored."""
+    net = Net.new()
+    codes = net.b.constant(np.zeros(8, np.int32), "bias codes")
+    bias = net.b.emit("dequantize", codes, net.constant(np.float32(0.3), "scale"), axis=-1)
+    assert net.ledger(net.b.elementwise("add", net.input(1, 8), bias), regime="quantized").storage == 0
