@@ -1,4 +1,4 @@
-"""The networks of the sample entries, in plain PyTorch. All take images [batch, 1, 8, 8] and give logits [batch, 10]."""
+"""The networks of the sample entries, in plain PyTorch. All but ``Teller`` take images [batch, 1, 8, 8] and give logits [batch, 10]."""
 
 from __future__ import annotations
 
@@ -70,3 +70,23 @@ class Tiny(nn.Module):  # type: ignore[misc]
         features: torch.Tensor = self.pool(self.body(self.stem(images)))
         logits: torch.Tensor = self.head(features.flatten(1))
         return logits
+
+
+class Teller(nn.Module):  # type: ignore[misc]
+    """The recurrent network that defines the baseline of the track ``tales``: embedding, one GRU layer, head.
+
+    (tokens [T], h [1, 1, hidden]) → (log-probabilities [T, words], h): a step at T = 1, a chunk beyond. ``start`` is the state before
+    the first token; it is no part of ``forward``.
+    """
+
+    def __init__(self, words: int = 48, width: int = 16, hidden: int = 32) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(words, width)
+        self.rnn = nn.GRU(width, hidden)
+        self.head = nn.Linear(hidden, words)
+        self.start = nn.Parameter(torch.zeros(1, 1, hidden))
+
+    def forward(self, tokens: torch.Tensor, h: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rows, h = self.rnn(self.embed(tokens)[:, None], h)
+        answers: torch.Tensor = torch.log_softmax(self.head(rows[:, 0]), -1)
+        return answers, h

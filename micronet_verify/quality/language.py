@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from micronet_verify.errors import BenchFault, Problem
 
 EOS, UNKNOWN = b"<eos>", b"<unk>"
+# The one preprocessing of a text. A prepared stream is found again by ``STREAM``: raise it where rows change.
+PREPROCESSING = "word-ids"
+STREAM = "stream 2"
 
 
 @dataclass(frozen=True, slots=True)

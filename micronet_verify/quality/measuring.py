@@ -24,7 +24,8 @@ def check_metric(target: QualityTarget) -> None:
 def measure(target: QualityTarget, outputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> AnyQuality:
     """Top-1, or the metric of a plugin, of ``outputs`` [examples, …] and ``labels`` [examples].
 
-    Perplexity is of ``outputs`` [tokens], the log-likelihoods of ``labels`` [tokens]. Raises ``SubmissionFault`` for outputs that cannot be judged.
+    Perplexity is of ``outputs`` [tokens], the log-likelihoods of ``labels`` [tokens]. Raises ``SubmissionFault`` for outputs that
+    cannot be judged.
     """
     if target.metric == "top1":
         return top1(outputs, labels, classes, target.correct)

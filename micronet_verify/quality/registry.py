@@ -11,6 +11,7 @@ from micronet_verify.framework.registry import plugins
 from micronet_verify.quality.cifar100 import Cifar100
 from micronet_verify.quality.digits import Digits
 from micronet_verify.quality.imagenet import ImageNet
+from micronet_verify.quality.tales import Tales
 from micronet_verify.quality.wikitext103 import WikiText103
 from micronet_verify.strict_yaml.sentences import did_you_mean
 
@@ -20,7 +21,7 @@ METRICS = ("top1", "perplexity")
 @cache
 def readers() -> Mapping[str, Reader]:
     """Every reader by the name of its data set. Raises ``BenchFault`` if two claim one name."""
-    found: dict[str, Reader] = {reader.name: reader for reader in (Digits(), Cifar100(), ImageNet(), WikiText103())}
+    found: dict[str, Reader] = {reader.name: reader for reader in (Digits(), Cifar100(), ImageNet(), WikiText103(), Tales())}
     for reader in plugins().hook.micronet_reader():
         if reader.name in found:
             raise BenchFault(Problem(f"two readers of the data set {reader.name!r}", "be one: uninstall one of the plugins"))

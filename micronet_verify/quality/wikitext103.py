@@ -29,10 +29,7 @@ from micronet_verify.quality.store import keep
 
 NAME = "wikitext103"
 ZIP = "wikitext-103-v1.zip"
-PREPROCESSING = "word-ids"
 EDITION = 1
-# Of the stream; raise it where its rows change.
-STREAM = "stream 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +75,14 @@ class WikiText103:
             with path.open("wb") as handle:
                 np.save(handle, language.stream(*ids()), allow_pickle=False)
 
-        return Split(text.where, tokens, identity(split, STREAM, *parts), lambda: ids()[0], ready={PREPROCESSING: inputs}, files=tuple(parts))
+        return Split(
+            text.where,
+            tokens,
+            identity(split, language.STREAM, *parts),
+            lambda: ids()[0],
+            ready={language.PREPROCESSING: inputs},
+            files=tuple(parts),
+        )
 
 
 def _names(split: str) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def test_a_data_set_without_a_folder_is_missing(tmp_path: Path, name: str, split
 @pytest.mark.parametrize(
     ("dataset", "split", "preprocessing", "sentence"),
     [
-        ("digit", "test", "divide-by-16", "got the data set 'digit' but should be one of digits, cifar100, imagenet, wikitext103 "
+        ("digit", "test", "divide-by-16", "got the data set 'digit' but should be one of digits, cifar100, imagenet, wikitext103, tales "
          "(did you mean 'digits'?)"),
         ("digits", "tset", "divide-by-16", "got the split 'tset' of digits but should be one of train, test (did you mean 'test'?)"),
         ("digits", "test", "grey", "got the preprocessing 'grey' of digits but should be one of divide-by-16"),

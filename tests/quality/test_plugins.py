@@ -104,7 +104,7 @@ def test_a_data_set_of_a_plugin(plugin: Path, root: Path, tmp_path: Path) -> Non
     assert labels("shades", "test", root=root).tolist() == [0, 0, 1]
     with pytest.raises(DatasetMissing, match=r"^got no folder shades but should be there"):
         prepare("shades", "test", steps, tmp_path, root=tmp_path / "empty")
-    with pytest.raises(SpecError, match=r"be one of digits, cifar100, imagenet, wikitext103, shades \(did you mean 'shades'\?\)$"):
+    with pytest.raises(SpecError, match=r"be one of digits, cifar100, imagenet, wikitext103, tales, shades \(did you mean 'shades'\?\)$"):
         labels("shade", "test")
 
 

@@ -54,7 +54,8 @@ def test_entry_takes_globs(judged, entries) -> None:
     run = judged(entries, "--entry", "a-*", "--entry", "ref*", "-k", "manifest")
     assert set(run.tests) == {"test_manifest[a-refused]", "test_manifest[refused]"}
     sentence = (
-        "got track: 'digit' but should be one of cifar100, digits, imagenet, wikitext103 [submission.yaml:5] (did you mean 'digits'?)"
+        "got track: 'digit' but should be one of cifar100, digits, imagenet, tales, wikitext103 [submission.yaml:5] "
+        "(did you mean 'digits'?)"
     )
     assert run.tests["test_manifest[refused]"] == ("failed", f"Failed: {sentence}")
 

@@ -42,7 +42,7 @@ BROKEN = {
     "unknown-operator": ("test_operators_priced", "got Det: an operator whose work has no agreed price but should be"),
     "unknown-operator-pytorch": ("test_operators_priced", "got the operator aten.linalg_det.default but should be one that can be priced"),
 }
-HONEST = sorted(entry.name for entry in (SAMPLES / "digits").iterdir())
+HONEST = sorted(f"{track}/{entry.name}" for track in ("digits", "tales") for entry in (SAMPLES / track).iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def run(tmp_path_factory):
 
 
 def test_every_check_has_a_case_for_every_entry(run) -> None:
-    ids = [*(f"digits/{name}" for name in HONEST), *(f"broken/{name}" for name in BROKEN)]
+    ids = [*HONEST, *(f"broken/{name}" for name in BROKEN)]
     expected = {f"{function}[{id}]" for function in FUNCTIONS.values() for id in ids}
     expected |= {f"test_counting_rule[{id}-{rule}]" for rule in LAWS for id in ids}
     assert run.tests.keys() == expected
@@ -78,8 +78,8 @@ def test_a_broken_sample_says_what_should_be(run, name) -> None:
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_sample_passes_and_has_its_score(run, name) -> None:
     passed = {function for check, function in FUNCTIONS.items() if check != "claims"}
-    assert {function for function in FUNCTIONS.values() if run.tests[f"{function}[digits/{name}]"][0] == "passed"} == passed
-    applied = {rule for rule in LAWS if run.tests[f"test_counting_rule[digits/{name}-{rule}]"][0] == "passed"}
+    assert {function for function in FUNCTIONS.values() if run.tests[f"{function}[{name}]"][0] == "passed"} == passed
+    applied = {rule for rule in LAWS if run.tests[f"test_counting_rule[{name}-{rule}]"][0] == "passed"}
     assert applied >= {"S1", "S2", "S5", "O1", "O12"}
 
 
@@ -92,9 +92,9 @@ def test_reports_are_written_for_every_entry(run) -> None:
     report = run.folder / "report"
     assert (report / "leaderboard.md").read_text().startswith("# Leaderboard")
     suites = ET.parse(report / "junit.xml").getroot().iter("testsuite")
-    assert {suite.get("name") for suite in suites} == {f"digits/{name}" for name in HONEST} | {f"broken/{name}" for name in BROKEN}
+    assert {suite.get("name") for suite in suites} == {*HONEST, *(f"broken/{name}" for name in BROKEN)}
     for name in HONEST:
-        assert (report / "digits" / name / "ledger.csv").is_file()
+        assert (report / name / "ledger.csv").is_file()
     for name in BROKEN:
         assert (report / "broken" / name / "evidence.json").is_file()
 

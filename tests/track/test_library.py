@@ -40,7 +40,7 @@ def digits(tmp_path: Path):
 
 
 def test_the_four_tracks():
-    assert track_names() == ["cifar100", "digits", "imagenet", "wikitext103"]
+    assert track_names() == ["cifar100", "digits", "imagenet", "tales", "wikitext103"]
     assert [load_track(name).name for name in track_names()] == track_names()
 
 
@@ -103,7 +103,7 @@ def test_a_decimal_threshold_is_exact(tmp_path: Path):
 
 def test_unknown_track():
     assert sentences("digit") == ["got a track named 'digit' but should be one that exists (did you mean 'digits'?)"]
-    there = "there are: cifar100, digits, imagenet, wikitext103"
+    there = "there are: cifar100, digits, imagenet, tales, wikitext103"
     assert sentences("../rules/micronet-2019") == [f"got a track named '../rules/micronet-2019' but should be one that exists ({there})"]
 
 
