@@ -56,12 +56,15 @@ def off_every_grid(rows: Array, tolerance: float, most_bits: int) -> NDArray[np.
     level.sort(axis=1)
     level = level[:, 1:] - level[:, :-1]
     limit, noise = 2.0**-most_bits, 4 * (tolerance + 2.0**-50)
+    left = np.arange(len(rows))
     for _ in range(_LEVELS):
         level.sort(axis=1)
         level, noise = level[:, 1:] - level[:, :-1], 2 * noise
-        found |= ((level > noise) & (level < limit - noise)).any(axis=1)
-        if found.all():
+        off = ((level > noise) & (level < limit - noise)).any(axis=1)
+        found[left[off]] = True
+        if off.all():
             break
+        left, level = left[~off], level[~off]
     return found
 
 

@@ -58,11 +58,13 @@ class Measured:
     """Facts of one constant, each found when first asked for and then kept; the values themselves are not kept.
 
     ``axes`` are the output-channel axes of the operator that uses it: rows of a dot product, and groups of a scale.
+    ``looked``: whether a short look has ruled out what it can (``analysis/together.py``).
     """
 
     def __init__(self, constant: Constant, axes: tuple[int, ...] = ()) -> None:
         self.constant = constant
         self.axes = axes
+        self.looked = False
         self._dense = False
 
     def rule_out(self, grid: bool, half: bool) -> None:

@@ -29,8 +29,9 @@ def look_together(tensors: Iterable[Measured]) -> None:
     for measured in tensors:
         constant = measured.constant
         numel = constant.numel
-        if constant.codes is not None or not LOOK <= numel <= _LARGE or constant.format != FLOAT32:
+        if measured.looked or constant.codes is not None or not LOOK <= numel <= _LARGE or constant.format != FLOAT32:
             continue
+        measured.looked = True
         array = constant.load()
         some = first_values(array, measured.grid_axes)
         if len(some) < LOOK or array.dtype != np.float32:
