@@ -35,6 +35,7 @@ def lstm(
     peepholes: tuple[Value, Value, Value] | None = None,
     functions: tuple[Function, Function, Function] | None = None,
     product: Product | None = None,
+    kept: tuple[Function, Function] | None = None,
 ) -> tuple[Value, Value, Value]:
     """One direction of an LSTM layer: (y [T, N, S], last h [N, S], last c [N, H]).
 
@@ -42,10 +43,11 @@ def lstm(
     ``projection`` [P, H]. ``gates`` is the order of the four blocks of rows: input, forget, candidate (g), output in
     PyTorch (``ifgo``), and ``iofg`` in ONNX; weights and biases may also come as one tensor for each gate.
     ``peepholes`` are the weights [H] from the cell to i, o, f. ``functions`` act on the gates, the candidate and the cell
-    (sigmoid, tanh, tanh). Formulas: Gers & Schmidhuber (2000), as torch.nn.LSTM.
+    (sigmoid, tanh, tanh); ``kept`` on h and c before they are kept (quantizers). Formulas: Gers & Schmidhuber (2000), as torch.nn.LSTM.
     """
     hidden = w_ih.shape[0] // 4 if isinstance(w_ih, Value) else w_ih[0].shape[0]
     linear = product or builder.linear
+    keep_h, keep_c = kept or (_same, _same)
     on_gate, on_candidate, on_cell = functions or (_sigmoid(builder), _tanh(builder), _tanh(builder))
 
     def step(gx: Value, state: Sequence[Value]) -> tuple[Value, ...]:
@@ -60,12 +62,18 @@ def lstm(
             return builder.elementwise("add", raw[gate], builder.elementwise("mul", cell, weight))
 
         i, f, g = on_gate(peep("i", c)), on_gate(peep("f", c)), on_candidate(raw["g"])
-        c = builder.elementwise("add", builder.elementwise("mul", f, c), builder.elementwise("mul", i, g))
+        c = keep_c(builder.elementwise("add", builder.elementwise("mul", f, c), builder.elementwise("mul", i, g)))
         h = builder.elementwise("mul", on_gate(peep("o", c)), on_cell(c))
-        return (h if projection is None else linear(h, projection, None)), c
+        return keep_h(h if projection is None else linear(h, projection, None)), c
 
     size = hidden if projection is None else projection.shape[0]
-    y, h, c = _run(builder, _joined(builder, linear, x, w_ih, b_ih), (_state(builder, x, h0, size), _state(builder, x, c0, hidden)), step)
+    y, h, c = _run(
+        builder,
+        _joined(builder, linear, x, w_ih, b_ih),
+        (_state(builder, x, h0, size), _state(builder, x, c0, hidden)),
+        step,
+        (keep_h, keep_c),
+    )
     return y, h, c
 
 
@@ -135,6 +143,10 @@ def rnn(
     return y, h
 
 
+def _same(x: Value) -> Value:
+    return x
+
+
 def _joined(
     builder: GraphBuilder, linear: Product, x: Value, weight: Value | tuple[Value, ...], bias: Value | tuple[Value, ...] | None
 ) -> Value:
@@ -147,15 +159,17 @@ def _joined(
     return builder.emit("move", *parts, op="concat", axis=len(x.shape) - 1)
 
 
-def _run(builder: GraphBuilder, projected: Value, states: Sequence[Value], step: Step) -> tuple[Value, ...]:
+def _run(
+    builder: GraphBuilder, projected: Value, states: Sequence[Value], step: Step, kept: Sequence[Function] = (_same, _same)
+) -> tuple[Value, ...]:
     """``projected`` [T, N, G], states [N, S]: the first state of every step [T, N, S], then each state's last [N, S]."""
     steps = projected.shape[0]
     first = step(_steps(builder, projected, 0, 1), [builder.reshape(state, (1, *state.shape)) for state in states])
     if steps == 1:
         return first[0], *(_drop_time(builder, state) for state in first)
     previous = []
-    for state in first:
-        later = _columns(builder, _steps(builder, projected, 1, steps - 1), 0, state.shape[-1])
+    for state, keep in zip(first, kept, strict=False):
+        later = keep(_columns(builder, _steps(builder, projected, 1, steps - 1), 0, state.shape[-1]))
         previous.append(state if steps == 2 else builder.emit("move", state, later, op="concat", axis=0))
     rest = step(_steps(builder, projected, 1, steps), previous)
     y = builder.emit("move", first[0], rest[0], op="concat", axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -20,6 +21,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_runs_on_a_tiny_network_and_prints_a_ratio(name: str, tmp_path: Path) -> None:
+    if name == "tflite":
+        pytest.importorskip("ai_edge_litert")
+        if importlib.util.find_spec("tensorflow") is None:
+            pytest.skip("TensorFlow is not installed")
     file = tmp_path / "figures.json"
     argv = [sys.executable, "-m", "benchmarks", name, "--tiny", "--repeats", "1", "--json", str(file)]
     done = subprocess.run(argv, cwd=ROOT, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, check=False)

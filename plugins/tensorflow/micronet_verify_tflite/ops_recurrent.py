@@ -6,15 +6,21 @@ every example, so a layer starts from zeros.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Value
 from micronet_verify.framework import recurrent
+from micronet_verify.framework.recurrent import Function
 from micronet_verify_tflite.op import Op
-from micronet_verify_tflite.ops_quantize import INT8, dynamic_rows, is_hybrid
+from micronet_verify_tflite.operands import Operand
+from micronet_verify_tflite.ops_quantize import INT8, bias_of, dynamic_rows, is_hybrid
 from micronet_verify_tflite.schema import ACTIVATIONS
 
 # Places of the operands, in the order of the gates i, f, g, o.
 _INPUT, _RECURRENT, _PEEPHOLE, _BIAS = (1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11), (12, 13, 14, 15)
-_PROJECTION, _PROJECTION_BIAS, _NORMS = 16, 17, (20, 21, 22, 23)
+_PROJECTION, _PROJECTION_BIAS, _STATES, _NORMS = 16, 17, (18, 19), (20, 21, 22, 23)
+INT16 = numeric_format("int16")
 
 
 def lstm(op: Op) -> Value:
@@ -29,27 +35,77 @@ def lstm(op: Op) -> Value:
         op.refuse("an LSTM that clips its state", "have cell_clip=0 and proj_clip=0")
     if op.option("diagonal_recurrent_tensors"):
         op.refuse("an LSTM with diagonal recurrent weights", "have matrices")
-    _float_states(op)
     peepholes = [op.maybe(index) for index in _PEEPHOLE]
-    function = _function(op)
+    cell = _integer_cell(op) if op.required(0).scaling is not None else _float_cell(op)
     y, _, _ = recurrent.lstm(
         op.builder,
         _time_major(op),
         tuple(op.real(index) for index in _INPUT),
         tuple(op.real(index) for index in _RECURRENT),
-        tuple(_bias(op, index) for index in _BIAS) if op.has(_BIAS[1]) else None,
+        tuple(_bias(op, bias, weight) for bias, weight in zip(_BIAS, _INPUT, strict=True)) if op.has(_BIAS[1]) else None,
+        h0=cell.h0,
+        c0=cell.c0,
         peepholes=None if None in peepholes else (peepholes[0], peepholes[1], peepholes[2]),  # type: ignore[arg-type]
         projection=op.maybe(_PROJECTION),
-        functions=(lambda x: op.elementwise("sigmoid", x), function, function),
-        product=_product(op),
+        functions=cell.functions,
+        product=cell.product,
+        kept=cell.kept,
     )
     return _batch_major(op, y)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """How a cell computes: its functions (gates, candidate, cell), products, what is kept of its states, and where they start."""
+
+    functions: tuple[Function, Function, Function]
+    product: recurrent.Product | None
+    kept: tuple[Function, Function] | None = None
+    h0: Value | None = None
+    c0: Value | None = None
+
+
+def _float_cell(op: Op) -> _Cell:
+    function = _function(op)
+    return _Cell((lambda x: op.elementwise("sigmoid", x), function, function), _product(op))
+
+
+def _integer_cell(op: Op) -> _Cell:
+    """8-bit products, functions from and to 16 bits, states kept with the scales of their tensors (TFLite's 8x8_16 kernel)."""
+    states = [op.state(index) for index in _STATES]
+    if any(state is None or state.scaling is None for state in states) or _function_name(op) != "TANH":
+        op.refuse("an integer LSTM whose states have no scale, or whose activation is not TANH", "have both")
+    if op.has(_PEEPHOLE[1]) or op.has(_PROJECTION):
+        op.refuse("an integer LSTM with peepholes or a projection", "be without", "convert it with dynamic-range quantization")
+
+    def fixed(x: Value, power: int) -> Value:
+        unit = op.builder.scalar(2.0**power)
+        return op.emit("dequantize", op.emit("quantize", x, unit, fmt=INT16, axis=-1), unit, axis=-1)
+
+    def function(name: str, before: bool) -> Function:
+        return lambda x: fixed(op.elementwise(name, fixed(x, -12) if before else x), -15)
+
+    def keeping(state: Operand | None) -> Function:
+        assert state is not None
+        assert state.scaling is not None
+        scaling = state.scaling
+
+        def keep(x: Value) -> Value:
+            codes = op.emit("quantize", x, scaling.scale(), *scaling.zero(), fmt=scaling.format, axis=-1)
+            return op.emit("dequantize", codes, scaling.scale(), *scaling.zero(), axis=-1)
+
+        return keep
+
+    kept = keeping(states[0]), keeping(states[1])
+    zeros = [op.emit("move", op.builder.scalar(0.0), op="expand", shape=state.shape) for state in states if state is not None]
+    functions = function("sigmoid", True), function("tanh", True), function("tanh", False)
+    return _Cell(functions, None, kept, kept[0](zeros[0]), kept[1](zeros[1]))
 
 
 def rnn(op: Op) -> Value:
     """One layer: x, weight [H, I], recurrent weight [H, H], bias [H], state."""
     _float_states(op)
-    y, _ = recurrent.rnn(op.builder, _time_major(op), op.real(1), op.real(2), _bias(op, 3), function=_function(op), product=_product(op))
+    y, _ = recurrent.rnn(op.builder, _time_major(op), op.real(1), op.real(2), op.x(3), function=_function(op), product=_product(op))
     return _batch_major(op, y)
 
 
@@ -58,12 +114,19 @@ def _float_states(op: Op) -> None:
         op.refuse(f"a quantized {op.kind}", "have float activations", "convert it with dynamic-range quantization, or write the cell out")
 
 
-def _bias(op: Op, index: int) -> Value:
-    return op.x(index)
+def _bias(op: Op, index: int, weight: int) -> Value:
+    bias = bias_of(op, index, 0, weight)
+    if bias is None:
+        op.refuse("an LSTM with biases for some gates", "have all or none")
+    return bias
 
 
-def _function(op: Op) -> recurrent.Function:
-    name = op.choice("fused_activation_function", ACTIVATIONS)
+def _function_name(op: Op) -> str:
+    return op.choice("fused_activation_function", ACTIVATIONS)
+
+
+def _function(op: Op) -> Function:
+    name = _function_name(op)
     if name not in ("TANH", "RELU", "NONE"):
         op.refuse(f"the activation {name}", "be TANH, RELU or NONE")
     return (lambda x: x) if name == "NONE" else (lambda x: op.elementwise(name.lower(), x))

@@ -63,8 +63,8 @@ def test_the_runtime_runs_it_and_starts_each_example_from_zeros() -> None:
 def test_peepholes_and_a_projection() -> None:
     plain = translate(lstm()).count().ledgers["quantized"]
     peeping = translate(lstm(at_9=random(H), at_10=random(H, seed=2), at_11=random(H, seed=3))).count().ledgers["quantized"]
-    # The first state is zeros: what they make of two of the weights is known beforehand.
-    assert peeping.operations - plain.operations == T * 3 * H * 2 - 2 * H
+    # The first state is zeros: what two of the weights add to the first step is nothing.
+    assert peeping.operations - plain.operations == T * 3 * H * 2 - 2 * H * 2
     assert peeping.storage - plain.storage == 3 * H
     narrow = {f"at_{5 + gate}": random(H, 2, seed=5 + gate) for gate in range(4)}
     found = translate(lstm(at_16=random(2, H, seed=20), **narrow))
@@ -82,6 +82,40 @@ def test_integer_weights_quantize_input_and_state_once_for_all_gates() -> None:
     assert sum(line.quantity for line in lines) == 4 * (H * N + H * H)
     product = sum(line.amount for line in ledger.lines if line.operation == "multiply" and "weights" in line.formula)
     assert product == T * Fraction(4 * H * (N + H) * 8, 32)
+
+
+def integer() -> File:
+    """x int8, weights int8, states of 8 and 16 bits: what a fully quantized Keras LSTM becomes."""
+    file, sub = File.new()
+    x = sub.input((1, T, N), "int8", scale=0.03, zero=2)
+    rng = np.random.default_rng(0)
+
+    def matrix(columns: int) -> int:
+        return sub.constant((rng.integers(1, 127, (H, columns)) * rng.choice([-1, 1], (H, columns))).astype(np.int8), scale=0.01)
+
+    operands = [x, *(matrix(N) for _ in range(4)), *(matrix(H) for _ in range(4)), -1, -1, -1]
+    operands += [sub.constant(rng.integers(-500, 500, H).astype(np.int32), scale=0.0003) for _ in range(4)]
+    operands += [-1, -1, sub.tensor((1, H), "int8", scale=1 / 128, variable=True), sub.tensor((1, H), "int16", scale=2**-11, variable=True)]
+    operands += [-1, -1, -1, -1]
+    y = sub.tensor((1, T, H), "int8", scale=1 / 128)
+    sub.outputs = sub.op("UNIDIRECTIONAL_SEQUENCE_LSTM", operands, [y], "UnidirectionalSequenceLSTM", fusedActivationFunction=4)
+    for kind in range(5):
+        made = sub.tensor((), "int16" if kind < 4 else "int8", scale=2**-12 if kind < 4 else 1 / 128)
+        sub.operators[-1].intermediates = [*(sub.operators[-1].intermediates or []), made]
+    return file
+
+
+def test_an_integer_lstm_multiplies_8_bits_and_keeps_its_cell_in_16() -> None:
+    found = translate(integer())
+    assert found.shapes() == [execute(found.path, np.zeros((1, T, N), np.int8))[0].shape]
+    ledger = found.count().ledgers["quantized"]
+    products = [line for line in ledger.lines if line.operation == "multiply" and "weights" in line.formula]
+    assert {line.bits for line in products} == {8}
+    assert sum(line.quantity for line in products) == T * 4 * H * (N + H)
+    # i·g and o·tanh(c) of 16 bits each, f·c likewise: by then all of them are codes.
+    cell = [line for line in ledger.lines if line.rule == "O8" and line.operation == "multiply"]
+    assert {line.bits for line in cell} == {16}
+    assert sum(line.quantity for line in cell) == T * 3 * H
 
 
 @pytest.mark.parametrize(
