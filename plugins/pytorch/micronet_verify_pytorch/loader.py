@@ -14,6 +14,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
 from micronet_verify.framework.stepping import Stepper
 from micronet_verify_pytorch.counter import bind_batch
+from micronet_verify_pytorch.heap import keep_freed_memory
 from micronet_verify_pytorch.program import Program, Ref, read_program
 from micronet_verify_pytorch.runner import Model, Taken, build
 
@@ -32,6 +33,7 @@ class PyTorchLoader:
         Raises ``SubmissionFault`` where the archive is not plain data, or the model does not accept the inputs.
         """
         torch.set_num_threads(threads)
+        keep_freed_memory()
         program = read_program(artifact)
         _check_inputs(program, inputs)
         taken = Taken()

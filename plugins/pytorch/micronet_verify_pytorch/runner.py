@@ -20,20 +20,19 @@ from micronet_verify_pytorch.formats import SCALAR_TYPES
 from micronet_verify_pytorch.op_table import lookup
 from micronet_verify_pytorch.ops_shape import nothing
 from micronet_verify_pytorch.program import Argument, Body, Dtype, Program, ProgramGraph, Ref, Setting, Step
-from micronet_verify_pytorch.source import Name, Source
+from micronet_verify_pytorch.reuse import Reusing, overs
+from micronet_verify_pytorch.source import Function, Name, Source
 
 
-def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float) -> tuple[Any, Any, Any]:
-    """The decomposed operator as the one that modules call: the same numbers by the quicker kernel."""
-    nothing_saved = x.new_empty(0)
-    return torch.batch_norm(x, weight, bias, mean, variance, False, momentum, eps, False), nothing_saved, nothing_saved
+def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float) -> Any:
+    """The first result of the decomposed operator, by the one that modules call: the same numbers by the quicker kernel."""
+    return torch.batch_norm(x, weight, bias, mean, variance, False, momentum, eps, False)
 
 
 DTYPES: dict[int, torch.dtype] = {number: getattr(torch, fmt.name) for number, fmt in SCALAR_TYPES.items()}
 # torch._export.serde.schema.MemoryFormat and Layout
 _MEMORY = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
 _STRIDED = 7
-Forward = Callable[..., tuple[Any, ...]]
 # torch's own entry points to the same operators, with less to do for each call than ``torch.ops``.
 _QUICK: dict[str, Any] = {
     "aten.adaptive_avg_pool2d.default": torch._C._nn.adaptive_avg_pool2d,
@@ -65,8 +64,9 @@ _QUICK: dict[str, Any] = {
     "aten.tanh.default": torch.tanh,
     "aten.transpose.int": torch.transpose,
     "aten.view.default": torch.Tensor.view,
-    "aten._native_batch_norm_legit_no_training.default": _batch_norm,
 }
+# What computes the first of several results, where no other is read.
+_FIRST_ALONE: dict[str, Any] = {"aten._native_batch_norm_legit_no_training.default": _batch_norm}
 
 
 class Taken:
@@ -81,9 +81,12 @@ class Taken:
 
 
 class Model:
-    """``forward`` takes the user's inputs and returns the outputs; ``branches``: whether some ``cond`` is in it."""
+    """``forward`` takes the user's inputs and returns the outputs; ``branches``: whether some ``cond`` is in it.
 
-    def __init__(self, forward: Forward, branches: bool) -> None:
+    Inputs and constants are never written. An output's memory is its own, unless it is a view of an input or a constant.
+    """
+
+    def __init__(self, forward: Function, branches: bool) -> None:
         self.forward, self.branches = forward, branches
 
 
@@ -92,10 +95,11 @@ def build(program: Program, taken: Taken) -> Model:
     problems: list[Problem] = []
     building = _Building(taken, problems)
     constants = {**dict.fromkeys(program.constants), **_constants(program)}
-    forward = building.function(program.graph, {**program.literals, **constants})
+    source, outputs = building.source(program.graph, {**program.literals, **constants})
     if problems:
         raise SubmissionFault(dict.fromkeys(problems))
-    return Model(forward, building.branches)
+    # Which tensors share memory may depend on the way that an example went.
+    return Model(source.function(outputs) if building.branches else Reusing(source, outputs), building.branches)
 
 
 def _constants(program: Program) -> dict[str, torch.Tensor]:
@@ -127,8 +131,8 @@ class _Building:
         self._taken, self._problems = taken, problems
         self.branches = False
 
-    def function(self, graph: ProgramGraph, known: Mapping[str, Any]) -> Forward:
-        """``known``: inputs that have a value; the others become the function's arguments, in order."""
+    def source(self, graph: ProgramGraph, known: Mapping[str, Any]) -> tuple[Source, list[Any]]:
+        """The calls and the outputs. ``known``: inputs that have a value; the others become the function's arguments, in order."""
         source, env = Source(), dict[str, Any]()
         for name in graph.inputs:
             env[name] = source.input() if name not in known else source.bind(known[name])
@@ -139,7 +143,7 @@ class _Building:
             except SubmissionFault as fault:
                 self._problems.extend(fault.problems)
                 env.update({name: None for name in step.outputs if name is not None})
-        return source.function([_value(output, env) for output in graph.outputs])
+        return source, [_value(output, env) for output in graph.outputs]
 
     def _step(self, step: Step, source: Source, env: dict[str, Any], used: Callable[[str | None], bool]) -> None:
         op, base = lookup(step.target)
@@ -153,7 +157,13 @@ class _Building:
             result = self._bodies(step, source, env)
         else:
             overload = _function(step)
-            result = source.call(_QUICK.get(step.target, overload), *_arguments(step, overload, env))
+            args, kwargs = _arguments(step, overload, env)
+            alone = _FIRST_ALONE.get(step.target) if not any(map(used, step.outputs[1:])) else None
+            over = overs(step.target, args, kwargs) if alone or not step.many else ()
+            result = source.call(alone or _QUICK.get(step.target, overload), args, kwargs, over)
+            if alone:
+                env.update({name: result for name in step.outputs[:1] if name is not None})
+                return
         if not step.many:
             env.update({name: result for name in step.outputs if name is not None})
             return
@@ -163,7 +173,8 @@ class _Building:
 
     def _bodies(self, step: Step, source: Source, env: dict[str, Any]) -> Name:
         """``cond`` as a Python ``if`` that notes which body it took; a wrapper as its body."""
-        bodies = [self.function(argument.graph, {}) for argument in step.positional if isinstance(argument, Body)]
+        written = [self.source(argument.graph, {}) for argument in step.positional if isinstance(argument, Body)]
+        bodies = [source.function(outputs) for source, outputs in written]
         operands = [_value(argument, env) for argument in step.positional if not isinstance(argument, Body)]
         name, taken = step.branch, self._taken
         if len(bodies) != (1 if name is None else 2) or (name is not None and len(operands) != 2):

@@ -26,6 +26,15 @@ def example(shape: tuple[int, ...]) -> Tensor:
     return torch.randn(2, *shape, generator=torch.Generator().manual_seed(3))
 
 
+def twice(path: Path, x: Tensor) -> tuple[Tensor, ...]:
+    """The runner's answers: the same bytes the first time, and from then on, when results go over dead operands."""
+    model = build(read_program(path), Taken())
+    first, again = model.forward(x), model.forward(x)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy(), strict=True)
+    return again
+
+
 class Joint(nn.Module):
     """All cases of one input shape."""
 
@@ -44,7 +53,7 @@ def joint(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, ...], tup
     for shape in {case.shape for case in CASES.values()}:
         path = archive(Joint(shape), example(shape), tmp_path_factory.mktemp("joint"))
         with torch.inference_mode():
-            answers = build(read_program(path), Taken()).forward(example(shape))
+            answers = twice(path, example(shape))
         found[shape] = translate(path), list(answers)
     return found
 
@@ -57,7 +66,7 @@ def test_as_exported(name: str, tmp_path: Path) -> None:
     assert " ".join(kinds(graph)) == case.expected
     with torch.inference_mode():
         wanted, single = case.model(example(case.shape)), case.model(example(case.shape)[:1])
-        (answer,) = build(read_program(path), Taken()).forward(example(case.shape))
+        (answer,) = twice(path, example(case.shape))
     assert graph.values[graph.outputs[0]].shape == tuple(single.shape)
     np.testing.assert_allclose(answer.numpy(), wanted.numpy(), rtol=1e-5, atol=1e-6)
 
