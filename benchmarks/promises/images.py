@@ -1,4 +1,4 @@
-"""ImageNet-sized images: prepared beside a plain Pillow + numpy loop on one core, and fed without holding them in memory.
+"""ImageNet-sized images: prepared beside a plain Pillow + numpy loop on one core, fed and predicted without holding them in memory.
 
 The plain loop opens each JPEG, makes it RGB, resizes the shorter side to 256, cuts 224×224 out of the centre and copies it
 into an array on disk; for float32 it also divides, subtracts and divides again. Both sides do the same to the last bit.
@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Limit, Row, seconds_row
-from benchmarks.harness import Contender, Task, interleaved
+from benchmarks.harness import THREADS, Contender, Task, cpu_seconds, interleaved
 from benchmarks.settings import Settings
 
 # At least as fast, as far as one run can tell.
 LIMIT = Limit("ratio", 1.05)
 MEMORY = Limit("ours", float(2 << 30))
-IMAGES, DISTINCT, FED = 1_000, 32, 50_000
+IMAGES, DISTINCT, FEW, FED = 1_000, 32, 2_000, 50_000
 MEAN, DEVIATION = ("0.485", "0.456", "0.406"), ("0.229", "0.224", "0.225")
 BATCH = 64
+# What the judge chooses for inputs of this size.
+SMALL = 8
 
 
 def rows(settings: Settings) -> Iterator[Row]:
@@ -43,6 +46,28 @@ def rows(settings: Settings) -> Iterator[Row]:
         kept = interleaved({name: Task(f"benchmarks.promises.images:{work}", {"path": str(path)}) for name, work in names.items()}, 1)
     subject, reason = f"memory of feeding {fed:,} of 224×224", kept["feeding"].reason
     yield Row("images", subject, kept["feeding"].peak, "a map of the same file", kept["a map"].peak, "MB", MEMORY, reason)
+    with tempfile.TemporaryDirectory(dir=settings.work) as scratch:
+        yield from _predicted(Path(scratch), settings)
+
+
+def _predicted(folder: Path, settings: Settings) -> Iterator[Row]:
+    """From bytes to answers, by a network so small that scaling is felt: the loader beside a loop that scales and runs in turn,
+    from the first answer to the last."""
+    few, many = (3 * BATCH, 4 * BATCH) if settings.tiny else (FEW, FED)
+    model = str(_model(folder / "model.onnx"))
+    arguments = {"path": str(_sparse(folder / "few.npy", few)), "model": model}
+    found = interleaved(
+        {name: Task(f"benchmarks.promises.images:{name}", arguments) for name in ("scaling_ahead", "scaling_in_turn")}, settings.repeats
+    )
+    ours, theirs = found["scaling_ahead"], found["scaling_in_turn"]
+    note = "; ".join(filter(None, (ours.reason, theirs.reason))) or ("" if ours.figure("sum") == theirs.figure("sum") else "answers differ")
+    cpu = ours.figure("loop cpu"), theirs.figure("loop cpu")
+    subject = f"{few:,} of 224×224 from bytes to answers"
+    yield Row("images", subject, ours.figure("loop"), "scale, run, in turn", theirs.figure("loop"), "s", None, note, cpu)
+    arguments = {"path": str(_sparse(folder / "many.npy", many)), "model": model}
+    step = interleaved({"step": Task("benchmarks.promises.images:stepping", arguments)}, 1)["step"]
+    subject = f"memory of predicting {many:,} of 224×224, the step"
+    yield Row("images", subject, step.peak, unit="MB", limit=MEMORY, note=step.reason)
 
 
 def _jpegs(folder: Path, distinct: int) -> Path:
@@ -157,5 +182,96 @@ def mapped(path: str) -> Callable[[], dict[str, Any]]:
             scaled = (inputs[start : start + BATCH].astype(np.float32) / np.float32(255) - mean) / deviation
             batches += len(scaled) > 0
         return {"batches": batches}
+
+    return work
+
+
+def _model(path: Path) -> Path:
+    """A convolution of stride 4 (15 million multiply-adds), a mean and a linear layer to 1,000 classes; batch free."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    random = np.random.default_rng(0)
+    tensors = {"w": random.normal(size=(32, 3, 7, 7)), "v": random.normal(size=(1000, 32))}
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], strides=[4, 4]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("GlobalAveragePool", ["b"], ["c"]),
+        helper.make_node("Flatten", ["c"], ["d"]),
+        helper.make_node("Gemm", ["d", "v"], ["y"], transB=1),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 224, 224])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 1000])
+    weights = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in tensors.items()]
+    save(
+        helper.make_model(helper.make_graph(nodes, "small", [x], [y], weights), opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        path,
+    )
+    return path
+
+
+def _opened(model: str) -> None:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime  # noqa: F401  imports are not measured
+
+
+def scaling_ahead(path: str, model: str) -> Callable[[], dict[str, Any]]:
+    from micronet_verify.facts.data import Scaling
+    from micronet_verify.framework.registry import framework_of
+    from micronet_verify.sandbox.inputs import open_inputs
+
+    _opened(model)
+    loader = framework_of(model).loader()
+
+    def work() -> dict[str, Any]:
+        inputs = open_inputs(Path(path), Scaling("255", MEAN, DEVIATION))
+        return _timed(answer.outputs for answer in loader.predict(Path(model), inputs, SMALL, THREADS))
+
+    return work
+
+
+def scaling_in_turn(path: str, model: str) -> Callable[[], dict[str, Any]]:
+    import numpy as np
+
+    from benchmarks import bare
+
+    _opened(model)
+
+    def work() -> dict[str, Any]:
+        run = bare.loaded(model)
+        inputs = np.load(path, mmap_mode="r")
+        mean, deviation = (np.array(numbers, np.float32)[:, None, None] for numbers in (MEAN, DEVIATION))
+        starts = range(0, len(inputs), SMALL)
+        return _timed(run((inputs[start : start + SMALL].astype(np.float32) / np.float32(255) - mean) / deviation) for start in starts)
+
+    return work
+
+
+def _timed(answers: Iterator[Any]) -> dict[str, Any]:
+    total = float(next(answers).sum(dtype="float64"))
+    start, busy = time.perf_counter(), cpu_seconds()
+    for outputs in answers:
+        total += float(outputs.sum(dtype="float64"))
+    return {"loop": time.perf_counter() - start, "loop cpu": cpu_seconds() - busy, "sum": total}
+
+
+def stepping(path: str, model: str) -> Callable[[], dict[str, Any]]:
+    """What runs inside the sandboxed process, the sample that is asked again included."""
+    from micronet_verify.facts.data import Scaling
+    from micronet_verify.framework.registry import framework_of
+    from micronet_verify.sandbox.alone import sample_alone
+    from micronet_verify.sandbox.jobs import PredictJob
+    from micronet_verify.sandbox.steps import predict
+
+    _opened(model)
+    file, framework = Path(model), framework_of(model)
+    examples = int(Path(path).stat().st_size // (3 * 224 * 224))
+    scaling = Scaling("255", MEAN, DEVIATION)
+
+    def work() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+            alone = sample_alone("0" * 64, examples)
+            job = PredictJob(framework.name, file.parent, file.name, Path(path), Path(folder), SMALL, THREADS, scaling, alone)
+            return {"examples": predict(job, framework.loader()).shape[0]}
 
     return work
