@@ -50,6 +50,7 @@ def read_text(job: StepJob, loader: Loader) -> PredictResult:
         evaluate_chunks(chunk, step, initial, tokens, likelihoods, job)
     else:
         taken = _evaluate(step, initial, tokens, likelihoods, job.words)
+        del step  # a large model is in memory once
         fresh = loader.stepper(job.root / job.primary, job.words, job.threads)
         _again(fresh, initial, tokens, likelihoods.kept, job.words)
     if taken:
