@@ -100,6 +100,22 @@ class Op:
             isinstance(item, TensorList) for item in self.items
         )
 
+    def bias_behind(self, channels: int, kind: str) -> Value | None:
+        """The bias [channels] that the only reader of this node adds, a BiasAdd; that node is then done."""
+        readers = self.translator.program.readers[self.scope.body.name].get(self.node.name, ())
+        node = readers[0] if len(readers) == 1 else None
+        if node is None or node.op != "BiasAdd" or len(node.inputs) != 2 or self.scope.node(node.inputs[0]) is not self.node:
+            return None
+        span = node.attributes.get("data_format")
+        named = self._read.text(span, self.where) if span is not None else "NHWC"
+        bias = self.translator.find(node.inputs[1], self.scope)
+        self.here()
+        fits = isinstance(bias, Operand) and bias.static and bias.shape == (channels,) and named.startswith("NC") == kind.startswith("NC")
+        if not fits or not isinstance(bias, Operand):
+            return None
+        self.scope.absorbed.add(node.name)
+        return bias.value
+
     # Attributes
 
     def integer(self, name: str, default: int | None = None) -> int:

@@ -39,8 +39,10 @@ def add_n(op: Op) -> Value:
     return total
 
 
-def bias_add(op: Op) -> Value:
+def bias_add(op: Op) -> Result:
     """A bias [C] along the last axis, or along the second where the data are channels first."""
+    if op.node.name in op.scope.absorbed:
+        return op.operand(0)
     x, bias = op.x(0), op.x(1)
     if len(bias.shape) != 1 or len(x.shape) < 2:
         op.refuse(f"a bias of shape {bias.shape} for {x.shape}", "be one number per channel")

@@ -26,6 +26,7 @@ def conv(op: Op) -> Value:
         "conv",
         x,
         weight,
+        *_bias(op, filter_.shape[rank + 1]),
         stride=seen.stride,
         padding=padding(op, seen, kernel),
         dilation=seen.dilation,
@@ -46,6 +47,7 @@ def depthwise(op: Op) -> Value:
         "conv",
         x,
         weight,
+        *_bias(op, channels * times),
         stride=seen.stride,
         padding=padding(op, seen, (height, width)),
         dilation=seen.dilation,
@@ -74,6 +76,7 @@ def transposed(op: Op) -> Value:
         "conv",
         x,
         op.weight(1, (rank + 1, rank, *range(rank))),
+        *_bias(op, filter_.shape[rank]),
         stride=seen.stride,
         padding=pads,
         dilation=seen.dilation,
@@ -84,10 +87,18 @@ def transposed(op: Op) -> Value:
     )
 
 
+def _bias(op: Op, channels: int) -> tuple[Value, ...]:
+    """The bias that is added next, as an operand of the product itself."""
+    found = op.bias_behind(channels, op.text("data_format", "NHWC"))
+    return () if found is None else (found,)
+
+
 def matmul(op: Op) -> Value:
     left = "za" if op.flag("transpose_a") else "az"
     right = "yz" if op.flag("transpose_b") else "zy"
-    return op.emit("matmul", op.x(0), op.x(1), left=left, right=right, out="ay")
+    x, weight = op.x(0), op.x(1)
+    columns = weight.shape[-1 if right == "zy" else 0] if len(weight.shape) == 2 else -1
+    return op.emit("matmul", x, weight, *_bias(op, columns), left=left, right=right, out="ay")
 
 
 def batch_matmul(op: Op) -> Value:

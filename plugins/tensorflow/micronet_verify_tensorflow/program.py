@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.messages import Body, NodeDef, Reader, Signature, bad
@@ -77,6 +78,20 @@ class Program:
             found[name] = node
             pending += [base(ref) for ref in (*node.inputs, *node.controls)]
         return tuple(found.values())
+
+    @cached_property
+    def readers(self) -> Mapping[str, Mapping[str, tuple[NodeDef | None, ...]]]:
+        """By function ("" for the main graph) and node: the nodes that read it, and ``None`` where it is a result."""
+        found: dict[str, dict[str, tuple[NodeDef | None, ...]]] = {}
+        for body in (self.main, *self.functions.values()):
+            reads: dict[str, list[NodeDef | None]] = {}
+            for node in body.nodes.values():
+                for ref in node.inputs:
+                    reads.setdefault(base(ref), []).append(node)
+            for ref in body.returned.values() if body.name else self.signature.outputs.values():
+                reads.setdefault(base(ref), []).append(None)
+            found[body.name] = {name: tuple(nodes) for name, nodes in reads.items()}
+        return found
 
     def constant(self, node: NodeDef, where: str) -> Stored:
         """The value of a ``Const`` node."""

@@ -24,6 +24,8 @@ class Scope:
     path: str = ""
     branches: bool = True
     results: dict[str, Sequence[Item | None] | None] = field(default_factory=dict)
+    # Nodes that the one before has already done: a BiasAdd behind a convolution.
+    absorbed: set[str] = field(default_factory=set)
 
     def split(self, ref: str) -> tuple[str, str, int]:
         """(node or argument, name of the output, number) of a ref: ``node``, ``node:1`` or ``node:output:1``."""

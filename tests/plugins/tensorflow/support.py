@@ -108,8 +108,12 @@ class Builder:
         dtypes: Sequence[str] = (),
         variables: Sequence[Array] = (),
         folder: Path | None = None,
+        keep: Any = None,
     ) -> Path:
-        """``function(inputs…, variables…)`` as a SavedModel; the path of its ``saved_model.pb``."""
+        """``function(inputs…, variables…)`` as a SavedModel; the path of its ``saved_model.pb``.
+
+        ``keep``: a dictionary of the variables that the function makes when it is traced.
+        """
         tf, folder = self.tf, folder or self.folder()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -118,6 +122,8 @@ class Builder:
             kinds = list(dtypes) or ["float32"] * len(shapes)
             specs = [tf.TensorSpec(shape, kind, name=f"x{at}") for at, (shape, kind) in enumerate(zip(shapes, kinds, strict=True))]
             module.call = tf.function(lambda *x: function(*x, *module.kept), input_signature=specs, autograph=False)
+            module.call.get_concrete_function()
+            module.more = list(keep.values()) if keep else []
             tf.saved_model.save(module, str(folder))
         return folder / MODEL
 

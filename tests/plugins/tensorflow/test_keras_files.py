@@ -152,7 +152,7 @@ def test_classes_inside_a_layer_are_seen(plain: Path) -> None:
 def test_how_a_model_was_compiled_does_not_matter(keras: Any, saved: Callable[[Any, str], Path]) -> None:
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
     model.compile("adam", "mse")
-    assert translate(saved(model, ".keras")).work == ["matmul", "elementwise:add"]
+    assert translate(saved(model, ".keras")).work == ["matmul"]
 
 
 def test_members(plain: Path, canary: Path) -> None:

@@ -1,0 +1,109 @@
+"""One network in three frameworks has one price, to the last integer, and gives one answer, its weights carried across."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from micronet_verify.counting.count import Count
+from micronet_verify.track.rules import BatchNorm, CountingRules
+from sample_submissions import networks as samples
+from tests.plugins.networks import NETWORKS
+from tests.plugins.tensorflow.carry import carried, laid_out
+from tests.plugins.tensorflow.support import Builder, predict, translate
+from tests.reference import export
+from tests.reference.counts import Counts, counts_of
+from tests.reference.networks.layers import build as built
+from tests.reference.networks.registry import NETWORKS as REFERENCE
+
+SMALL = ("mlp", "convnet", "residual", "mobilenet", "shuffle", "attention", "lstm", "tied", "pruned")
+DIGITS = {"digits-baseline": samples.Baseline, "digits-separable": samples.Separable, "digits-tiny": samples.Tiny}
+LARGE = ("efficientnet-b0", "mobilenet-v2-1.4", "resnet-50")
+READINGS: tuple[BatchNorm, ...] = ("folded", "shift_only", "charged")
+CLOSE = 1e-4
+Totals = Mapping[str, tuple[Fraction, Fraction, Fraction, Fraction]]
+
+
+def totals(count: Count) -> Totals:
+    """Storage, operations, multiplies and adds in each regime."""
+    return {
+        regime: (ledger.storage, ledger.operations, ledger.quantity("operations", "multiply"), ledger.quantity("operations", "add"))
+        for regime, ledger in count.ledgers.items()
+    }
+
+
+def answers_agree(path: Path, model: nn.Module, inputs: torch.Tensor) -> None:
+    with torch.no_grad():
+        wanted = model(inputs).numpy()
+    found = np.concatenate([answer.outputs for answer in predict(path, laid_out(inputs.numpy()))])
+    np.testing.assert_allclose(found, wanted, rtol=CLOSE, atol=CLOSE * np.abs(wanted).max())
+    assert (found.argmax(-1) == wanted.argmax(-1)).all()
+
+
+def both_formats(model: nn.Module, example: torch.Tensor, folder: Path) -> list[Totals]:
+    """What the .pt2 and the .onnx file of a network cost."""
+    found = []
+    for name in ("pt2", "onnx"):
+        path = folder / name / f"model.{name}"
+        path.parent.mkdir()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own deprecations
+            if name == "pt2":
+                torch.export.save(torch.export.export(model, (example,)).run_decompositions({}), path)
+            else:
+                torch.onnx.export(model, (example,), str(path), dynamo=False, opset_version=export.OPSET)
+        found.append(totals(export.counted(path, export.translated(path, path.parent), path.parent)))
+    return found
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_networks(build: Builder, tmp_path: Path, name: str) -> None:
+    network = NETWORKS[name]
+    model = network.build()
+    path = carried(build, model, (network.example(1),))
+    mine = totals(translate(path, batch=True).count())
+    assert both_formats(model, network.example(1), tmp_path) == [mine, mine]
+    answers_agree(path, model, network.example(5))
+
+
+@pytest.mark.parametrize("name", DIGITS)
+def test_networks_of_the_sample_entries(build: Builder, tmp_path: Path, name: str) -> None:
+    model = built(DIGITS[name])
+    example = torch.rand(5, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    path = carried(build, model, (example[:1],))
+    mine = totals(translate(path, batch=True).count())
+    assert both_formats(model, example[:1], tmp_path) == [mine, mine]
+    answers_agree(path, model, example)
+
+
+@pytest.fixture(scope="module")
+def counts(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What the reference networks cost in the other formats; shared with the tests of those, whichever worker runs them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return lambda name: counts_of(name, shared)
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_reference_networks(build: Builder, counts: Any, name: str) -> None:
+    reference, others = REFERENCE[name], counts(name)
+    assert isinstance(others, Counts)
+    model = built(reference.make)
+    path = carried(build, model, reference.example())
+    translated = translate(path)
+    for reading in READINGS:
+        mine = totals(translated.count(CountingRules(batch_norm=reading)))
+        assert totals(others.by["pt2", reading]) == mine
+        if reading == "folded":
+            assert totals(others.by["onnx", reading]) == mine
+    inputs = torch.rand(2, *reference.shapes[0], generator=torch.Generator().manual_seed(0))
+    answers_agree(path, model, inputs)
