@@ -28,6 +28,7 @@ from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import find_moved
 from micronet_verify.analysis.spelling import name_functions
+from micronet_verify.analysis.tidy import tidy
 from micronet_verify.analysis.together import look_together
 from micronet_verify.analysis.widths import Width, widths
 from micronet_verify.counting.arithmetic import ROUNDING, is_followed, is_slice, keeps_order, work_of
@@ -132,7 +133,7 @@ def _count(
     live, dead = prune(graph)
     folded, pool = fold(live, counting.store, outer)
     folded = name_masks(name_selections(contract(name_functions(prune(folded)[0], pool)), pool), pool)
-    folded = collapse_norms(folded, pool)
+    folded = collapse_norms(tidy(folded, pool), pool)
     norms: tuple[Folded, ...] = ()
     if counting.rules.batch_norm == "folded":
         folded, norms = fold_batch_norms(folded, pool)

@@ -14,6 +14,7 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import validate
+from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Framework
 from micronet_verify.framework.registry import framework_named
@@ -58,7 +59,10 @@ class Translated:
 def translate(plugin: Plugin, artifact: Path, folder: Path) -> Translated:
     """Translate ``artifact`` into the empty ``folder``, as the judge does it. Raises what the plugin raises."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = dump_graph(plugin.framework.counter().translate(artifact, GraphBuilder(folder)))
+    counter, builder = plugin.framework.counter(), GraphBuilder(folder)
+    found = counter.translate(artifact, builder)
+    check_batch(counter, artifact, found, builder)
+    text = dump_graph(found)
     graph = load_graph(text)
     validate(graph)
     return Translated(graph, text, ConstantStore(artifact.parent, folder), b"".join(file.read_bytes() for file in sorted(folder.iterdir())))

@@ -23,4 +23,8 @@ class TestTflite(PluginContract):
 
 
 def unknown(folder: Path) -> tuple[Path, str]:
-    raise NotImplementedError
+    from tests.plugins.tflite.writer import File
+
+    file, sub = File.new()
+    sub.outputs = sub.op("CUSTOM", [sub.input((1, 4))], [sub.tensor((1, 4), name="y")], custom="Unheard")
+    return file.save(folder / "model.tflite"), "Unheard"
