@@ -15,23 +15,34 @@ from onnx import TensorProto, helper
 from tests.plugins.onnx.support import FREE, graph, info, model, node, unknown
 
 # RLIMIT_DATA bounds private memory; pages of a mapped file are not part of it.
-MEASURE = """
+TRANSLATE = """
 import json, resource, sys
 from pathlib import Path
+from micronet_verify.counting.count import count_graph
+from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.track.rules import CountingRules
 from micronet_verify_onnx.counter import OnnxCounter
 
+path, folder = Path(sys.argv[1]), Path(sys.argv[2])
 taken = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmData"))
 resource.setrlimit(resource.RLIMIT_DATA, (taken + int(sys.argv[3]), resource.RLIM_INFINITY))
-graph = OnnxCounter().translate(Path(sys.argv[1]), GraphBuilder(Path(sys.argv[2])))
-print(json.dumps({"nodes": len(graph.nodes), "loaded": "onnxruntime" in sys.modules}))
+graph = OnnxCounter().translate(path, GraphBuilder(folder))
 """
+MEASURE = TRANSLATE + 'print(json.dumps({"nodes": len(graph.nodes), "loaded": "onnxruntime" in sys.modules}))'
+COUNT = (
+    TRANSLATE
+    + """
+ledger = count_graph(graph, ConstantStore(path.parent, folder), CountingRules()).ledgers["freebie"]
+print(json.dumps({"bits": int(32 * ledger.storage), "multiplies": int(ledger.quantity("operations", "multiply"))}))
+"""
+)
 MB = 1 << 20
 
 
-def measure(path: Path, sidecar: Path, allowed: int) -> dict[str, int]:
-    """Translate in a process that may take ``allowed`` more bytes than it has after its imports."""
-    command = [sys.executable, "-c", MEASURE, str(path), str(sidecar), str(allowed)]
+def measure(path: Path, sidecar: Path, allowed: int, script: str = MEASURE) -> dict[str, int]:
+    """Run ``script``, by default translate, in a process that may take ``allowed`` more bytes than it has after its imports."""
+    command = [sys.executable, "-c", script, str(path), str(sidecar), str(allowed)]
     answer = subprocess.run(command, check=False, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout)
@@ -77,17 +88,30 @@ def test_the_limit_of_this_test_is_one_that_bites(tmp_path: Path) -> None:
         measure(path, tmp_path, 8 * MB)
 
 
-def test_a_gigabyte_of_external_data_is_not_held(tmp_path: Path) -> None:
-    side = 16384  # 16,384² float32 = 1 GiB
-    with (tmp_path / "weights.bin").open("wb") as handle:
+def gigabyte(folder: Path, rows: int) -> Path:
+    """A product with 16,384² float32 in another file, 1 GiB, of which the first ``rows`` rows are not zero."""
+    side = 16384
+    weights = np.random.default_rng(0).uniform(1, 2, (rows, side)).astype(np.float32)
+    with (folder / "weights.bin").open("wb") as handle:
+        handle.write(weights.tobytes())
         handle.truncate(side * side * 4)
     tensor = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[side, side], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="weights.bin")
     body = graph([node("MatMul", "x w")], [info("x", (FREE, side))], [unknown("y")])
     body.initializer.append(tensor)
-    path = tmp_path / "model.onnx"
+    path = folder / "model.onnx"
     path.write_bytes(model(body).SerializeToString())
-    assert measure(path, tmp_path, 8 * MB)["nodes"] == 1
+    return path
+
+
+def test_a_gigabyte_of_external_data_is_not_held(tmp_path: Path) -> None:
+    assert measure(gigabyte(tmp_path, 0), tmp_path, 8 * MB)["nodes"] == 1
+
+
+def test_a_gigabyte_of_external_data_is_counted_without_being_held(tmp_path: Path) -> None:
+    """All that a count asks, blocks of zeros included, within a third of the one tensor that the file has."""
+    found = measure(gigabyte(tmp_path, 64), tmp_path, 320 * MB, COUNT)
+    assert found == {"bits": 64 * 16384 * 16 + 16384 // 64, "multiplies": 64 * 16384}
 
 
 def test_the_counter_needs_no_onnxruntime(tmp_path: Path) -> None:
