@@ -23,8 +23,8 @@ from micronet_verify.commands.terminal import console
 def count(ctx: click.Context, file: Path, edition: str | None, track_name: str | None, tracks: tuple[Path, ...], as_json: bool) -> None:
     """Count FILE, any model, without a manifest.
 
-    Storage and operations of a .pt2 or .onnx file in both regimes. An operator that the rules do not price is an error, by
-    name and place (exit code 1).
+    Storage and operations of a model file, or of a SavedModel's directory, in both regimes. An operator that the rules do not
+    price is an error, by name and place (exit code 1).
     """
     path, folders = inputs.model_file(file), inputs.track_folders(tracks)
     track, rules = inputs.pricing(edition, track_name, folders)

@@ -12,6 +12,8 @@ from micronet_verify.commands.exits import Mistake
 from micronet_verify.errors import Problem, SpecError
 
 FIRST_EDITION = "micronet-2019"
+# What TensorFlow calls the model file of a directory.
+SAVED_MODEL = "saved_model.pb"
 
 if TYPE_CHECKING:
     from micronet_verify.submission.directory import EntryPath
@@ -57,10 +59,12 @@ def one_entry(folder: Path) -> EntryPath:
 
 
 def model_file(path: Path) -> Path:
-    """``path``, which is a file that can be read."""
+    """``path``, which is a file that can be read; of a SavedModel's directory its ``saved_model.pb``."""
+    if path.is_dir() and (path / SAVED_MODEL).is_file():
+        path = path / SAVED_MODEL
     if path.is_dir():
         advice = f"micronet-verify explain {path} prices an entry"
-        raise Mistake(Problem(f"the directory {str(path)!r}", "be a model file", advice=advice))
+        raise Mistake(Problem(f"the directory {str(path)!r}", "be a model file, or a SavedModel's directory", advice=advice))
     if not path.exists():
         raise Mistake(Problem(f"the model file {str(path)!r}", "be a file that exists"))
     if not path.is_file():

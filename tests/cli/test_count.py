@@ -7,6 +7,8 @@ from fractions import Fraction
 
 import pytest
 
+from micronet_verify.commands.inputs import model_file
+
 # The dense digits network (track_specs/digits.yaml): values, multiply class, adds.
 VALUES = (1 * 9 * 16 + 16) + (16 * 9 * 32 + 32) + (512 * 10 + 10)
 MULTIPLIES = 1024 * (9 + 1) + 2048 * (144 + 1) + 512 * 3 + 10 * 512
@@ -127,3 +129,8 @@ def test_a_broken_track_file_is_the_organizers_fault(cli, samples, tmp_path):
 def test_the_same_file_gives_the_same_bytes(cli, samples):
     file = samples / "digits/pruned-onnx/model.onnx"
     assert cli("count", file, "--json").stdout == cli("count", file, "--json").stdout
+
+
+def test_a_directory_that_holds_a_saved_model_is_its_model_file(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"no model")
+    assert model_file(tmp_path) == tmp_path / "saved_model.pb"

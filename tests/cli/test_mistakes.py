@@ -47,7 +47,8 @@ def test_a_model_file_that_is_not_there(cli, tmp_path):
 
 def test_a_directory_instead_of_a_model_file(cli, samples):
     line = sentence(cli("count", samples / "digits/dense-onnx"))
-    assert line.endswith(f"but should be a model file (micronet-verify explain {samples / 'digits/dense-onnx'} prices an entry)")
+    advice = f"(micronet-verify explain {samples / 'digits/dense-onnx'} prices an entry)"
+    assert line.endswith(f"but should be a model file, or a SavedModel's directory {advice}")
 
 
 def test_a_model_file_that_cannot_be_read(cli):

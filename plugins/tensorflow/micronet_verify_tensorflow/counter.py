@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from micronet_verify.facts.graph import Graph
@@ -24,6 +25,13 @@ def read_program(artifact: Path) -> Program:
     """The program of an artifact of any of the three kinds."""
     if artifact.suffix == ".pb":
         return read_saved_model(artifact)
+    status = artifact.stat()
+    return _traced(artifact, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _traced(artifact: Path, size: int, changed: int) -> Program:
+    """Kept for the second look at the same file, at another batch: Keras takes seconds to build a model."""
     from micronet_verify_tensorflow.tracing import traced
 
     return traced(artifact)
