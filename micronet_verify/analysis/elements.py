@@ -23,10 +23,14 @@ Coordinates = dict[int, Steps]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Digit:
-    """``size`` positions; ``steps`` gives, by axis of the source, how far each lies from the first."""
+    """``size`` positions; ``steps`` gives, by axis of the source, how far each lies from the first.
+
+    ``rises``: they are known to lie in order along one axis.
+    """
 
     size: int
     steps: Coordinates
+    rises: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +50,7 @@ class View:
 
 def fresh(source: str, shape: Shape) -> View:
     """A tensor as it is computed: each axis is one digit."""
-    digits = tuple(Digit(size, {axis: np.arange(size)}) for axis, size in enumerate(shape) if size > 1)
+    digits = tuple(Digit(size, {axis: np.arange(size)}, True) for axis, size in enumerate(shape) if size > 1)
     return View(source, shape, shape, digits, (0,) * len(shape))
 
 
@@ -84,14 +88,14 @@ def _cut_digit(digit: Digit, outer: int) -> tuple[Digit, Digit] | None:
         if not np.array_equal(table, table[:, :1] + table[:1]):
             return None
         first[axis], second[axis] = table[:, 0], table[0]
-    return _digit(outer, first)[0], _digit(digit.size // outer, second)[0]
+    return _digit(outer, first, digit.rises)[0], _digit(digit.size // outer, second, digit.rises)[0]
 
 
-def _digit(size: int, steps: Coordinates) -> tuple[Digit, Coordinates]:
+def _digit(size: int, steps: Coordinates, rises: bool = False) -> tuple[Digit, Coordinates]:
     """A digit whose steps begin at 0, and what was taken off; axes along which nothing moves are left out."""
     starts = {axis: array[0] for axis, array in steps.items()}
     moved = {axis: array - starts[axis] for axis, array in steps.items()}
-    return Digit(size, {axis: array for axis, array in moved.items() if array.any()}), starts
+    return Digit(size, {axis: array for axis, array in moved.items() if array.any()}, rises), starts
 
 
 def combined(digits: Sequence[Digit]) -> Digit:
@@ -127,7 +131,8 @@ def picked(view: View, axis: int, places: slice | NDArray[Any]) -> View | None:
     size = len(np.arange(view.shape[axis])[places])
     if not size:
         return None
-    digit, starts = _digit(size, steps)
+    rises = whole.rises and isinstance(places, slice) and (places.step or 1) > 0
+    digit, starts = _digit(size, steps, rises)
     axes[axis] = [digit]
     start = tuple(first + int(starts.get(at, 0)) for at, first in enumerate(view.start))
     return _with_axes(replace(view, start=start), axes, (*view.shape[:axis], size, *view.shape[axis + 1 :]))
@@ -185,8 +190,8 @@ def _joined_digit(views: Sequence[View], pieces: Sequence[Digit], source_axes: r
 
 def _stacked(views: Sequence[View], axes: list[list[Digit]], axis: int) -> View:
     first, count = views[0], len(views)
-    moved = [[Digit(digit.size, {at + 1: array for at, array in digit.steps.items()}) for digit in digits] for digits in axes]
-    moved[axis] = [Digit(count, {0: np.arange(count)}), *moved[axis]]
+    moved = [[replace(digit, steps={at + 1: array for at, array in digit.steps.items()}) for digit in digits] for digits in axes]
+    moved[axis] = [Digit(count, {0: np.arange(count)}, True), *moved[axis]]
     shape = (*first.shape[:axis], count * first.shape[axis], *first.shape[axis + 1 :])
     source = View("+".join(view.source for view in views), (count, *first.extents), shape, (), (0, *first.start), True)
     return _with_axes(source, moved, shape)

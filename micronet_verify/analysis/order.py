@@ -8,9 +8,13 @@ beside the whole (a padding, whatever its mode).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
-from micronet_verify.analysis.elements import View, axes_of, combined
+import numpy as np
+
+from micronet_verify.analysis.elements import Digit, View, axes_of, combined
 from micronet_verify.analysis.lines import Line, Selection
 
 
@@ -43,12 +47,28 @@ def order_of(view: View) -> Order:
         if any(not digit.steps for digit in digits[first:]):
             resized.add(at)  # copies inside of something that differs: neighbours are alike
         spread = [digit for digit in digits[first:] if digit.steps]
-        line = Line.of(view, combined(spread)) if spread else None
-        if line is not None and not line.rises:
+        if not spread or (_rise(spread) and not view.stacked):
+            moved *= prod(digit.size for digit in spread)
+            continue
+        line = Line.of(view, combined(spread))
+        if not line.rises:
             if line.is_repeated:
                 resized.add(at)
             line = line.once
             others = {axis for index, group in enumerate(axes) if index != at for digit in group for axis in digit.steps}
             selections += line.selections(others)
-        moved *= 1 if line is None else line.size
+        moved *= line.size
     return Order(tuple(selections), moved, frozenset(resized))
+
+
+def _rise(digits: Sequence[Digit]) -> bool:
+    """Whether the elements along each axis of the source are known to stand in order: each outer step is longer than all inner ones."""
+    reach: dict[int, int] = {}
+    for digit in reversed(digits):
+        if not digit.rises or len(digit.steps) != 1:
+            return False
+        ((axis, steps),) = digit.steps.items()
+        if axis in reach and int(np.diff(steps).min()) <= reach[axis]:
+            return False
+        reach[axis] = reach.get(axis, 0) + int(steps[-1])
+    return True

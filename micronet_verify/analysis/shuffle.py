@@ -67,17 +67,21 @@ class _Follower:
         self._made[name] = (
             node if node.kind in ("move", "permute") else next((self._made[at] for at in node.inputs if at in self._made), node)
         )
-        self._orders[name] = order_of(view)
         readers = self._readers.get(name, [])
         if len(readers) == 1 and len(readers[0].outputs) == 1 and name not in self._graph.outputs:
             return
-        if self._orders[name].changed and not all(self._broadcasts(name, reader) for reader in readers):
+        if self._order(name).changed and not all(self._broadcasts(name, reader) for reader in readers):
             yield from self._charged(name)
+
+    def _order(self, name: str) -> Order:
+        if name not in self._orders:
+            self._orders[name] = order_of(self._views[name]) if name in self._views else UNCHANGED
+        return self._orders[name]
 
     def _charged(self, name: str, reader: Node | None = None) -> Iterator[Moved]:
         """What has become of the elements of ``name`` by the time that ``reader`` needs them; from here on it is a new tensor."""
-        order = self._orders.get(name)
-        if order is None or not order.changed or (reader is not None and self._broadcasts(name, reader)):
+        order = self._order(name)
+        if not order.changed or (reader is not None and self._broadcasts(name, reader)):
             return
         node = self._made[name]
         for selection in order.selections:
@@ -85,7 +89,7 @@ class _Follower:
         if order.resized:
             yield Moved(node, prod(self._views[name].shape))
         self._views[name] = fresh(name, self._graph.values[name].shape)
-        del self._orders[name]
+        self._orders[name] = UNCHANGED
 
     def _rejoined(self, node: Node) -> Iterator[Moved]:
         """Pieces of one tensor among others: their own order may change, too."""
@@ -103,7 +107,7 @@ class _Follower:
 
     def _broadcasts(self, name: str, reader: Node) -> bool:
         """Whether ``reader`` is a product over axes of copies, side by side: it would broadcast the original as well."""
-        order = self._orders[name]
+        order = self._order(name)
         if reader.kind != "matmul" or order.selections or reader.inputs[2:3] == (name,):
             return False
         left, right, out = (text(reader.attributes, part) for part in ("left", "right", "out"))
@@ -137,9 +141,9 @@ class _Follower:
     def _kept(self, node: Node, varying: list[str]) -> Sequence[View] | None:
         """A function of one activation changes no order, so it cannot hide a permutation."""
         one = len(varying) == 1 and varying[0] == node.inputs[0 if node.kind != "elementwise" else node.inputs.index(varying[0])]
-        if not one or self._graph.values[varying[0]].shape != self._graph.values[node.outputs[0]].shape:
+        if not one or varying[0] not in self._views or self._graph.values[varying[0]].shape != self._graph.values[node.outputs[0]].shape:
             return None
-        return (self._view(varying[0]),)
+        return (self._views[varying[0]],)
 
     def _permuted(self, node: Node) -> Sequence[View] | None:
         view, axis = self._with_axes(node.inputs[0]), integer(node.attributes, "axis")
