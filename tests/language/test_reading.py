@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from torch import nn
 
-from micronet_verify.errors import SubmissionFault
+from micronet_verify.errors import BenchFault, SubmissionFault
 from micronet_verify.framework.protocols import Loader
 from micronet_verify.sandbox.jobs import StepJob
 from micronet_verify.sandbox.reading import read_text
@@ -272,6 +273,8 @@ def test_a_framework_that_cannot_step(tmp_path: Path) -> None:
         "got a language model for plain but should be for a framework whose plugin feeds models one token at a time [stage predict] "
         "(onnx and pytorch do, on the processor)"
     )
+    with pytest.raises(BenchFault, match=r"^got a language model for plain on cuda but should be for a framework whose plugin feeds"):
+        read_text(replace(job, device="cuda"), Plain())  # type: ignore[arg-type]
 
 
 # --- chunks ---
