@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from micronet_verify.facts.data import Scaling
 from micronet_verify.sandbox.prefetch import ReadAhead
 
-# Bytes scaled at a time: what fits in a processor's nearest cache.
+# Bytes read and scaled at a time: what fits in a processor's nearest cache.
 _BLOCK = 1 << 17
 
 
@@ -66,22 +67,23 @@ class _Reader:
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
         """Examples ``start`` to ``end``, scaled. Raises ``EOFError`` for a file that ends before them."""
-        pixels = self._bytes(start, end)
-        out = np.empty(pixels.shape, np.float32)
-        rows = max(1, _BLOCK // max(1, pixels[:1].size))
-        for row in range(0, len(pixels), rows):
-            self._scaling.apply(pixels[row : row + rows], out[row : row + rows])
+        out = np.empty((end - start, *self._shape[1:]), np.float32)
+        size = math.prod(self._shape[1:])
+        rows = max(1, _BLOCK // max(1, size))
+        pixels = np.empty((min(rows, end - start), *self._shape[1:]), np.uint8)
+        for row in range(0, end - start, rows):
+            part = pixels[: min(rows, end - start - row)]
+            self._fill(part, self._offset + (start + row) * size)
+            self._scaling.apply(part, out[row : row + len(part)])
         return out
 
-    def _bytes(self, start: int, end: int) -> NDArray[np.uint8]:
-        pixels = np.empty((end - start, *self._shape[1:]), np.uint8)
-        view, offset = pixels.reshape(-1).data, self._offset + start * (pixels[:1].size or 1)
+    def _fill(self, pixels: NDArray[np.uint8], offset: int) -> None:
+        view = pixels.reshape(-1).data
         while len(view):
             got = os.preadv(self._file, [view], offset)
             if not got:
                 raise EOFError("inputs that are shorter than their header says")
             view, offset = view[got:], offset + got
-        return pixels
 
 
 def open_inputs(path: Path, scaling: Scaling | None) -> NDArray[Any]:

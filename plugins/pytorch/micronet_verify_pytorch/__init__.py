@@ -12,13 +12,19 @@ from micronet_verify.framework.protocols import Counter, Framework, Loader
 @hookimpl
 def micronet_framework() -> Framework:
     """The framework ``pytorch``: ``.pt2`` archives, and Python source with safetensors weights."""
-    return Framework("pytorch", (".pt2",), _loader, _counter, _version, export_suffixes=(".safetensors",))
+    return Framework("pytorch", (".pt2",), _loader, _counter, _version, (".safetensors",), {"cuda": _cuda_loader})
 
 
 def _loader() -> Loader:
     from micronet_verify_pytorch.loader import PyTorchLoader
 
     return PyTorchLoader()
+
+
+def _cuda_loader() -> Loader:
+    from micronet_verify_pytorch.loader import PyTorchCudaLoader
+
+    return PyTorchCudaLoader()
 
 
 def _counter() -> Counter:

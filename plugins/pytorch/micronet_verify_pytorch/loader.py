@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.errors import BenchFault, Problem, SubmissionFault
+from micronet_verify.framework.protocols import CPU, Answer, ExportRequest, as_batches
 from micronet_verify.framework.stepping import Stepper
 from micronet_verify_pytorch.counter import bind_batch
 from micronet_verify_pytorch.heap import keep_freed_memory
@@ -19,8 +19,8 @@ from micronet_verify_pytorch.program import Program, Ref, read_program
 from micronet_verify_pytorch.runner import Model, Taken, build
 
 
-class PyTorchLoader:
-    """The ``Loader`` of PyTorch entries."""
+class _Loader:
+    device = CPU
 
     def export(self, request: ExportRequest, folder: Path) -> str:
         from micronet_verify_pytorch.exporting import export
@@ -37,17 +37,40 @@ class PyTorchLoader:
         program = read_program(artifact)
         _check_inputs(program, inputs)
         taken = Taken()
-        model = build(program, taken)
+        model = build(program, taken, self.device)
         # A model that branches sees one example at a time, so that each goes its own way.
         whole = bool(bind_batch(program)) and not model.branches
         for batch in as_batches(inputs, batch_size):
             yield _answer(model, batch, taken, whole)
+
+
+class PyTorchLoader(_Loader):
+    """The ``Loader`` of PyTorch entries, on the processor."""
 
     def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
         """A language model (see ``framework.stepping``)."""
         from micronet_verify_pytorch.stepper import TorchChunk, TorchStep
 
         return (TorchChunk if chunk else TorchStep)(artifact, words, threads)
+
+
+class PyTorchCudaLoader(_Loader):
+    """On a CUDA device. Images only: language models are fed one token at a time, for which the processor is the quicker one.
+
+    Raises ``BenchFault`` where torch finds no such device.
+    """
+
+    device = "cuda"
+
+    def __init__(self) -> None:
+        if not torch.cuda.is_available():
+            got = f"torch {torch.__version__}, which finds no CUDA device on this machine,"
+            advice = "it must be a build for CUDA, with a driver; or leave --device out"
+            raise BenchFault(Problem(got, "find one to predict on cuda", "stage predict", advice))
+        torch.set_default_device(self.device)
+        # float32 in float32, and the same bits from run to run.
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
 
 
 def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
@@ -84,7 +107,12 @@ def _answer(model: Model, batch: NDArray[Any], taken: Taken, whole: bool) -> Ans
 def _run(model: Model, batch: NDArray[Any]) -> NDArray[Any]:
     try:
         with torch.inference_mode():
-            (output,) = model.forward(torch.from_numpy(np.array(batch)))
+            (output,) = model.forward(torch.from_numpy(np.array(batch)).to(model.device))
+    except torch.OutOfMemoryError as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise BenchFault(
+            Problem(f"{model.device} without memory ({reason})", "have enough", "stage predict", "try --batch-size 1")
+        ) from None
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise SubmissionFault(Problem(f"a model that fails on its inputs ({reason})", "answer")) from None
@@ -94,4 +122,4 @@ def _run(model: Model, batch: NDArray[Any]) -> NDArray[Any]:
     if output.dtype not in (torch.float32, torch.float64):
         # Wide integers are exact in float64 (up to 2⁵³), everything else in float32.
         output = output.to(torch.float64 if output.dtype in (torch.int32, torch.int64) else torch.float32)
-    return output.numpy()  # type: ignore[no-any-return]
+    return output.cpu().numpy()  # type: ignore[no-any-return]

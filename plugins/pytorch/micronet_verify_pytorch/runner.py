@@ -15,6 +15,7 @@ import torch
 import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed.*
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.protocols import CPU
 from micronet_verify_pytorch.aliases import Aliases
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 from micronet_verify_pytorch.op_table import lookup
@@ -86,23 +87,24 @@ class Model:
     Inputs and constants are never written. An output's memory is its own, unless it is a view of an input or a constant.
     """
 
-    def __init__(self, forward: Function, branches: bool) -> None:
-        self.forward, self.branches = forward, branches
+    def __init__(self, forward: Function, branches: bool, device: str) -> None:
+        self.forward, self.branches, self.device = forward, branches, device
 
 
-def build(program: Program, taken: Taken) -> Model:
-    """Raises ``SubmissionFault`` with every operator off the table."""
+def build(program: Program, taken: Taken, device: str = CPU) -> Model:
+    """The program with its constants on ``device``. Raises ``SubmissionFault`` with every operator off the table."""
     problems: list[Problem] = []
-    building = _Building(taken, problems)
-    constants = {**dict.fromkeys(program.constants), **_constants(program)}
+    building = _Building(taken, problems, torch.device(device))
+    constants = {**dict.fromkeys(program.constants), **_constants(program, torch.device(device))}
     source, outputs = building.source(program.graph, {**program.literals, **constants})
     if problems:
         raise SubmissionFault(dict.fromkeys(problems))
     # Which tensors share memory may depend on the way that an example went.
-    return Model(source.function(outputs) if building.branches else Reusing(source, outputs), building.branches)
+    reusing = device == CPU and not building.branches
+    return Model(Reusing(source, outputs) if reusing else source.function(outputs), building.branches, device)
 
 
-def _constants(program: Program) -> dict[str, torch.Tensor]:
+def _constants(program: Program, device: torch.device) -> dict[str, torch.Tensor]:
     """The constants that some step reads; tensors of one storage share memory, as when the model was saved."""
     used = Aliases(program.graph).used
     storages: dict[str, torch.Tensor] = {}
@@ -114,10 +116,10 @@ def _constants(program: Program) -> dict[str, torch.Tensor]:
             dtype = getattr(torch, constant.format.name)
             payload = constant.payload
             if payload.name not in storages:
-                storage = torch.empty(payload.size // dtype.itemsize, dtype=dtype)
+                storage = torch.empty(payload.size // dtype.itemsize, dtype=dtype, device=CPU)
                 handle.seek(payload.offset)
                 handle.readinto(storage.view(torch.uint8).numpy().data)
-                storages[payload.name] = storage
+                storages[payload.name] = storage.to(device)
             start = (constant.offset - payload.offset) // dtype.itemsize
             strides = constant.strides if constant.strides is not None else torch.empty(constant.shape, device="meta").stride()
             tensors[name] = torch.as_strided(storages[payload.name], constant.shape, strides, start)
@@ -127,8 +129,8 @@ def _constants(program: Program) -> dict[str, torch.Tensor]:
 class _Building:
     """Source of a graph and of the bodies in it."""
 
-    def __init__(self, taken: Taken, problems: list[Problem]) -> None:
-        self._taken, self._problems = taken, problems
+    def __init__(self, taken: Taken, problems: list[Problem], device: torch.device) -> None:
+        self._taken, self._problems, self._device = taken, problems, device
         self.branches = False
 
     def source(self, graph: ProgramGraph, known: Mapping[str, Any]) -> tuple[Source, list[Any]]:
@@ -157,7 +159,7 @@ class _Building:
             result = self._bodies(step, source, env)
         else:
             overload = _function(step)
-            args, kwargs = _arguments(step, overload, env)
+            args, kwargs = self._placed(*_arguments(step, overload, env))
             alone = _FIRST_ALONE.get(step.target) if not any(map(used, step.outputs[1:])) else None
             over = overs(step.target, args, kwargs) if alone or not step.many else ()
             result = source.call(alone or _QUICK.get(step.target, overload), args, kwargs, over)
@@ -170,6 +172,11 @@ class _Building:
         for place, name in enumerate(step.outputs):
             if name is not None and used(name):
                 env[name] = source.item(result, place)
+
+    def _placed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments that name a device name the one that the model runs on."""
+        places = [self._device if isinstance(value, torch.device) else value for value in (*args, *kwargs.values())]
+        return tuple(places[: len(args)]), dict(zip(kwargs, places[len(args) :], strict=True))
 
     def _bodies(self, step: Step, source: Source, env: dict[str, Any]) -> Name:
         """``cond`` as a Python ``if`` that notes which body it took; a wrapper as its body."""
@@ -244,7 +251,7 @@ def _value(argument: Argument, env: dict[str, Any]) -> Any:
 
 
 def _setting(setting: Setting) -> Any:
-    """Everything runs on the processor, on dense tensors."""
+    """Everything runs on dense tensors, and on the processor unless ``_placed`` says otherwise."""
     if setting.kind == "device":
         return torch.device("cpu")
     if setting.kind == "memory_format" and setting.number in _MEMORY:
