@@ -414,3 +414,54 @@ def test_blocks_of_scales_are_refused_by_name() -> None:
     assert problems(file) == [
         "got a tensor quantized in blocks but should have one scale, or one per channel [tensor 't1'] (quantize per channel instead)"
     ]
+
+
+def test_weights_alone_may_be_integers() -> None:
+    """A constant that is dequantized first: 8 bits stored, and a scale for each channel that factors out of 32-bit activations."""
+    file, sub = File.new()
+    x = sub.input((-1, 6, 6, 3))
+    stored = sub.constant(codes(4, 3, 3, 3), scale=[0.01, 0.02, 0.03, 0.04])
+    (weight,) = sub.op("DEQUANTIZE", [stored], [sub.tensor(())])
+    sub.outputs = sub.op("CONV_2D", [x, weight, sub.constant(random(4))], [sub.tensor(())], "Conv2D", **CONV)
+    found = compare(file, random(1, 6, 6, 3), tolerance=1e-4)
+    assert found.work == ["dequantize", "conv"]
+    assert list(found.sidecar.iterdir()) == []
+    lines = [line for line in found.count().ledgers["quantized"].lines if line.axis == "storage"]
+    assert sum(line.quantity * line.bits for line in lines) == 4 * 27 * 8 + 4 * 32 + 4 * 32
+
+
+def test_a_quantized_table_is_looked_up_and_scaled() -> None:
+    file, sub = File.new()
+    x, table = sub.input((1,), "int32"), sub.constant(codes(10, 3), scale=0.02)
+    sub.outputs = sub.op("EMBEDDING_LOOKUP", [x, table], [sub.tensor(())], version=3)
+    assert compare(file, ints(4)).kinds == ["dequantize", "lookup:embedding"]
+
+
+def test_hybrid_batch_matmul() -> None:
+    file, sub = File.new()
+    x = sub.input((1, 2, 5))
+    matrix = sub.constant(codes(1, 5, 4), scale=0.01)
+    sub.outputs = sub.op("BATCH_MATMUL", [x, matrix], [sub.tensor(())], "BatchMatMul", asymmetricQuantizeInputs=False)
+    found = compare(file, random(1, 2, 5), tolerance=0.05)
+    assert found.work[-2:] == ["matmul", "elementwise:mul"]
+
+
+def test_padding_with_a_quantized_number() -> None:
+    file, sub = File.new()
+    x = sub.input((1, 4), "int8", scale=0.03, zero=4)
+    fill = sub.constant(np.array([24], np.int8), scale=0.03, zero=4)
+    pads = sub.constant(ints(0, 0, 1, 2).reshape(2, 2))
+    sub.outputs = sub.op("PADV2", [x, pads, fill], [sub.tensor((), "int8", scale=0.03, zero=4)])
+    found = compared(file, random(1, 4))
+    assert next(n for n in found.nodes if n.kind == "move").attributes["value"] == pytest.approx(0.6)
+
+
+def test_a_transposed_integer_convolution() -> None:
+    file, sub = File.new()
+    x = sub.input((1, 4, 4, 3), "int8", scale=0.03, zero=4)
+    weight = sub.constant(codes(2, 3, 3, 3), scale=[0.01, 0.02])
+    bias = sub.constant(codes(2, low=-500, high=500, dtype=np.int32), scale=[0.0003, 0.0006])
+    operands = [sub.constant(ints(1, 8, 8, 2)), weight, x, bias]
+    y = sub.tensor((1, 8, 8, 2), "int8", scale=0.1, zero=3)
+    sub.outputs = sub.op("TRANSPOSE_CONV", operands, [y], "TransposeConv", strideH=2, strideW=2, version=3)
+    assert [kind for kind in compared(file, random(1, 4, 4, 3)).work if kind == "conv"] == ["conv"]
