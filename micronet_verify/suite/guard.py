@@ -2,7 +2,8 @@
 
 ``suite/run.py`` shuts all of them out. A plain ``pytest`` reads its settings from where it is started, and even looks for
 them beside the value of ``--submissions``; where that leads into the submissions it is refused, or their conftest files
-are left out.
+are left out. This is as early as a plugin can: pytest has obeyed ``pythonpath`` and ``addopts = -p …`` of such an ini file before
+it loads any plugin, so a plain ``pytest`` belongs into a folder of the organizer's own, or gets ``-c FILE``.
 """
 
 from __future__ import annotations
