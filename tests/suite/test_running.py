@@ -116,7 +116,8 @@ def test_one_entry_changes_no_verdict_of_another(judged, tmp_path) -> None:
     assert records[0] == records[1]
 
 
-def test_a_fault_of_ours_is_an_error_and_no_failure(judged, tmp_path) -> None:
+def test_a_fault_of_ours_is_an_error_and_no_failure(judged, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MICRONET_WITHOUT", "tensorflow")
     entry = entry_like("digits/pruned-onnx", tmp_path / "entries" / "other-framework")
     manifest = entry / "submission.yaml"
     manifest.write_text(manifest.read_text().replace("framework: onnx", "framework: tensorflow"))
