@@ -26,7 +26,7 @@ NAMES = ("help", "count", "scan", "graph", "predict", "steps", "images", "tflite
     "--repeats", default=3, show_default=True, type=click.IntRange(1), help="Measurements of each contender; medians are printed."
 )
 @click.option("--json", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write every figure to FILE.")
-@click.option("--only", multiple=True, metavar="NAME", help="Only this network (graph) or tensor (scan); may be repeated.")
+@click.option("--only", multiple=True, metavar="NAME", help="Only this network (graph, predict) or tensor (scan); may be repeated.")
 @click.option(
     "--keep", type=click.Path(path_type=Path, file_okay=False), help="Keep exported networks in this folder for the next run (4 GB)."
 )

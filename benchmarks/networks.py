@@ -1,4 +1,4 @@
-"""The networks that are measured, as files: the reference networks of the tests, and two for predictions.
+"""The networks that are measured, as files: the reference networks of the tests, and those for predictions.
 
 ``python -m benchmarks.networks NAME FORMAT FILE`` exports one; it runs in a child, so that no torch is in the parent.
 """
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("pt2", "onnx")
 OPSET = 17
-# Networks beside the reference networks, and the shape of one example: two for predictions, with a free batch, and a small
+# Networks beside the reference networks, and the shape of one example: those for predictions, with a free batch, and a small
 # one that lies in the sample entries.
-SHAPES = {"digits-baseline": (1, 8, 8), "cnn-32": (3, 32, 32), "tiny": (1, 8, 8)}
+SMALL_IMAGES = ("cnn-32", "resnet-20", "mobilenet-32", "densenet-32", "transformer-32")
+SHAPES = {"digits-baseline": (1, 8, 8), "tiny": (1, 8, 8), **dict.fromkeys(SMALL_IMAGES, (3, 32, 32))}
 SAMPLES = {"tiny.pt2": "dense-pytorch/model.pt2", "tiny.onnx": "pruned-onnx/model.onnx"}
 
 
@@ -76,18 +77,10 @@ def example(name: str) -> tuple[Any, ...]:
 
 def definition(name: str) -> Callable[[], nn.Module]:
     """What makes the untrained network, for the names in ``SHAPES``."""
-    from torch import nn
-
+    from benchmarks import small_images
     from sample_submissions.networks import Baseline
-    from tests.reference.networks.layers import ConvNorm
 
-    def cnn() -> nn.Module:
-        """29 million multiply-adds on 32×32: about what a compressed CIFAR entry has."""
-        widths = ((3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1))
-        body = [ConvNorm(inputs, outputs, 3, stride, activation=nn.ReLU) for inputs, outputs, stride in widths]
-        return nn.Sequential(*body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 100))
-
-    return {"digits-baseline": Baseline, "cnn-32": cnn, "tiny": Baseline}[name]
+    return {"digits-baseline": Baseline, "tiny": Baseline, **small_images.NETWORKS}[name]
 
 
 def export(name: str, file_format: str, path: Path) -> None:

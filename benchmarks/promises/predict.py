@@ -1,7 +1,8 @@
 """Predictions beside a bare loop in the same framework, at the same batch size, on one thread.
 
 Twice: the plugin's loader beside the loop, in one process each, from the first answer to the last; and the sandbox's whole
-predict step beside a whole Python program that loads the model, predicts and saves.
+predict step beside a whole Python program that loads the model, predicts and saves. PyTorch's loop also with freed memory kept,
+as the loader keeps it: what is left of the difference then.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from typing import Any
 
 from benchmarks import networks
 from benchmarks.figures import Limit, Row, seconds_row
-from benchmarks.harness import THREADS, Contender, NotMeasured, Program, Task, cpu_seconds, interleaved
+from benchmarks.harness import THREADS, Contender, Measurement, NotMeasured, Program, Task, cpu_seconds, interleaved
 from benchmarks.settings import Settings
 
 LIMIT = Limit("ratio", 1.05)
-BATCH = 64
-EXAMPLES = {"digits-baseline": 10_000, "cnn-32": 10_000}
+BATCHES = (64, 128)
+EXAMPLES = 10_000
 AGREE = 1e-3
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    for name, examples in ({"tiny": 3 * BATCH} if settings.tiny else EXAMPLES).items():
+    examples = 3 * BATCHES[0] if settings.tiny else EXAMPLES
+    for name in ("tiny",) if settings.tiny else ("digits-baseline", *networks.SMALL_IMAGES):
+        if settings.only and name not in settings.only:
+            continue
         inputs = _inputs(name, examples, settings.work)
         for file_format in ("onnx",) if settings.tiny else networks.FORMATS:
             subject = f"{examples:,} through {name}.{file_format}"
@@ -34,7 +38,9 @@ def rows(settings: Settings) -> Iterator[Row]:
             except NotMeasured as reason:
                 yield Row("predict", subject, None, limit=LIMIT, note=str(reason))
                 continue
-            yield from _model_rows(subject, path, inputs, settings)
+            for batch in BATCHES[:1] if settings.tiny else BATCHES:
+                yield from _loop_rows(subject, path, inputs, batch, settings)
+            yield _step_row(subject, path, inputs, settings)
             networks.discard(path, settings)
 
 
@@ -46,32 +52,51 @@ def _inputs(name: str, examples: int, work: Path) -> Path:
     return path
 
 
-def _model_rows(subject: str, path: Path, inputs: Path, settings: Settings) -> Iterator[Row]:
-    # The bare loop of PyTorch runs the network as Python code, which loads faster than any archive.
-    model = str(path.with_suffix(".weights") if path.suffix == ".pt2" else path)
-    with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
-        saved = str(Path(folder, "outputs.npy"))
-        contenders: dict[str, Contender] = {
-            "loader": Task("benchmarks.promises.predict:loading", {"path": str(path), "inputs": str(inputs)}),
-            "bare": Task("benchmarks.promises.predict:bare", {"model": model, "inputs": str(inputs)}),
-            "step": Task("benchmarks.promises.predict:stepping", {"path": str(path), "inputs": str(inputs)}),
-            "program": Program((sys.executable, "-m", "benchmarks.bare", model, str(inputs), saved, str(BATCH))),
-        }
-        found = interleaved(contenders, settings.repeats)
+def _rival(path: Path) -> str:
+    """The bare loop of PyTorch runs the network as Python code, which loads faster than any archive."""
+    return str(path.with_suffix(".weights") if path.suffix == ".pt2" else path)
+
+
+def _loop_rows(subject: str, path: Path, inputs: Path, batch: int, settings: Settings) -> Iterator[Row]:
+    arguments = {"inputs": str(inputs), "batch": batch}
+    contenders: dict[str, Contender] = {
+        "loader": Task("benchmarks.promises.predict:loading", {"path": str(path), **arguments}),
+        "bare": Task("benchmarks.promises.predict:bare", {"model": _rival(path), **arguments}),
+    }
+    if path.suffix == ".pt2":
+        contenders["keeping"] = Task("benchmarks.promises.predict:keeping", {"model": _rival(path), **arguments})
+    found = interleaved(contenders, settings.repeats)
     loader, loop = found["loader"], found["bare"]
     note = "" if _agree(loader.figure("sum"), loop.figure("sum")) else "the answers differ"
-    for what, figure, limit in (("", "loop", LIMIT), (", load to first answer", "first", None)):
-        reasons = "; ".join(filter(None, (loader.reason, loop.reason, note)))
-        times, cpu = ((loader.figure(name), loop.figure(name)) for name in (figure, f"{figure} cpu"))
-        yield Row("predict", subject + what, times[0], "bare loop", times[1], "s", limit, reasons, cpu)
-    yield seconds_row("predict", f"{subject}, the whole step", found["step"], "bare program", found["program"], LIMIT)
+    subject = f"{subject}, by {batch}"
+    yield _row(subject, "bare loop", loader, loop, "loop", LIMIT, note)
+    if "keeping" in found:
+        yield _row(subject, "the same, freed memory kept", loader, found["keeping"], "loop")
+    yield _row(f"{subject}, load to first answer", "bare loop", loader, loop, "first")
+
+
+def _row(subject: str, beside: str, ours: Measurement, theirs: Measurement, figure: str, limit: Limit | None = None, note: str = "") -> Row:
+    times, cpu = ((ours.figure(name), theirs.figure(name)) for name in (figure, f"{figure} cpu"))
+    reasons = "; ".join(filter(None, (ours.reason, theirs.reason, note)))
+    return Row("predict", subject, times[0], beside, times[1], "s", limit, reasons, cpu)
+
+
+def _step_row(subject: str, path: Path, inputs: Path, settings: Settings) -> Row:
+    with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
+        saved, batch = str(Path(folder, "outputs.npy")), BATCHES[0]
+        contenders: dict[str, Contender] = {
+            "step": Task("benchmarks.promises.predict:stepping", {"path": str(path), "inputs": str(inputs), "batch": batch}),
+            "program": Program((sys.executable, "-m", "benchmarks.bare", _rival(path), str(inputs), saved, str(batch))),
+        }
+        found = interleaved(contenders, settings.repeats)
+    return seconds_row("predict", f"{subject}, the whole step", found["step"], "bare program", found["program"], LIMIT)
 
 
 def _agree(ours: float | None, theirs: float | None) -> bool:
     return ours is None or theirs is None or abs(ours - theirs) <= AGREE * abs(theirs)
 
 
-def loading(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
+def loading(path: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]:
     """The plugin's loader, called as the step calls it."""
     import numpy as np
 
@@ -80,10 +105,10 @@ def loading(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
     loader, data = framework_of(path).loader(), np.load(inputs, mmap_mode="r")
     if path.endswith(".onnx"):
         import onnxruntime  # noqa: F401  the loader imports it when it is called; imports are not measured
-    return lambda: _timed(answer.outputs for answer in loader.predict(Path(path), data, BATCH, THREADS))
+    return lambda: _timed(answer.outputs for answer in loader.predict(Path(path), data, batch, THREADS))
 
 
-def bare(model: str, inputs: str) -> Callable[[], dict[str, Any]]:
+def bare(model: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]:
     import numpy as np
 
     from benchmarks import bare as loop
@@ -95,9 +120,17 @@ def bare(model: str, inputs: str) -> Callable[[], dict[str, Any]]:
         import torch  # noqa: F401
 
     def outputs() -> Iterator[Any]:
-        yield from loop.batches(loop.loaded(model), data, BATCH)
+        yield from loop.batches(loop.loaded(model), data, batch)
 
     return lambda: _timed(outputs())
+
+
+def keeping(model: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]:
+    """The bare loop with the loader's switch of memory."""
+    from micronet_verify_pytorch.heap import keep_freed_memory
+
+    keep_freed_memory()
+    return bare(model, inputs, batch)
 
 
 def _timed(answers: Iterator[Any]) -> dict[str, Any]:
@@ -116,7 +149,7 @@ def _timed(answers: Iterator[Any]) -> dict[str, Any]:
     }
 
 
-def stepping(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
+def stepping(path: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]:
     """The predict step in its sandbox, from the judge's side."""
     from micronet_verify.framework.registry import framework_of
     from micronet_verify.sandbox.jobs import PredictJob
@@ -127,7 +160,7 @@ def stepping(path: str, inputs: str) -> Callable[[], dict[str, Any]]:
 
     def work() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
-            job = PredictJob(framework, file.parent, file.name, Path(inputs), Path(folder, "out"), BATCH, THREADS)
+            job = PredictJob(framework, file.parent, file.name, Path(inputs), Path(folder, "out"), batch, THREADS)
             return {"examples": launcher.run(job).shape[0]}
 
     return work
