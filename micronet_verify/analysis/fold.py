@@ -33,7 +33,7 @@ def fold(graph: Graph, store: ConstantStore, outer: Mapping[str, Constant] | Non
             pool[value.id] = _stored(value, store)
     kept: list[Node] = []
     for node in graph.nodes:
-        results = _fold_node(graph, node, pool) if node.inputs and all(not name or name in pool for name in node.inputs) else None
+        results = fold_node(graph, node, pool) if node.inputs and all(not name or name in pool for name in node.inputs) else None
         if results is None:
             kept.append(node)
         else:
@@ -50,7 +50,8 @@ def _stored(value: Value, store: ConstantStore) -> Constant:
     return Constant(key, value.label or value.id, value.shape, value.format, load)
 
 
-def _fold_node(graph: Graph, node: Node, pool: Pool) -> dict[str, Constant] | None:
+def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int = 0) -> dict[str, Constant] | None:
+    """The results of a node of constants alone, ``None`` where they are not folded: more than the operands hold, and than ``most``."""
     operands = [pool[name] for name in node.inputs if name]
     results = [graph.values[name] for name in node.outputs]
     op = node.attributes.get("op")
@@ -70,7 +71,7 @@ def _fold_node(graph: Graph, node: Node, pool: Pool) -> dict[str, Constant] | No
     if node.kind == "move" or node.kind == "permute":
         return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
-    if evaluate.is_arithmetic(node, operands) and results[0].numel <= made_from:
+    if evaluate.is_arithmetic(node, operands) and results[0].numel <= max(made_from, most):
         load = _computation(node, operands, results[0])
         return {results[0].id: _computed(node, operands, results[0], load)}
     return None

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant, derived
-from micronet_verify.analysis.live import consumers
+from micronet_verify.analysis.fold import fold_node
+from micronet_verify.analysis.live import consumers, prune
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Graph, Node, Shape, Value
 
@@ -44,18 +45,24 @@ def name_masks(graph: Graph, pool: dict[str, Constant]) -> Graph:
     before, after = _near_softmax(graph)
     nodes: list[Node] = []
     values = dict(graph.values)
+    known = _known(graph, pool)
     for node in graph.nodes:
         at = node.outputs[0]
-        mask = _mask(node, graph.values, pool) if node.kind == "elementwise" and (at in before or at in after) else None
+        mask = _mask(node, graph.values, known) if node.kind == "elementwise" and (at in before or at in after) else None
         if mask is None or mask.kept.all() or (math.isinf(mask.fill) and at not in before):
             nodes.append(node)
         else:
             nodes += _written(node, mask, values, pool)
-    return (
-        replace(graph, nodes=tuple(nodes), values=values)
-        if len(nodes) >= len(graph.nodes) and values.keys() != graph.values.keys()
-        else graph
-    )
+    return graph if values.keys() == graph.values.keys() else prune(replace(graph, nodes=tuple(nodes), values=values))[0]
+
+
+def _known(graph: Graph, pool: Mapping[str, Constant]) -> Mapping[str, Constant]:
+    """The constants, and what a graph computes from nothing else (a mask compared from two rows of positions)."""
+    known = dict(pool)
+    for node in graph.nodes:
+        if node.inputs and not node.bodies and all(name in known for name in node.inputs):
+            known.update(fold_node(graph, node, known, MOST_SCORES) or {})
+    return known
 
 
 def _near_softmax(graph: Graph) -> tuple[set[str], set[str]]:

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from micronet_verify.counting.linear import full_width, product_width
+from micronet_verify.counting.linear import full_width, product_width, weight_of
 from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.work import Work, adds, multiplies
 from micronet_verify.facts.graph import Node
@@ -14,12 +14,17 @@ from micronet_verify.facts.shapes import index_sizes, text
 
 
 def product_without_hidden(node: Node, operands: Operands) -> list[Work] | None:
-    """A product of two activations, one of them with zeros where a constant mask hides, or with results that it hides (O15).
+    """A product of an activation with zeros where a constant mask hides, or one with results that it hides (O15).
 
-    Row by row: n products and n − 1 adds for the n values that are not hidden. ``None`` where nothing is.
+    Row by row: n products and n − 1 adds for the n values that are not hidden. ``None`` where nothing is, and where weights
+    have zeros of their own: those are counted, and the mask is not.
     """
+    if not operands.hidden.masks:
+        return None
     left, right, out = (text(node.attributes, name) for name in ("left", "right", "out"))
-    if any(name in operands.constants for name in node.inputs) or len(node.inputs) > 2:
+    weight_at, rows_axes = weight_of(node, operands)
+    weight = operands.constant(node.inputs[weight_at], rows_axes)
+    if len(node.inputs) > 2 or (weight is not None and weight.nonzeros < weight.constant.numel):
         return None
     shapes = [operands.shape(name) for name in node.inputs]
     sizes = index_sizes(left, right, shapes)
@@ -46,10 +51,10 @@ def product_without_hidden(node: Node, operands: Operands) -> list[Work] | None:
     else:
         return None
     sums = products if operands.rules.dot_adds == "n" else sums
-    bits, _ = product_width(operands, node.inputs[0], node.inputs[1], ())
+    bits, flips = product_width(operands, node.inputs[1 - weight_at], node.inputs[weight_at], rows_axes)
     note = "a constant mask hides the others (O15)"
     formula = f"{products:,} of {whole:,}, row by row"
     return [
-        multiplies("O1", products, bits, formula, note),
+        multiplies("O3" if flips else "O1", products, bits, formula, note),
         adds("O1", sums, full_width(node, operands), f"{formula}, n − 1 of each", True, note),
     ]
