@@ -83,6 +83,12 @@ class Reader:
                 found[field.number] = field
         return found
 
+    def message(self, field: Field, place: str) -> Span:
+        """Where the message in a field lies."""
+        if field.wire != BYTES:
+            raise bad(f"field {field.number} of another type in {place}", where=self.name)
+        return field.start, field.end
+
     def number(self, field: Field) -> int:
         """A varint as a signed 64-bit number."""
         value, _ = varint(self.data, field.start, field.end, "a number", WANTED)
@@ -99,7 +105,7 @@ class Reader:
 
     def mapping(self, field: Field, place: str, read: Callable[[Field], Any], into: dict[str, Any]) -> None:
         """One entry of a protobuf map; a key given twice is refused."""
-        entry = self.single((field.start, field.end), place, {1: BYTES, 2: BYTES})
+        entry = self.single(self.message(field, place), place, {1: BYTES, 2: BYTES})
         key = self.text(entry[1], place) if 1 in entry else ""
         if key in into:
             raise bad(f"{key!r} twice in {place}", "be given once", self.name)
@@ -132,7 +138,7 @@ class Reader:
         returned: dict[str, str] = {}
         signature: tuple[str, tuple[tuple[str, int], ...], tuple[str, ...]] | None = None
         for field in self.fields(span, "a function"):
-            inner = (field.start, field.end)
+            inner = self.message(field, "a function") if field.number in (1, 3) else (0, 0)
             if field.number == 1:
                 if signature is not None:
                     raise bad("a second signature of a function", "have one", self.name)
@@ -150,7 +156,7 @@ class Reader:
             if field.number == 1:
                 name = self.text(field, "a function's signature")
             elif field.number in (2, 3):
-                argument = self.single((field.start, field.end), "a function's argument", {1: BYTES, 3: VARINT})
+                argument = self.single(self.message(field, "a function"), "a function's argument", {1: BYTES, 3: VARINT})
                 text = self.text(argument[1], "a function's argument") if 1 in argument else ""
                 if field.number == 2:
                     arguments.append((text, self.number(argument[3]) if 3 in argument else 0))
@@ -163,13 +169,13 @@ class Reader:
         nodes: dict[str, NodeDef] = {}
         functions: dict[str, Body] = {}
         for field in self.fields(span, "the graph"):
-            inner = (field.start, field.end)
+            inner = self.message(field, "the graph") if field.number in (1, 2) else (0, 0)
             if field.number == 1:
                 self._add(nodes, self.node(inner))
             elif field.number == 2:
                 for entry in self.fields(inner, "the function library"):
                     if entry.number == 1:
-                        function = self.function((entry.start, entry.end))
+                        function = self.function(self.message(entry, "the function library"))
                         if function.name in functions:
                             raise bad(f"a second function {function.name!r}", "be defined once", self.name)
                         functions[function.name] = function

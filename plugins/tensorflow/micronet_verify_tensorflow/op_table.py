@@ -191,7 +191,7 @@ _LINES: dict[str, Line | Refusal] = {
     "RandomStandardNormal": _RANDOM,
     "RandomUniform": _RANDOM,
     "RandomUniformInt": _RANDOM,
-    "Range": _SHAPE,
+    "Range": moves(ops_move.range_, "describes a tensor, or is a stored constant"),
     "Rank": _SHAPE,
     "ReadVariableOp": moves(ops_move.read, "a stored constant"),
     "RealDiv": priced(elementwise.binary("div")),

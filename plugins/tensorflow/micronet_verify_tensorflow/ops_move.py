@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify_tensorflow.op import Op, Result, Rule, same
 from micronet_verify_tensorflow.operands import Handle, Item, computed
@@ -40,6 +42,15 @@ def read(op: Op) -> Item:
 
 def shape_only(op: Op) -> Result:
     op.refuse("sizes that the data decide", "be constant", "fixed shapes are counted: export with constant shapes")
+
+
+def range_(op: Op) -> Value:
+    """Numbers in a row that are too many to describe a shape: a stored constant."""
+    start, limit, delta = (op.known(index, "bounds").reshape(-1)[0] for index in range(3))
+    count = math.ceil((limit - start) / delta) if delta else 0
+    if not 0 <= count <= MOST_GENERATED:
+        op.refuse(f"a generated tensor of {count:,} numbers", f"have at most {MOST_GENERATED:,}")
+    return op.builder.constant(np.arange(start, limit, delta, dtype=op.known(0, "bounds").dtype), op.node.name)
 
 
 def ensure_shape(op: Op) -> Item:

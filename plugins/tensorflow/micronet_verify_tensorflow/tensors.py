@@ -39,12 +39,16 @@ def read_tensor(reader: Reader, span: Span, where: str) -> Stored:
     """A constant. Raises ``SubmissionFault`` for data that contradicts its shape and type."""
     kind = 0
     shape: Shape = ()
+    seen: set[int] = set()
     found: dict[int, list[Field]] = {}
     for field in reader.fields(span, "a constant"):
+        if field.number in (1, 2) and field.number in seen:
+            raise bad(f"a second field {field.number} in a constant", "have one", where)
+        seen.add(field.number)
         if field.number == 1:
             kind = reader.number(field)
         elif field.number == 2:
-            partial = AttributeReader(reader).partial_shape((field.start, field.end))
+            partial = AttributeReader(reader).partial_shape(reader.message(field, "a constant"))
             if partial is None or min(partial, default=0) < 0:
                 raise bad(f"a constant of shape {partial}", "have a known shape", where)
             shape = partial

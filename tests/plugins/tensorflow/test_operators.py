@@ -107,6 +107,7 @@ MOVES: dict[str, Callable[[Any, Any], Any]] = {
     "cast": lambda tf, x: tf.cast(tf.cast(x, tf.int32), tf.float32),
     "band": lambda tf, x: tf.linalg.band_part(x, 1, -1),
     "range": lambda tf, x: x + tf.cast(tf.range(tf.shape(x)[2]), tf.float32),
+    "long range": lambda tf, x: tf.reduce_sum(x) + tf.range(5000.0) * 0.001,
     "identities": lambda tf, x: tf.identity_n([x, 2 * x])[1],
     "ensure shape": lambda tf, x: tf.ensure_shape(x, [None, 4, 6]),
 }
