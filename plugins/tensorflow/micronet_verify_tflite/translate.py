@@ -154,6 +154,9 @@ class Translator:
 
     def _constant(self, tensor: Tensor) -> Operand:
         if tensor.constant:
+            if tensor.variable:
+                where = f"tensor {tensor.name!r}"
+                raise SubmissionFault(Problem("a variable with values of its own", "start from zeros", where))
             found = stored(self.model, tensor)
             return constant(self.constants, found, tensor.name, scaling_of(tensor, self.constants, self.file, found.shape))
         fmt, shape = format_of(tensor), tensor.shape

@@ -153,3 +153,10 @@ def test_a_variable_anywhere_else_is_refused() -> None:
         "got a variable that keeps its value between examples but should answer each example alone [ADD in t2] "
         "(pass the state as inputs and outputs)"
     ]
+
+
+def test_a_state_that_does_not_start_from_zeros_is_refused() -> None:
+    file = lstm()
+    state = next(tensor for tensor in file.subs[0].tensors if tensor.isVariable)
+    state.buffer = file.buffer(random(1, H))
+    assert problems(file) == [f"got a variable with values of its own but should start from zeros [tensor {state.name!r}]"]
