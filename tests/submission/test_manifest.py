@@ -17,7 +17,8 @@ from micronet_verify.track.library import load_track, track_names
 from tests.submission.conftest import FILES, MODEL, SOURCE
 
 KEYS = (
-    "schema, title, team, members, track, framework, model, external_data, source, step, preprocessing, techniques, claims, write_up, submitted"
+    "schema, title, team, members, track, framework, model, external_data, source, step, preprocessing, techniques, claims, write_up, "
+    "submitted"
 )
 TRACKS = {name: load_track(name) for name in track_names()}
 
