@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from micronet_verify_onnx.op_table import BREVITAS, MS, QONNX, TABLE, Refusal
+from micronet_verify.framework.op_lines import markdown
+from micronet_verify_onnx.op_table import BREVITAS, MS, QONNX, TABLE
 
 BEGIN, END = "<!-- operators: begin -->", "<!-- operators: end -->"
 _DOMAINS = {"": "ONNX (`ai.onnx`, opset 7 to 26)", MS: "onnxruntime (`com.microsoft`)", QONNX: f"QONNX (`{QONNX}`, `{BREVITAS}`)"}
@@ -12,16 +13,8 @@ def operators() -> str:
     """Markdown: for each domain the operators that are priced, that move data, and that are refused."""
     parts = []
     for domain, title in _DOMAINS.items():
-        parts.append(f"### {title}\n\n| operator | treatment | note |\n|---|---|---|")
-        for (found, name), line in sorted(TABLE.items()):
-            if found != domain:
-                continue
-            if isinstance(line, Refusal):
-                treatment, note = "refused", f"{line.reason}: {line.advice}" if line.advice else line.reason
-            else:
-                treatment, note = ("priced" if line.treatment == "priced" else "moves data"), line.note
-            parts.append(f"| {name} | {treatment} | {note} |")
-        parts.append("")
+        lines = sorted((name, line) for (found, name), line in TABLE.items() if found == domain)
+        parts.append(f"### {title}\n\n{markdown(lines)}\n")
     return "\n".join(parts)
 
 

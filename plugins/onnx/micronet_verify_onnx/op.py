@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import AttributeProto
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Attribute, Shape, Value
+from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.emitting import Emitting
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.operands import Operand
 from micronet_verify_onnx.scope import ABSENT, Scope
@@ -31,7 +30,7 @@ class Rule(Protocol):
     def __call__(self, op: Op) -> Result | Sequence[Result | None]: ...
 
 
-class Op:
+class Op(Emitting):
     """``kind`` is the operator's name, ``domain`` "" for ONNX's own, ``version`` the domain's opset here, ``where`` the place in words."""
 
     def __init__(self, translator: Translator, scope: Scope, node: onnx.NodeProto, version: int, source: str, place: str) -> None:
@@ -147,29 +146,3 @@ class Op:
     def here(self) -> None:
         """Sets the builder's place back to this node, after the nodes of a subgraph."""
         self.builder.at(*self._place)
-
-    def emit(self, kind: str, *inputs: Value | None, fmt: NumericFormat | None = None, **attributes: Attribute | None) -> Value:
-        return self.builder.emit(kind, *inputs, fmt=fmt, **attributes)
-
-    def elementwise(self, function: str, *inputs: Value, fmt: NumericFormat | None = None, **parameters: float | None) -> Value:
-        return self.builder.elementwise(function, *inputs, fmt=fmt, **parameters)
-
-    def scalar(self, number: float, like: Value) -> Value:
-        return self.builder.scalar(number, like.format)
-
-    def expand(self, x: Value, shape: Shape) -> Value:
-        return x if x.shape == shape else self.emit("move", x, op="expand", shape=shape)
-
-    def slice(self, x: Value, axis: int, start: int, end: int) -> Value:
-        if (start, end) == (0, x.shape[axis]):
-            return x
-        return self.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(1,))
-
-    def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from either end, as one counted from the front."""
-        if not -rank <= axis < max(rank, 1):
-            self.refuse(f"axis {axis} of a tensor of {rank} axes", f"lie between {-rank} and {rank - 1}")
-        return axis % max(rank, 1)
-
-    def refuse(self, got: str, should: str, advice: str = "") -> NoReturn:
-        raise SubmissionFault(Problem(got, should, self.where, advice))

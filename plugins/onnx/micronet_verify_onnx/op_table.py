@@ -7,10 +7,9 @@ reason; ``refused`` ones are named with what to do instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
+from micronet_verify.framework.op_lines import Line, Refusal, moves, priced
 from micronet_verify_onnx import (
     control,
     ops_attention,
@@ -28,34 +27,6 @@ from micronet_verify_onnx import (
 from micronet_verify_onnx import ops_elementwise as elementwise
 from micronet_verify_onnx.op import Rule
 
-Treatment = Literal["priced", "moves"]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An operator that is counted; ``note`` says how, or why moving is all it does."""
-
-    rule: Rule
-    treatment: Treatment
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An operator that fails the count, and what to do about it."""
-
-    reason: str
-    advice: str = ""
-
-
-def priced(rule: Rule, note: str = "") -> Line:
-    return Line(rule, "priced", note)
-
-
-def moves(rule: Rule, note: str) -> Line:
-    return Line(rule, "moves", note)
-
-
 _RANDOM = Refusal("random numbers", "constants must be stored in the file, and answers must repeat")
 _DATA_SIZE = Refusal("a result whose size the data decides", "fixed shapes are counted: mask instead of selecting")
 _SEQUENCE = Refusal("a sequence or optional value", "use tensors: Split, Concat, Gather")
@@ -67,7 +38,7 @@ _TRAINING = Refusal("an operator of training", "export the model for inference")
 MS, QONNX, BREVITAS = "com.microsoft", "qonnx.custom_op.general", "onnx.brevitas"
 CONSTANT = moves(ops_create.constant, "a stored constant, in every value_* form")
 
-_ONNX: dict[str, Line | Refusal] = {
+_ONNX: dict[str, Line[Rule] | Refusal] = {
     "Abs": priced(elementwise.unary("abs")),
     "Acos": priced(elementwise.unary("acos")),
     "Acosh": priced(elementwise.unary("acosh")),
@@ -270,7 +241,7 @@ _ONNX: dict[str, Line | Refusal] = {
     "Where": priced(elementwise.where),
     "Xor": priced(elementwise.binary("xor")),
 }
-_MICROSOFT: dict[str, Line | Refusal] = {
+_MICROSOFT: dict[str, Line[Rule] | Refusal] = {
     "BiasGelu": priced(ops_contrib.bias_gelu),
     "DequantizeLinear": priced(ops_quantize.dequantize_linear),
     "DynamicQuantizeMatMul": priced(ops_contrib.dynamic_quantize_matmul, "range, quantize, dequantize, matmul"),
@@ -295,13 +266,13 @@ _MICROSOFT: dict[str, Line | Refusal] = {
     "SkipLayerNormalization": priced(ops_contrib.skip_norm("layer_norm"), "add, layer norm"),
     "SkipSimplifiedLayerNormalization": priced(ops_contrib.skip_norm("rms_norm"), "add, rms norm"),
 }
-_QUANT: dict[str, Line | Refusal] = {
+_QUANT: dict[str, Line[Rule] | Refusal] = {
     "BipolarQuant": priced(ops_qonnx.bipolar_quant, "quantize to one bit, dequantize"),
     "Quant": priced(ops_qonnx.quant, "quantize, dequantize"),
     "Trunc": priced(ops_qonnx.trunc, "quantize, dequantize"),
 }
 
-TABLE: Mapping[tuple[str, str], Line | Refusal] = MappingProxyType(
+TABLE: Mapping[tuple[str, str], Line[Rule] | Refusal] = MappingProxyType(
     {
         (domain, name): line
         for domain, lines in (("", _ONNX), (MS, _MICROSOFT), (QONNX, _QUANT), (BREVITAS, _QUANT))

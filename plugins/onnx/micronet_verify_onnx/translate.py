@@ -12,11 +12,12 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.op_lines import Line, Refusal
 from micronet_verify_onnx.checks import check_model, forged, input_shape, plain, state_shape
 from micronet_verify_onnx.fold import fold, is_shape
 from micronet_verify_onnx.formats import element_type
-from micronet_verify_onnx.op import Op, Result
-from micronet_verify_onnx.op_table import CONSTANT, MS, TABLE, Line, Refusal
+from micronet_verify_onnx.op import Op, Result, Rule
+from micronet_verify_onnx.op_table import CONSTANT, MS, TABLE
 from micronet_verify_onnx.operands import Operand, computed, folded, stored
 from micronet_verify_onnx.places import place
 from micronet_verify_onnx.schema import check_node
@@ -195,7 +196,7 @@ class Translator:
             elif scope.readers(name):
                 raise SubmissionFault(Problem(f"a use of result {index + 1} ({name!r})", f"use the first {len(results)} only", where))
 
-    def _line(self, node: onnx.NodeProto, domain: str, scope: Scope) -> Line:
+    def _line(self, node: onnx.NodeProto, domain: str, scope: Scope) -> Line[Rule]:
         where = scope.builder.where
         line = TABLE.get((domain, node.op_type))
         if line is None:
@@ -248,7 +249,7 @@ def _found(scope: Scope, name: str, where: str) -> Operand | None:
     return scope.find(name)
 
 
-def _results(op: Op, line: Line) -> list[Operand | None]:
+def _results(op: Op, line: Line[Rule]) -> list[Operand | None]:
     """Shape arithmetic is folded; everything else is emitted, and small results of constants keep their numbers."""
     check_node(op)
     if op.node.output[0] in op.scope.absorbed:

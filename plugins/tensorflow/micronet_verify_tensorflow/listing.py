@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from micronet_verify_tensorflow.op_table import TABLE, Refusal
+from micronet_verify.framework.op_lines import markdown
+from micronet_verify_tensorflow.op_table import TABLE
 
 BEGIN, END = "<!-- tensorflow operators: begin -->", "<!-- tensorflow operators: end -->"
 
 
 def operators() -> str:
     """Markdown: the operators that are priced, that move data, and that are refused."""
-    rows = ["| operator | treatment | note |", "|---|---|---|"]
-    for name, line in sorted(TABLE.items()):
-        if isinstance(line, Refusal):
-            treatment, note = "refused", f"{line.reason}: {line.advice}" if line.advice else line.reason
-        else:
-            treatment, note = ("priced" if line.treatment == "priced" else "moves data"), line.note
-        rows.append(f"| {name} | {treatment} | {note} |")
-    return "\n".join(rows)
+    return markdown(sorted(TABLE.items()))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Attribute, Shape, Value
+from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.emitting import Emitting
 from micronet_verify_tensorflow.attributes import PartialShape
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import NodeDef, Span
@@ -30,7 +30,7 @@ class Rule(Protocol):
     def __call__(self, op: Op) -> Result | Sequence[Result | None]: ...
 
 
-class Op:
+class Op(Emitting):
     """``kind`` is the operator's name, ``where`` the node's place in words."""
 
     def __init__(self, translator: Translator, scope: Scope, node: NodeDef, items: Sequence[Item], place: tuple[str, str]) -> None:
@@ -168,35 +168,9 @@ class Op:
         """Sets the builder's place back to this node, after the nodes of a function."""
         self.builder.at(*self._place)
 
-    def emit(self, kind: str, *inputs: Value | None, fmt: NumericFormat | None = None, **attributes: Attribute | None) -> Value:
-        return self.builder.emit(kind, *inputs, fmt=fmt, **attributes)
-
-    def elementwise(self, function: str, *inputs: Value, fmt: NumericFormat | None = None, **parameters: float | None) -> Value:
-        return self.builder.elementwise(function, *inputs, fmt=fmt, **parameters)
-
-    def scalar(self, number: float, like: Value) -> Value:
-        return self.builder.scalar(number, like.format)
-
-    def expand(self, x: Value, shape: Shape) -> Value:
-        return x if x.shape == shape else self.emit("move", x, op="expand", shape=shape)
-
-    def slice(self, x: Value, axis: int, start: int, end: int) -> Value:
-        if (start, end) == (0, x.shape[axis]):
-            return x
-        return self.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(1,))
-
-    def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from either end, as one counted from the front."""
-        if not -rank <= axis < max(rank, 1):
-            self.refuse(f"axis {axis} of a tensor of {rank} axes", f"lie between {-rank} and {rank - 1}")
-        return axis % max(rank, 1)
-
     def axes(self, index: int, rank: int) -> tuple[int, ...]:
         """Distinct axes given by an operand, in order."""
         return tuple(sorted({self.axis(axis, rank) for axis in self.known_ints(index, "axes")}))
-
-    def refuse(self, got: str, should: str, advice: str = "") -> NoReturn:
-        raise SubmissionFault(Problem(got, should, self.where, advice))
 
 
 def same(a: np.ndarray[Any, Any] | None, number: float) -> bool:

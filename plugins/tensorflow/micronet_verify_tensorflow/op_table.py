@@ -8,42 +8,12 @@ list of what may stand in functions that the signature does not call (``allowed`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
+from micronet_verify.framework.op_lines import Line, Refusal, moves, priced
 from micronet_verify_tensorflow import control, lists, ops_index, ops_layers, ops_linear, ops_move, ops_quantize
 from micronet_verify_tensorflow import ops_elementwise as elementwise
 from micronet_verify_tensorflow.op import Rule
-
-Treatment = Literal["priced", "moves"]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An operator that is counted; ``outputs`` are its results' names, where a function may ask for more than one."""
-
-    rule: Rule
-    treatment: Treatment
-    note: str = ""
-    outputs: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An operator that fails the count, and what to do about it."""
-
-    reason: str
-    advice: str = ""
-
-
-def priced(rule: Rule, note: str = "", outputs: str = "") -> Line:
-    return Line(rule, "priced", note, tuple(outputs.split()))
-
-
-def moves(rule: Rule, note: str) -> Line:
-    return Line(rule, "moves", note)
-
 
 _RANDOM = Refusal("random numbers", "constants must be stored in the file, and answers must repeat: call the model with training=False")
 _DATA_SIZE = Refusal("a result whose size the data decides", "fixed shapes are counted: mask instead of selecting")
@@ -58,7 +28,7 @@ _SAME = moves(ops_move.identity, "the same value")
 _WHILE = priced(control.while_, "a constant number of turns, written out")
 _IF = priced(control.if_, "the chosen branch, or both where the data decides")
 
-_LINES: dict[str, Line | Refusal] = {
+_LINES: dict[str, Line[Rule] | Refusal] = {
     "Abs": priced(elementwise.unary("abs")),
     "Acos": priced(elementwise.unary("acos")),
     "Acosh": priced(elementwise.unary("acosh")),
@@ -281,4 +251,4 @@ _LINES: dict[str, Line | Refusal] = {
     "ZerosLike": moves(ops_move.like(0.0), "one stored number, expanded"),
 }
 
-TABLE: Mapping[str, Line | Refusal] = MappingProxyType(_LINES)
+TABLE: Mapping[str, Line[Rule] | Refusal] = MappingProxyType(_LINES)

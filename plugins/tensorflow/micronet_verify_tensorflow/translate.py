@@ -8,12 +8,13 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.op_lines import Line, Refusal
 from micronet_verify_tensorflow.fold import fold, is_shape
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.idioms import Idiom, find_idiom
 from micronet_verify_tensorflow.messages import Body, NodeDef, bad
-from micronet_verify_tensorflow.op import Op, Result
-from micronet_verify_tensorflow.op_table import TABLE, Line, Refusal
+from micronet_verify_tensorflow.op import Op, Result, Rule
+from micronet_verify_tensorflow.op_table import TABLE
 from micronet_verify_tensorflow.operands import Handle, Item, Operand, computed, folded, stored
 from micronet_verify_tensorflow.program import DEEPEST, Program, Variable
 from micronet_verify_tensorflow.scope import Scope
@@ -159,7 +160,7 @@ class Translator:
         present = [item for item in items if item is not None]
         return present if len(present) == len(items) else None
 
-    def _line(self, node: NodeDef, where: str) -> Line:
+    def _line(self, node: NodeDef, where: str) -> Line[Rule]:
         line = TABLE.get(node.op)
         if line is None and node.op in self.program.functions:
             return TABLE["PartitionedCall"]  # type: ignore[return-value]
@@ -169,7 +170,7 @@ class Translator:
         advice = line.advice if isinstance(line, Refusal) else _ADVICE
         raise SubmissionFault(Problem(got, "be an operator that this counter can price", where, advice))
 
-    def _results(self, op: Op, line: Line) -> Sequence[Item | None]:
+    def _results(self, op: Op, line: Line[Rule]) -> Sequence[Item | None]:
         """Shape arithmetic is folded; everything else is emitted, and small results of constants keep their numbers."""
         known = fold(op)
         if known is not None and all(is_shape(array) for array in known):

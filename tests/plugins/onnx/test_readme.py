@@ -6,7 +6,9 @@ from pathlib import Path
 
 import onnx
 from micronet_verify_onnx.listing import BEGIN, END, operators
-from micronet_verify_onnx.op_table import TABLE, Line
+from micronet_verify_onnx.op_table import TABLE
+
+from micronet_verify.framework.op_lines import Line
 
 README = Path(__file__).parents[3] / "plugins" / "onnx" / "README.md"
 
