@@ -16,7 +16,10 @@ _METHODS = ("freebie_form", "quantized_form")
 
 
 class ScanClock:
-    """While it is entered, ``seconds`` adds up the time that the questions about values take; ``tensors`` are those asked about."""
+    """While it is entered, ``seconds`` adds up the processor time of the questions about values; ``tensors`` are those asked about.
+
+    Processor time, because a scan is cut into pieces by whatever else runs, and a short copy beside it is not.
+    """
 
     def __init__(self, on: bool = True) -> None:
         self.seconds = 0.0
@@ -49,11 +52,11 @@ class ScanClock:
         def timed(*args: Any, **kwargs: Any) -> Any:
             if self._inside:
                 return function(*args, **kwargs)
-            self._inside, start = True, time.perf_counter()
+            self._inside, start = True, time.thread_time()
             try:
                 return function(*args, **kwargs)
             finally:
-                self.seconds += time.perf_counter() - start
+                self.seconds += time.thread_time() - start
                 self._inside = False
                 if isinstance(args[0], Measured):
                     self.tensors.setdefault(args[0].constant.key, args[0].constant)

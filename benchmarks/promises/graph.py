@@ -39,10 +39,11 @@ def _file_rows(name: str, path: Path, settings: Settings) -> Iterator[Row]:
     found = interleaved(contenders, settings.repeats) | interleaved(others, 1)
     ours, scan = found["ours"], found["scan"]
     work = None if ours.seconds is None else ours.seconds - ours.figure("scan")
+    busy = None if ours.cpu is None else ours.cpu - ours.figure("scan")
     for other in others or [""]:
         theirs = found[other] if other else Measurement()
         note = "; ".join(filter(None, (ours.reason, theirs.reason)))
-        yield Row("graph", path.name, work, other, theirs.seconds, limit=SECONDS, note=note)
+        yield Row("graph", path.name, work, other, theirs.seconds, limit=SECONDS, note=note, cpu=(busy, theirs.cpu))
     subject = f"{path.name}, values scanned"
     yield Row("graph", subject, scan.figure("scan"), "np.copyto", scan.figure("copy"), limit=SCAN, note=scan.reason)
     largest = ours.figure("largest")

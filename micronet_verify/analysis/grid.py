@@ -233,7 +233,8 @@ def _row_steps(rows: Array, tolerance: float) -> tuple[Array, int, int] | None:
         return None
     ordered = np.sort(np.abs(rows), axis=1)
     # The grid passes through zero, so magnitudes and their differences are multiples of the step.
-    gaps = np.diff(ordered, axis=1, prepend=0)
+    gaps = ordered.copy()
+    gaps[:, 1:] -= ordered[:, :-1]
     top = ordered[:, -1]
     noise = top[:, None] * (2 * tolerance)
     gaps[gaps <= noise] = np.inf
