@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from micronet_verify.bench import Bench, check_unchanged, limits_of
@@ -15,20 +16,26 @@ from micronet_verify.framework.registry import framework_named
 from micronet_verify.language import check_graph, initial_states, is_language
 from micronet_verify.sandbox.jobs import ExportJob, TranslateJob
 from micronet_verify.sandbox.products import read_graph
+from micronet_verify.submission.manifest import Manifest
 from micronet_verify.submission.submission import Submission
 from micronet_verify.track.track import Track
+
+_KEYS = ("source.entry_point", "source.weights")
 
 
 def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) -> Artifact:
     """A copy of the artifact in the judge's own folder: what is counted and what is evaluated, whatever the entry does meanwhile."""
     manifest, folder = submission.manifest, work / "artifact"
-    framework = framework_named(manifest.framework)
+    framework = framework_named(manifest.framework, manifest.where("framework"))
     if manifest.source is not None:
         entry = _copied(submission, work / "entry", [file.path for file in submission.files])
         request = ExportRequest(
             entry, manifest.source.entry_point, manifest.source.weights, track.dataset.input_shape, track.dataset.input_format
         )
-        result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), limits_of(track, track.limits.export))
+        try:
+            result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), limits_of(track, track.limits.export))
+        except SubmissionFault as fault:
+            raise SubmissionFault(_in_manifest(problem, manifest) for problem in fault.problems) from None
         return seal(folder, result.artifact)
     assert manifest.model is not None
     should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
@@ -44,6 +51,11 @@ def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) 
         if read[file.path] != file.sha256:
             raise SubmissionFault(Problem(f"{file.path} of SHA-256 {file.sha256[:12]}…", f"be {read[file.path][:12]}… as first read"))
     return sealed
+
+
+def _in_manifest(problem: Problem, manifest: Manifest) -> Problem:
+    """A fault of a key of the manifest, placed at its line."""
+    return replace(problem, where=manifest.where(problem.where)) if problem.where in _KEYS else problem
 
 
 def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault
 
-_PLACES = ("stage ", "initializer ", "the model's inputs")
+_PLACES = ("stage ", "initializer ", "sparse initializer ", "tensor ", "the model's inputs")
 
 
 def unreadable(evaluation: Evaluation) -> Fault | None:

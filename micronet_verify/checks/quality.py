@@ -20,7 +20,9 @@ def check(evaluation: Evaluation) -> Verdict:
     read = evaluation.faults.get("translate")
     if run is not None and read is not None and not run.missing:
         # One defect, told once by the check of the translation: a file that cannot be read does not run either.
-        why = f"not reached: the translate stage failed, and the predict stage too: {sentences(run.problems)}"
+        told_there = {problem.got for problem in read.problems}
+        more = [problem for problem in run.problems if problem.got not in told_there]
+        why = "not reached: the translate stage failed, and the predict stage too" + (f": {sentences(more)}" if more else "")
         return Verdict(NAME, "skipped", why, {"stage": "predict"})
     fault = run or evaluation.faults.get("quality")
     if fault is not None:

@@ -44,16 +44,16 @@ def devices() -> tuple[str, ...]:
     return CPU, *sorted({device for framework in frameworks().values() for device in framework.devices} - {CPU})
 
 
-def framework_named(name: str) -> Framework:
-    """The framework ``name``. Raises ``BenchFault`` with how to install it if a known plugin is missing."""
+def framework_named(name: str, where: str = "") -> Framework:
+    """The framework ``name``, which stands at ``where``. Raises ``BenchFault`` with how to install it if a known plugin is missing."""
     found = frameworks()
     if name in found:
         return found[name]
     if name in KNOWN:
-        raise BenchFault(Problem(f"framework {name!r} without its plugin", f"be installed: {install(name)}", advice=_have(found)))
+        raise BenchFault(Problem(f"framework {name!r} without its plugin", f"be installed: {install(name)}", where, _have(found)))
     near = difflib.get_close_matches(name, {*found, *KNOWN}, 1)
     advice = f"did you mean {near[0]!r}?" if near else _have(found)
-    raise SubmissionFault(Problem(f"the framework {name!r}", "be an installed one", advice=advice))
+    raise SubmissionFault(Problem(f"the framework {name!r}", "be an installed one", where, advice))
 
 
 def framework_of(file_name: str) -> Framework:

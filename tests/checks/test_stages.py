@@ -133,6 +133,31 @@ def test_one_defect_that_stops_reading_and_running_fails_once() -> None:
     )
 
 
+def test_one_sentence_of_two_stages_is_printed_once() -> None:
+    defect = Problem("the operator acme.free", "be one that can be priced", "acme.free in 0")
+    run = Fault("entrant", (replace(defect, where="acme.free"), Problem("a second thing", "not be")))
+    evaluation = faulty("translate", defect)
+    evaluation = replace(evaluation, faults={**evaluation.faults, "predict": run}, predictions=None, quality=None)
+    verdicts = by_name(evaluation)
+    assert verdicts["operators"].message == str(defect)
+    assert verdicts["quality"].message == (
+        "not reached: the translate stage failed, and the predict stage too: got a second thing but should not be"
+    )
+
+
+@pytest.mark.parametrize("where", ["tensor 'conv.weight'", "initializer 'w'", "sparse initializer 'w'", "model.onnx"])
+def test_a_tensor_that_cannot_be_read_is_the_artifacts_defect(where: str) -> None:
+    assert outcomes(faulty("translate", Problem("a tensor of another size", "fit", where)), "failed") == {"artifact"}
+
+
+def test_notes_about_the_file_are_shown() -> None:
+    sound = small()
+    assert sound.graph is not None
+    evaluation = replace(sound, graph=replace(sound.graph, notes=("The file declares 'c' as (7), and it is (1, 3).",)))
+    assert by_name(evaluation)["artifact"].outcome == "passed"
+    assert by_name(evaluation)["artifact"].message.endswith("\nThe file declares 'c' as (7), and it is (1, 3).")
+
+
 def test_quality_is_answered_although_an_operator_has_no_price() -> None:
     verdicts = by_name(faulty("translate", Problem("Det", "have a price", "Det in head")))
     assert (verdicts["quality"].outcome, verdicts["quality"].message) == ("passed", "490 of 500 correct, 15 images above")

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.recognise import instead
 from micronet_verify.framework.wire import BYTES, Buffer, encoded, fields
 
 LARGE = 1024
@@ -89,11 +90,13 @@ class Skeleton:
         # A file cannot forge a mark that it cannot foresee.
         self._secret = os.urandom(16).hex()
         self._extents: list[Extent] = []
-        rest = self._rewritten("model", 0, len(self.data), 0)
         try:
-            self.model = onnx.ModelProto.FromString(rest)
-        except DecodeError:
-            raise SubmissionFault(Problem("bytes that are no ONNX model", "be a complete ONNX model", path.name)) from None
+            self.model = onnx.ModelProto.FromString(self._rewritten("model", 0, len(self.data), 0))
+        except (DecodeError, SubmissionFault) as error:
+            other = instead(path, "an ONNX model")
+            if other is None and isinstance(error, SubmissionFault):
+                raise
+            raise SubmissionFault(other or Problem("bytes that are no ONNX model", "be a complete ONNX model", path.name)) from None
 
     def extent(self, message: onnx.TensorProto | onnx.AttributeProto) -> Extent | None:
         """The data that was left out of ``message``, if it was."""

@@ -11,7 +11,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.tensors import row_major
+from micronet_verify.framework.recognise import PT2, instead
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 
 MOST_ENTRIES = 200_000
@@ -63,6 +64,9 @@ class Archive:
 
 def read_archive(path: Path) -> Archive:
     """Read the index, the graph and the tensor tables. Raises ``SubmissionFault`` for anything but a plain archive."""
+    other = instead(path, "a .pt2 archive")
+    if other is not None and other.got != PT2:
+        raise SubmissionFault(other)
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
@@ -152,9 +156,10 @@ def _tensors(table: Any, members: Mapping[str, Member], folder: str, prefix: str
         try:
             constants[fqn] = _tensor(fqn, record, members, folder, prefix, formats)
         except SubmissionFault as fault:
-            problems.extend(fault.problems)
+            problems.extend(replace(problem, where=f"tensor {fqn!r}") for problem in fault.problems)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            problems.append(Problem(f"a record that cannot be read ({_short(error)})", "describe a plain tensor", fqn, AGAIN))
+            where = f"tensor {fqn!r}"
+            problems.append(Problem(f"a record that cannot be read ({_short(error)})", "describe a plain tensor", where, AGAIN))
     if problems:
         raise SubmissionFault(problems)
 

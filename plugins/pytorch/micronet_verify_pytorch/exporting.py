@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import importlib.util
 import logging
 import sys
@@ -9,15 +11,18 @@ import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.batch import check_batch
+from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify_pytorch.counter import PyTorchCounter
+from micronet_verify_pytorch.weights import load_weights
 
 ARTIFACT = "model.pt2"
 _LOG = logging.getLogger("micronet_verify.pytorch")
@@ -29,17 +34,10 @@ def export(request: ExportRequest, folder: Path) -> str:
     """Import the entry, build the model, load its weights, export it with a free batch (or batch 1) and save it without samples."""
     model = _built(request)
     if request.weights:
-        _theirs(request, "loading the weights", lambda: _load(model, request.entry / request.weights, request.weights))
+        _theirs(request, "loading the weights", lambda: load_weights(model, request.entry / request.weights, request.weights))
     _theirs(request, "calling eval() of the model", model.eval)
-    program = _exported(model, request)
-    for module in program.graph_module.modules():
-        if isinstance(module, torch.fx.GraphModule):
-            for node in module.graph.nodes:
-                node.meta = {key: value for key, value in node.meta.items() if key in _KEPT}
-    program._example_inputs = None  # they would be saved as a pickle
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _theirs(request, "saving the exported model", lambda: torch.export.save(program, folder / ARTIFACT))
+    _exported(model, request, folder / ARTIFACT)
+    _theirs(request, "answering one example", lambda: model(_example(request, 1)))
     return ARTIFACT
 
 
@@ -47,7 +45,7 @@ def _built(request: ExportRequest) -> nn.Module:
     source, _, attribute = request.entry_point.partition(":")
     file = request.entry / source
     if not file.is_file() or not attribute:
-        raise SubmissionFault(Problem(f"the entry point {request.entry_point!r}", "be file.py:callable of the entry"))
+        raise SubmissionFault(Problem(f"the entry point {request.entry_point!r}", "be file.py:callable of the entry", "source.entry_point"))
     name = f"micronet_entry_{file.stem}"  # not its own: an entry may be called json.py
     sys.path.insert(0, str(file.parent))  # an entry may import its other files
     spec = importlib.util.spec_from_file_location(name, file)
@@ -59,11 +57,16 @@ def _built(request: ExportRequest) -> nn.Module:
     _theirs(request, f"importing {source}", lambda: load(module))
     make = getattr(module, attribute, None)
     if not callable(make):
-        raise SubmissionFault(Problem(f"no callable {attribute!r} in {source}", "be there", request.entry_point))
+        raise SubmissionFault(Problem(f"no callable {attribute!r} in {source}", "be there", "source.entry_point", _near(attribute, module)))
     model = _theirs(request, f"calling {attribute}()", make)
     if not isinstance(model, nn.Module):
         raise SubmissionFault(Problem(f"{type(model).__name__} from {attribute}()", "be a torch.nn.Module", request.entry_point))
     return model
+
+
+def _near(name: str, module: ModuleType) -> str:
+    near = difflib.get_close_matches(name, [other for other, value in vars(module).items() if callable(value)], 1)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def _theirs(request: ExportRequest, doing: str, action: Callable[[], Any]) -> Any:
@@ -73,7 +76,31 @@ def _theirs(request: ExportRequest, doing: str, action: Callable[[], Any]) -> An
     except SubmissionFault:
         raise
     except (Exception, SystemExit) as error:
-        raise SubmissionFault(Problem(f"{_last_line(error)} while {doing}", "succeed", _place(request.entry, error))) from None
+        where = _place(request.entry, error) or request.entry_point
+        raise SubmissionFault(Problem(f"{_last_line(error)} while {doing}", "succeed", where, _advice(request, error))) from None
+
+
+def _advice(request: ExportRequest, error: BaseException) -> str:
+    """What to do about the failures that people meet most."""
+    text = f"{type(error).__name__}: {error}"
+    return next((advice for words, advice in _KNOWN if all(word in text for word in words)), "").format(request.input_format)
+
+
+# Words of an error, all of them, and what to do.
+_KNOWN: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("DataDependent", "guard on data-dependent"),
+        "choose between two ways with torch.cond(predicate, one, other, (x,)), or between values with torch.where",
+    ),
+    (("DataDependent",), "a size that the data decides cannot be counted: keep the size, and select with a mask and torch.where"),
+    (("ScriptModule",), "return the nn.Module itself, not what torch.jit makes of it"),
+    (("PackedParams",), "packed quantized modules cannot be exported: use the PT2E flow, or torch.fake_quantize_per_tensor_affine"),
+    (("missing", "required positional argument"), "the entry point takes no argument: give each a default"),
+    *(
+        (words, "the track feeds {}: convert inside forward(), x.to(…), so that the conversion is part of what is judged")
+        for words in (("should be the same", "type"), ("same dtype",), ("expected m1 and m2",), ("but got", "dtype"), ("Found dtype",))
+    ),
+)
 
 
 def _last_line(error: BaseException) -> str:
@@ -94,45 +121,52 @@ def _place(entry: Path, error: BaseException) -> str:
     return place
 
 
-def _load(model: nn.Module, file: Path, name: str) -> None:
-    """Weights by name, all of them and no others; a tied weight may be in the file once."""
+def _exported(model: nn.Module, request: ExportRequest, path: Path) -> None:
+    """With a free batch if the model allows it and keeps examples apart, else with batch 1."""
+    why = ""
     try:
-        given = load_file(file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise SubmissionFault(Problem(f"weights that cannot be read ({_last_line(error)})", "be a safetensors file", name)) from None
-    wanted = model.state_dict()
-    tied = {(tensor.data_ptr(), tensor.shape) for key, tensor in wanted.items() if key in given}
-    missing = sorted(key for key, tensor in wanted.items() if key not in given and (tensor.data_ptr(), tensor.shape) not in tied)
-    unexpected = sorted(given.keys() - wanted.keys())
-    problems = []
-    if missing:
-        problems.append(Problem(f"no weights for {', '.join(missing)}", "hold every tensor of the model", name))
-    if unexpected:
-        problems.append(Problem(f"weights for {', '.join(unexpected)}", "hold tensors of the model only", name))
-    for key in sorted(given.keys() & wanted.keys()):
-        if given[key].shape != wanted[key].shape:
-            problems.append(Problem(f"{key} of shape {tuple(given[key].shape)}", f"be {tuple(wanted[key].shape)} as in the model", name))
-    if problems:
-        raise SubmissionFault(problems)
-    model.load_state_dict(given, strict=False)
-
-
-def _exported(model: nn.Module, request: ExportRequest) -> torch.export.ExportedProgram:
-    """With a free batch if the model allows it, else with batch 1."""
-    try:
-        return _traced(model, request, 2, ({0: torch.export.Dim("batch")},))
+        _save(_traced(model, request, 2, ({0: torch.export.Dim("batch")},)), path)
+        why = _meeting(path)
     except (Exception, SystemExit) as error:
         # Any failure: an operator without symbolic shapes, a Python int made of the batch, a check of torch itself.
-        _LOG.warning(
-            "%s does not export with a free batch (%s): it is exported for one example at a time", request.entry_point, _last_line(error)
-        )
-    return _theirs(request, "exporting the model for one example", lambda: _traced(model, request, 1, None))
+        why = _last_line(error)
+    if why:
+        _LOG.warning("%s is exported for one example at a time, not with a free batch: %s", request.entry_point, why)
+        program = _theirs(request, "exporting the model for one example", lambda: _traced(model, request, 1, None))
+        _theirs(request, "saving the exported model", lambda: _save(program, path))
+
+
+def _meeting(path: Path) -> str:
+    """Why a model of free batch would be refused: examples meet in it. What has no price is told by the count."""
+    builder, counter = GraphBuilder(None), PyTorchCounter()
+    with contextlib.suppress(SubmissionFault):
+        graph = counter.translate(path, builder)
+        try:
+            check_batch(counter, path, graph, builder)
+        except SubmissionFault as fault:
+            return str(fault.problems[0])
+    return ""
+
+
+def _save(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Write the archive without samples of inputs, and without names of this machine."""
+    for module in program.graph_module.modules():
+        if isinstance(module, torch.fx.GraphModule):
+            for node in module.graph.nodes:
+                node.meta = {key: value for key, value in node.meta.items() if key in _KEPT}
+    program._example_inputs = None  # they would be saved as a pickle
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.export.save(program, path)
 
 
 def _traced(model: nn.Module, request: ExportRequest, batch: int, dynamic: Any) -> torch.export.ExportedProgram:
-    example = torch.zeros((batch, *request.example_shape), dtype=getattr(torch, request.input_format))
     # The same graph wherever it is exported: where opt_einsum is installed, torch would plan products by it, and fix the batch.
     torch.backends.opt_einsum.enabled = False
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        return torch.export.export(model, (example,), dynamic_shapes=dynamic).run_decompositions({})
+        return torch.export.export(model, (_example(request, batch),), dynamic_shapes=dynamic).run_decompositions({})
+
+
+def _example(request: ExportRequest, batch: int) -> torch.Tensor:
+    return torch.zeros((batch, *request.example_shape), dtype=getattr(torch, request.input_format))

@@ -19,6 +19,7 @@ from micronet_verify_pytorch.archive import AGAIN, Archive, Constant, read_archi
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 
 SCHEMA_MAJOR = 8
+_STATISTICS = frozenset("running_mean running_var num_batches_tracked".split())
 STATELESS = "export after model.eval(), and keep what the model learns or counts out of forward()"
 
 
@@ -157,7 +158,11 @@ def _same(a: str, b: str) -> str:
 
 
 def _mutations(specs: list[dict[str, Any]], where: str) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
+    changed = [str(detail.get("buffer_name", "")) for spec in specs for kind, detail in spec.items() if kind == "buffer_mutation"]
+    if changed and all(name.rpartition(".")[2] in _STATISTICS for name in changed):
+        got = f"a model exported in training mode: it changes the statistics of batch norms ({changed[0]!r} …) while it answers"
+        return [Problem(got, "be exported after model.eval()", where, "call model.eval() before torch.export.export")]
     for spec in specs:
         ((kind, detail),) = spec.items()
         if kind == "user_output":

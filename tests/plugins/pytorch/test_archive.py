@@ -118,7 +118,13 @@ def test_an_entry_twice_is_refused(linear: Path) -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.9, 0.999])
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pt2"
+    empty.write_bytes(b"")
+    assert sentences(empty) == ["got an empty file but should be a .pt2 archive [empty.pt2] (save the model again)"]
+
+
+@pytest.mark.parametrize("keep", [100, 0.5, 0.9, 0.999])
 def test_a_cut_file_is_refused(linear: Path, keep: float) -> None:
     data = linear.read_bytes()
     cut = linear.with_name("cut.pt2")
@@ -174,28 +180,34 @@ def tensor(field: str, value: object) -> Any:
 HOSTILE_TENSORS = {
     "stride 0": (
         [("sizes", [{"as_int": 1_000_000}, {"as_int": 1_000_000}]), ("strides", [{"as_int": 0}, {"as_int": 0}])],
-        "got 1,000,000,000,000 elements of 4 bytes in 24 bytes but should store each element [weight] "
+        "got 1,000,000,000,000 elements of 4 bytes in 24 bytes but should store each element [tensor 'weight'] "
         "(call .contiguous() on an expanded tensor)",
     ),
     "too large": (
         [("sizes", [{"as_int": 2}, {"as_int": 4}]), ("strides", [{"as_int": 4}, {"as_int": 1}])],
-        "got 8 elements of 4 bytes in 24 bytes but should store each element [weight] (call .contiguous() on an expanded tensor)",
+        "got 8 elements of 4 bytes in 24 bytes but should store each element [tensor 'weight'] (call .contiguous() on an expanded tensor)",
     ),
-    "past the end": ([("storage_offset", {"as_int": 1})], "got a tensor that ends at byte 28 but should end within 24 bytes [weight]"),
+    "past the end": (
+        [("storage_offset", {"as_int": 1})],
+        "got a tensor that ends at byte 28 but should end within 24 bytes [tensor 'weight']",
+    ),
     "before the beginning": (
         [("storage_offset", {"as_int": -1})],
-        "got sizes (2, 3), strides (3, 1) and offset -1 but should be those of a tensor [weight]",
+        "got sizes (2, 3), strides (3, 1) and offset -1 but should be those of a tensor [tensor 'weight']",
     ),
     "negative size": (
         [("sizes", [{"as_int": -2}, {"as_int": 3}])],
-        "got sizes (-2, 3), strides (3, 1) and offset 0 but should be those of a tensor [weight]",
+        "got sizes (-2, 3), strides (3, 1) and offset 0 but should be those of a tensor [tensor 'weight']",
     ),
-    "unknown type": ([("dtype", 99)], "got the number type 99 but should be one of torch's real types [weight]"),
-    "complex": ([("dtype", 10)], "got the number type 10 but should be one of torch's real types [weight]"),
-    "sparse": ([("layout", 1)], "got a tensor of layout 1 but should be dense (strided) [weight] (call .to_dense() before export)"),
+    "unknown type": ([("dtype", 99)], "got the number type 99 but should be one of torch's real types [tensor 'weight']"),
+    "complex": ([("dtype", 10)], "got the number type 10 but should be one of torch's real types [tensor 'weight']"),
+    "sparse": (
+        [("layout", 1)],
+        "got a tensor of layout 1 but should be dense (strided) [tensor 'weight'] (call .to_dense() before export)",
+    ),
     "size as text": (
         [("sizes", [{"as_expr": {"expr_str": "1"}}, {"as_int": 3}])],
-        f"got a record that cannot be read ('as_int') but should describe a plain tensor [weight] {AGAIN}",
+        f"got a record that cannot be read ('as_int') but should describe a plain tensor [tensor 'weight'] {AGAIN}",
     ),
 }
 
@@ -218,8 +230,8 @@ def test_all_bad_tensors_are_named_together(linear: Path) -> None:
 
     pickled, outside = sentences(edited(linear, change, WEIGHTS))
     advice = "(pickles can run code and are never opened)"
-    assert pickled == f"got a pickled or custom object but should be a plain tensor of the archive [weight] {advice}"
-    assert outside == f"got a tensor in '../../secret' but should be a plain tensor of the archive [bias] {advice}"
+    assert pickled == f"got a pickled or custom object but should be a plain tensor of the archive [tensor 'weight'] {advice}"
+    assert outside == f"got a tensor in '../../secret' but should be a plain tensor of the archive [tensor 'bias'] {advice}"
 
 
 def test_one_storage_of_two_types_is_refused(linear: Path) -> None:
@@ -228,7 +240,7 @@ def test_one_storage_of_two_types_is_refused(linear: Path) -> None:
         data["config"]["bias"]["tensor_meta"]["dtype"] = 4
 
     assert sentences(edited(linear, change, WEIGHTS)) == [
-        "got one storage read as float32 and as int32 but should be of one type [bias] (clone the tensor)"
+        "got one storage read as float32 and as int32 but should be of one type [tensor 'bias'] (clone the tensor)"
     ]
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from micronet_verify_pytorch.counter import bind_batch
 from micronet_verify_pytorch.loader import PyTorchLoader
+from micronet_verify_pytorch.program import read_program
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
@@ -103,7 +105,8 @@ def test_weights_that_do_not_fit_are_named_together(tmp_path: Path) -> None:
     weights["third.weight"] = weights.pop("second.weight")
     weights["first.bias"] = torch.zeros(5)
     assert faults(request(entry(tmp_path, NET, weights)), tmp_path) == [
-        "got no weights for second.weight but should hold every tensor of the model [weights.safetensors]",
+        "got no weights for second.weight but should hold every tensor of the model [weights.safetensors] "
+        "(did you mean 'second.weight' by 'third.weight'?)",
         "got weights for third.weight but should hold tensors of the model only [weights.safetensors]",
         "got first.bias of shape (5,) but should be (3,) as in the model [weights.safetensors]",
     ]
@@ -124,8 +127,41 @@ def test_weights_that_are_no_safetensors(tmp_path: Path) -> None:
     path = entry(tmp_path, NET)
     (path / "weights.safetensors").write_bytes(b"\x80\x04pickle")
     (problem,) = faults(request(path), tmp_path)
+    assert problem == (
+        "got a pickle but should be a safetensors file [weights.safetensors] "
+        "(save them with safetensors.torch.save_file(model.state_dict(), …))"
+    )
+    (path / "weights.safetensors").write_bytes(b"\x04\0\0\0\0\0\0\0junk")
+    (problem,) = faults(request(path), tmp_path)
     assert problem.startswith("got weights that cannot be read (SafetensorError: ")
-    assert problem.endswith(") but should be a safetensors file [weights.safetensors]")
+
+
+NAMES = {
+    "module.": "(leave out 'module.' of torch.nn.DataParallel before every name)",
+    "_orig_mod.": "(leave out '_orig_mod.' of torch.compile before every name)",
+    "state_dict.": "(leave out 'state_dict.' before every name)",
+    "ema.model.": "(leave out 'ema.model.' before every name)",
+}
+
+
+@pytest.mark.parametrize("prefix", NAMES)
+def test_a_prefix_of_all_names_is_told(prefix: str, tmp_path: Path) -> None:
+    weights = {prefix + name: tensor for name, tensor in good_weights().items()}
+    problem, _ = faults(request(entry(tmp_path, NET, weights)), tmp_path)
+    assert problem.startswith("got no weights for first.bias, first.weight, second.bias, second.weight but should hold every tensor")
+    assert problem.endswith(NAMES[prefix])
+
+
+def test_a_prefix_that_is_missing_is_told(tmp_path: Path) -> None:
+    code = NET.replace("return Net()", "return nn.Sequential(Net())")
+    problem, _ = faults(request(entry(tmp_path, code, good_weights())), tmp_path)
+    assert problem.endswith("(put '0.' before every name)")
+
+
+def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
+    assert faults(request(entry(tmp_path, NET)), tmp_path) == [
+        "got no file 'weights.safetensors' but should be in the entry [source.weights]"
+    ]
 
 
 CODE = {
@@ -151,30 +187,60 @@ CODE = {
         "got OSError: no while calling eval() of the model",
         "entry_net.py:12",
     ),
-    "no build": ("x = 1\n", "got no callable 'build' in entry_net.py but should be there", "entry_net.py:build"),
+    "no build": ("x = 1\n", "got no callable 'build' in entry_net.py but should be there", "source.entry_point"),
+    "another name": ("def built():\n    return 3\n", "got no callable 'build' in", "source.entry_point] (did you mean 'built'?)"),
+    "an argument": (
+        "def build(width):\n    return width\n",
+        "got TypeError: build() missing 1 required positional argument: 'width' while calling build()",
+        "entry_net.py:build] (the entry point takes no argument: give each a default)",
+    ),
+    "TorchScript": (
+        NET.replace("return Net()", "return torch.jit.trace(Net().eval(), torch.zeros(1, 4))"),
+        "got ValueError: Exporting a ScriptModule is not supported",
+        "entry_net.py:build] (return the nn.Module itself, not what torch.jit makes of it)",
+    ),
+    "half precision": (
+        NET.replace("return Net()", "return Net().half()"),
+        "got RuntimeError: mat1 and mat2 must have the same dtype, but got Float and Half while answering one example",
+        "entry_net.py:12] (the track feeds float32: convert inside forward(), x.to(…), so that the conversion is part of what is judged)",
+    ),
     "no module": ("def build():\n    return 3\n", "got int from build() but should be a torch.nn.Module", "entry_net.py:build"),
     "missing import": ("import not_there\n", "got ModuleNotFoundError: No module named 'not_there' while importing", "entry_net.py:1"),
 }
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("name", CODE)
 def test_faults_of_their_code_have_their_line(name: str, tmp_path: Path) -> None:
     code, begin, place = CODE[name]
     (problem,) = faults(request(entry(tmp_path, code), weights=""), tmp_path)
     assert problem.startswith(begin)
-    assert problem.endswith(f"[{place}]")
+    assert problem.endswith(f"[{place}]" if "]" not in place else f"[{place}")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     given = request(entry(tmp_path, NET), "other.py:build", "")
-    assert faults(given, tmp_path) == ["got the entry point 'other.py:build' but should be file.py:callable of the entry"]
+    assert faults(given, tmp_path) == [
+        "got the entry point 'other.py:build' but should be file.py:callable of the entry [source.entry_point]"
+    ]
 
 
 def test_a_model_that_cannot_be_exported_has_its_line(tmp_path: Path) -> None:
     code = NET.replace("return self.second", "if x.sum() > 0:\n            return x\n        return self.second")
     (problem,) = faults(request(entry(tmp_path, code), weights=""), tmp_path)
     assert problem.startswith("got GuardOnDataDependentSymNode: Could not guard on data-dependent expression")
-    assert "while exporting the model for one example but should succeed [entry_net.py:12]" in problem
+    assert (
+        "while exporting the model for one example but should succeed [entry_net.py:12] (choose between two ways with torch.cond" in problem
+    )
+
+
+def test_a_model_whose_examples_meet_is_exported_for_one_example(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    code = NET.replace("self.first(x)", "self.first(x - x.mean(0))")
+    with caplog.at_level(logging.WARNING, "micronet_verify.pytorch"):
+        name = PyTorchLoader().export(request(entry(tmp_path, code, good_weights())), tmp_path)
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "micronet_verify.pytorch"]
+    assert "at a time, not with a free batch: got mean along the batch but should treat each example alone [aten.mean" in message
+    assert bind_batch(read_program(tmp_path / name)) == {}
 
 
 def test_an_entry_may_import_its_other_files(tmp_path: Path) -> None:
@@ -187,9 +253,10 @@ def test_a_model_made_for_one_example_is_exported_for_one_with_a_note(tmp_path: 
     code = NET.replace("torch.relu(self.first(x))", "torch.relu(self.first(x.reshape(1, 4)))")
     with caplog.at_level(logging.WARNING, "micronet_verify.pytorch"):
         name = PyTorchLoader().export(request(entry(tmp_path, code, good_weights())), tmp_path)
-    assert [record.getMessage().split(" (")[0] for record in caplog.records if record.name == "micronet_verify.pytorch"] == [
-        "entry_net.py:build does not export with a free batch"
-    ]
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "micronet_verify.pytorch"]
+    assert message.startswith(
+        "entry_net.py:build is exported for one example at a time, not with a free batch: RuntimeError: shape '[1, 4]' "
+    )
     graph = translate(tmp_path / name)
     assert graph.values[graph.inputs[0]].shape == (1, 4)
     assert _answers(tmp_path / name).shape == (3, 2)
