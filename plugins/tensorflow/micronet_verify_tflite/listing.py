@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from micronet_verify_tflite.op_table import TABLE, Refusal
+from micronet_verify.framework.op_lines import markdown
+from micronet_verify_tflite.op_table import TABLE
 
 BEGIN, END = "<!-- tflite operators: begin -->", "<!-- tflite operators: end -->"
 
 
 def operators() -> str:
     """Markdown: the operators that are priced, that move data, and that are refused."""
-    lines = ["| operator | treatment | note |", "|---|---|---|"]
-    for name, line in sorted(TABLE.items()):
-        if isinstance(line, Refusal):
-            treatment, note = "refused", f"{line.reason}: {line.advice}" if line.advice else line.reason
-        else:
-            treatment, note = ("priced" if line.treatment == "priced" else "moves data"), line.note
-        lines.append(f"| {name} | {treatment} | {note} |")
-    return "\n".join(lines)
+    return markdown(sorted(TABLE.items()))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.op_lines import Line
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
 from micronet_verify_tflite.model import Model, Tensor
-from micronet_verify_tflite.op_table import TABLE, Line
+from micronet_verify_tflite.op_table import TABLE
 from micronet_verify_tflite.records import Record, branch_records
 from micronet_verify_tflite.session import Session
 from micronet_verify_tflite.stored import format_of

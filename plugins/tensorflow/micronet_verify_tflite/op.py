@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Attribute, Shape, Value
+from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.framework.emitting import Emitting
 from micronet_verify_tflite.model import Operator, Tensor
 from micronet_verify_tflite.operands import Operand, Scaling, computed, scaling_of
 from micronet_verify_tflite.schema import ACTIVATIONS, PADDINGS
@@ -31,7 +31,7 @@ class Rule(Protocol):
     def __call__(self, op: Op) -> Result | Sequence[Result | None]: ...
 
 
-class Op:
+class Op(Emitting):
     """``kind`` is the operator's name, ``where`` the place in words. Methods raise ``SubmissionFault``."""
 
     def __init__(self, translator: Translator, frame: Frame, operator: Operator, number: int) -> None:
@@ -168,29 +168,6 @@ class Op:
             low, high = BOUNDS[function]
             return self.elementwise("clip", value, low=low, high=high)
         return self.elementwise(function.lower(), value)
-
-    def emit(self, kind: str, *inputs: Value | None, fmt: NumericFormat | None = None, **attributes: Attribute | None) -> Value:
-        return self.builder.emit(kind, *inputs, fmt=fmt, **attributes)
-
-    def elementwise(self, function: str, *inputs: Value, fmt: NumericFormat | None = None, **parameters: float | None) -> Value:
-        return self.builder.elementwise(function, *inputs, fmt=fmt, **parameters)
-
-    def scalar(self, number: float, like: Value) -> Value:
-        return self.builder.scalar(number, like.format)
-
-    def slice(self, x: Value, axis: int, start: int, end: int) -> Value:
-        if (start, end) == (0, x.shape[axis]):
-            return x
-        return self.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(1,))
-
-    def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from either end, as one counted from the front."""
-        if not -rank <= axis < max(rank, 1):
-            self.refuse(f"axis {axis} of a tensor of {rank} axes", f"lie between {-rank} and {rank - 1}")
-        return axis % max(rank, 1)
-
-    def refuse(self, got: str, should: str, advice: str = "") -> NoReturn:
-        raise SubmissionFault(Problem(got, should, self.where, advice))
 
 
 BOUNDS = {"RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0), "RELU_0_TO_1": (0.0, 1.0)}

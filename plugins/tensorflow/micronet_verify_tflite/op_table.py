@@ -7,10 +7,9 @@ reason; ``refused`` ones are named with what to do instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
+from micronet_verify.framework.op_lines import Line, Refusal, moves, priced
 from micronet_verify_tflite import (
     control,
     ops_index,
@@ -23,34 +22,6 @@ from micronet_verify_tflite import (
 from micronet_verify_tflite import ops_elementwise as elementwise
 from micronet_verify_tflite.op import Rule
 
-Treatment = Literal["priced", "moves"]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An operator that is counted; ``note`` says how, or why moving is all it does."""
-
-    rule: Rule
-    treatment: Treatment
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An operator that fails the count, and what to do about it."""
-
-    reason: str
-    advice: str = ""
-
-
-def priced(rule: Rule, note: str = "") -> Line:
-    return Line(rule, "priced", note)
-
-
-def moves(rule: Rule, note: str) -> Line:
-    return Line(rule, "moves", note)
-
-
 _RANDOM = Refusal("random numbers", "constants must be stored in the file, and answers must repeat")
 _DATA_SIZE = Refusal("a result whose size the data decides", "fixed shapes are counted: mask instead of selecting")
 _TEXT = Refusal("a table or text", "tokens must come in as numbers")
@@ -60,7 +31,7 @@ _STATE = Refusal("a layer that keeps its state between calls", "use UNIDIRECTION
 _COMPLEX = Refusal("complex numbers", "compute with real parts")
 _TWO_WAYS = Refusal("both directions in one operator", "write it as two layers, one of them on the reversed sequence")
 
-_LINES: dict[str, Line | Refusal] = {
+_LINES: dict[str, Line[Rule] | Refusal] = {
     "ABS": priced(elementwise.unary("abs")),
     "ADD": priced(elementwise.binary("add")),
     "ADD_N": priced(elementwise.add_n),
@@ -221,4 +192,4 @@ _LINES: dict[str, Line | Refusal] = {
     "ZEROS_LIKE": moves(ops_move.zeros_like, "one number, expanded"),
 }
 
-TABLE: Mapping[str, Line | Refusal] = MappingProxyType(_LINES)
+TABLE: Mapping[str, Line[Rule] | Refusal] = MappingProxyType(_LINES)

@@ -14,10 +14,11 @@ from micronet_verify.facts.formats import FLOAT32
 from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.op_lines import Line, Refusal
 from micronet_verify_tflite.fold import fold, is_shape
 from micronet_verify_tflite.model import Model, Operator, Subgraph, Tensor
-from micronet_verify_tflite.op import Op, Result
-from micronet_verify_tflite.op_table import TABLE, Line, Refusal
+from micronet_verify_tflite.op import Op, Result, Rule
+from micronet_verify_tflite.op_table import TABLE
 from micronet_verify_tflite.operands import Operand, computed, constant, folded, scaling_of
 from micronet_verify_tflite.places import place
 from micronet_verify_tflite.stored import format_of, stored
@@ -232,7 +233,7 @@ class Translator:
                     frame.define(index, result)
 
 
-def _line(operator: Operator, where: str) -> Line:
+def _line(operator: Operator, where: str) -> Line[Rule]:
     name = operator.custom or operator.kind
     if operator.kind == "CUSTOM":
         advice = _FLEX if name.startswith("Flex") else "use builtin operators"
@@ -245,7 +246,7 @@ def _line(operator: Operator, where: str) -> Line:
     return line
 
 
-def _results(op: Op, line: Line) -> list[Operand | None]:
+def _results(op: Op, line: Line[Rule]) -> list[Operand | None]:
     """Shape arithmetic is folded; everything else is emitted, and small results of constants keep their numbers."""
     known = fold(op)
     if known is not None and all(is_shape(array) for array in known):

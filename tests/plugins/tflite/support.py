@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from micronet_verify.facts.validate import validate
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.track.rules import CountingRules
-from tests.plugins.onnx import interpreter
+from tests.plugins.numbers import Numbers
 from tests.plugins.tflite.writer import File
 
 Array = NDArray[Any]
@@ -130,42 +130,6 @@ def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:
 
 def ints(*numbers: int) -> NDArray[np.int32]:
     return np.array(numbers, np.int32)
-
-
-_MORE: dict[str, Callable[..., Any]] = {
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "not_equal": np.not_equal,
-    "floor_div": np.floor_divide,
-    "atan2": np.arctan2,
-}
-
-
-class Numbers(interpreter.Interpreter):
-    """The interpreter of the ONNX tests, with channels last and a few functions more."""
-
-    def _run(self, node: Node) -> None:
-        if node.attributes.get("channels_last"):
-            self._run_channels_last(node)
-        elif node.kind == "elementwise" and node.attributes["op"] in _MORE:
-            result = _MORE[str(node.attributes["op"])](*(self.arrays[name] for name in node.inputs))
-            self._keep(node, np.asarray(result))
-        elif node.kind == "branch":
-            body = node.bodies[0 if self.arrays[node.inputs[0]].all() else 1]
-            for name, result in zip(node.outputs, Numbers(body, self.store, self.arrays).run([]), strict=True):
-                self.arrays[name] = result
-        else:
-            super()._run(node)
-
-    def _run_channels_last(self, node: Node) -> None:
-        plain = Node(node.kind, node.inputs, node.outputs, {k: v for k, v in node.attributes.items() if k != "channels_last"})
-        operands = [self.arrays[name] for name in node.inputs]
-        operands[0] = np.moveaxis(operands[0], -1, 1)
-        self._keep(node, np.moveaxis(np.asarray(interpreter.RULES[node.kind](plain, operands)), 1, -1))
-
-    def _keep(self, node: Node, result: Array) -> None:
-        value = self.graph.values[node.outputs[0]]
-        assert result.shape == value.shape
-        self.arrays[node.outputs[0]] = result.astype(interpreter.numpy_dtype(value.format))
 
 
 def bits(values: Sequence[float]) -> int:

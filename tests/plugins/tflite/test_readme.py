@@ -6,8 +6,10 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 from micronet_verify_tflite.listing import BEGIN, END, operators
-from micronet_verify_tflite.op_table import TABLE, Line
+from micronet_verify_tflite.op_table import TABLE
 from micronet_verify_tflite.schema import OPERATORS, OPTIONS, TYPES
+
+from micronet_verify.framework.op_lines import Line
 
 README = Path(__file__).parents[3] / "plugins" / "tensorflow" / "README.md"
 
