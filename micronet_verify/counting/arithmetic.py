@@ -115,7 +115,8 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
     batch: y = a·x + c, one multiply and one add per element (S7). layer, group, instance (over n values): n − 1 adds and a
     multiply for the mean, n differences, n squares, n − 1 adds and a multiply for the variance, an add and a 1/√ for
     eps, n multiplies, then scale and shift where there are any. rms leaves out the mean. local response over a window
-    of k: k multiplies and k − 1 adds for the sum of squares, then multiply, add, power and divide.
+    of k, as every exporter writes it out: a square, the average of k of them (k − 1 adds and a multiply), then multiply, add,
+    power and divide.
     """
     op, shape = text(node.attributes, "op"), operands.output(node).shape
     count, bits, inner = prod(shape), operands.widest(node), operands.inner(node)
@@ -124,8 +125,8 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
     if op == "local_response_norm":
         size = integer(node.attributes, "size")
         return [
-            multiplies("O4", count * size, bits, f"{count:,} × {size} squares"),
-            multiplies("O4", count * 3, inner, f"{count:,} × (multiply, power, divide)"),
+            multiplies("O4", count, bits, many(count, "square")),
+            multiplies("O4", count * 4, inner, f"{count:,} × (average, multiply, power, divide)"),
             adds("O4", count * size, FULL, f"{count:,} × ({size} − 1 + 1)"),
         ]
     if op in ("layer_norm", "rms_norm"):
