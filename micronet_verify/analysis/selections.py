@@ -73,7 +73,7 @@ def _matrix(weight: Constant, rows: int) -> Array | None:
     if weight.row_scale is not None or not weight.numel or weight.shape[1 - rows] < 2:
         return None
     data = weight.load()
-    first = np.take(data, 0, rows)
+    first = data[(slice(None),) * rows + (0,)]  # a view: ``take`` would copy the whole of a transposed weight
     # One row tells most weights apart.
     if np.count_nonzero(first) != 1 or not _is_choice(first.reshape(1, -1)):
         return None
