@@ -1,8 +1,9 @@
 """Which operators a SavedModel may hold at all: looked at in every node of the graph and of every function, before anything else.
 
 TensorFlow's operators can read and write any file and run Python code, from functions that nothing seems to call. What the
-signature reaches must be in the op table. Elsewhere (functions for training, gradients) an operator must at least be known to
-compute and nothing else. Checkpoints are read and written by the saver's functions alone, and those are never run here.
+signature reaches must be in the op table, and a node that is named after a function is no call of it. Elsewhere (functions for
+training, gradients) an operator must at least be known to compute and nothing else. Checkpoints are read and written by the
+saver's functions alone, and those are never run here.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def check_operators(program: Program, saver: tuple[str, str, str]) -> None:
 
 def _refused(program: Program, node: NodeDef, function: str, serving: bool, saving: bool) -> Iterator[Problem]:
     op = node.op
-    if op in TABLE or op == "NoOp" or op in program.functions:
+    if op in TABLE or op == "NoOp":
         return
     if (op in HANDLES and not function) or (not serving and op in BOOKKEEPING) or (saving and op in SAVER):
         return

@@ -13,9 +13,8 @@ _ADVICE = "give the loop a constant number of turns: a fixed sequence length, an
 
 
 def call(op: Op) -> Sequence[Item | None]:
-    """PartitionedCall, or a node that is called after a function."""
-    name = op.function("f") if "f" in op.node.attributes else op.kind
-    return op.translator.call(op, name, op.items)
+    """PartitionedCall and StatefulPartitionedCall."""
+    return op.translator.call(op, op.function("f"), op.items)
 
 
 def while_(op: Op) -> Sequence[Item | None]:

@@ -42,8 +42,6 @@ class Program:
     def called(self, node: NodeDef) -> tuple[str, ...]:
         """The functions that a node names: of a call, the branches of an If, condition and body of a While."""
         found = []
-        if node.op in self.functions:
-            found.append(node.op)
         for key, span in sorted(node.attributes.items()):
             if key in ("f", "cond", "body", "then_branch", "else_branch"):
                 where = f"node {node.name!r}"

@@ -79,7 +79,6 @@ def _neutral(graph: Any) -> None:
         for node in nodes:
             node.device = ""
             node.attr.pop("_output_shapes", None)
-            node.op = prefix + node.op if node.op in names else node.op
             for value in node.attr.values():
                 kind = value.WhichOneof("value")
                 for called in (value.func,) if kind == "func" else value.list.func if kind == "list" else ():

@@ -15,7 +15,7 @@ import numpy as np
 
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify_tensorflow.allowed import check_operators
-from micronet_verify_tensorflow.environment import tensorflow
+from micronet_verify_tensorflow.environment import require, tensorflow
 from micronet_verify_tensorflow.keras_files import check_h5, check_keras
 from micronet_verify_tensorflow.messages import NodeDef, Reader, Signature, bad
 from micronet_verify_tensorflow.program import Program, Variable
@@ -24,6 +24,7 @@ from micronet_verify_tensorflow.stored import in_memory
 
 def traced(path: Path) -> Program:
     """The program of a ``.keras`` or ``.h5`` file. Raises ``SubmissionFault`` for a file that is not one of built-in layers."""
+    require("tensorflow", "keras", "h5py")
     (check_h5 if path.suffix == ".h5" else check_keras)(path)
     tf = tensorflow()
     import keras

@@ -115,8 +115,6 @@ class Translator:
             if output not in outputs:
                 raise bad(f"the result {output!r} of {node.op}", f"be one of {', '.join(outputs)}", f"node {name!r}")
             number += outputs.index(output)
-        elif output and node.op in self.program.functions:
-            number += self.program.functions[node.op].results.index(output)
         if number >= len(results):
             raise bad(f"result {number} of {node.op}", f"be one of its {len(results)}", f"node {name!r}")
         return results[number]
@@ -162,8 +160,6 @@ class Translator:
 
     def _line(self, node: NodeDef, where: str) -> Line[Rule]:
         line = TABLE.get(node.op)
-        if line is None and node.op in self.program.functions:
-            return TABLE["PartitionedCall"]  # type: ignore[return-value]
         if isinstance(line, Line):
             return line
         got = f"{node.op}: {line.reason}" if isinstance(line, Refusal) else f"the operator {node.op}"

@@ -98,6 +98,26 @@ def test_variables_that_change_and_random_numbers(build: Builder) -> None:
     assert found.startswith("got RandomUniform: random numbers but should be an operator that this counter can price [RandomUniform in ")
 
 
+def test_a_function_that_is_called_like_an_operator(build: Builder, canary: Path) -> None:
+    """The operator's name would be counted as the operator, and run as the function, or the other way round."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    tf = build.tf
+    inner = tf.function(lambda x: 2 * x)
+    sound = build.saved(lambda x: inner(x) + 1, [(None, 6)])
+    for name in ("WriteFile", "Heavy"):
+        model = saved_model_pb2.SavedModel.FromString(sound.read_bytes())
+        library = model.meta_graphs[0].graph_def.library
+        outer = next(function for function in library.function if any(node.op == "AddV2" for node in function.node_def))
+        call = next(node for node in outer.node_def if "PartitionedCall" in node.op)
+        function = next(function for function in library.function if function.signature.name == call.attr["f"].func.name)
+        function.signature.name = call.op = name
+        del call.attr["f"]
+        path = build.folder() / MODEL
+        path.write_bytes(model.SerializeToString())
+        assert both(path)[0].startswith(f"got the operator {name} (node 'PartitionedCall')")
+
+
 def test_what_the_saver_does_is_not_allowed_elsewhere(build: Builder, canary: Path) -> None:
     tf = build.tf
     options = {"tensor_names": ["a"], "shape_and_slices": [""], "dtypes": [tf.float32]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micronet_verify.errors import SubmissionFault
+from micronet_verify.errors import BenchFault, SubmissionFault
 from tests.plugins.tensorflow.support import Builder, predict, problems, random, translate
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
@@ -266,6 +267,15 @@ def test_weights_alone_are_no_model(keras: Any, tmp_path: Path) -> None:
         "got an .h5 file without a model but should hold a whole model, not weights alone [model.weights.h5] "
         "(save it with model.save('model.keras'))"
     ]
+
+
+def test_without_tensorflow_the_operator_is_told_what_to_install(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(BenchFault) as caught:
+        translate(plain)
+    assert str(caught.value) == (
+        'got a TensorFlow entry without tensorflow but should be complete: pip install "micronet-verify-tensorflow[tensorflow]"'
+    )
 
 
 def test_weights_of_another_shape(plain: Path) -> None:
