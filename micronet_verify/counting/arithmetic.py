@@ -135,6 +135,8 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
         channels = shape[-1] if node.attributes.get("channels_last") else shape[1]
         groups = shape[0] * (channels if op == "instance_norm" else integer(node.attributes, "groups", 1))
     scales, shifts = (sum(1 for name in node.inputs[slot : slot + 1] if name) for slot in (1, 2))
+    shift = operands.constant(node.inputs[2]) if shifts else None
+    shifts -= shift is not None and shift.all_zero  # as a shift of zeros that is written out behind the norm
     centred = op != "rms_norm"
     means, others = 2 + centred, count * (1 + scales + centred)
     # Squares of differences are as wide as those are; rms squares the operand itself.

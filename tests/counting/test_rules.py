@@ -405,3 +405,14 @@ def test_one_of_a_thing_is_singular() -> None:
     y = net.b.linear(net.input(1, 3), net.constant(dense((2, 3))))
     formulas = [line.formula for line in net.ledger(net.b.emit("softmax", y, op="softmax", axis=1)).lines]
     assert formulas == ["2×3: 6 values × 16 bit", "1 position × 6 weights", "1 × (6 − 2 rows)", "2 exp", "2 − 1 row", "2 divides"]
+
+
+def test_a_shift_of_zeros_behind_a_norm_is_no_add() -> None:
+    """As an add of zeros that is written out: neither work nor storage."""
+    counts = []
+    for shift in (np.zeros(8), dense((8,))):
+        net = Net.new()
+        x = net.input(1, 4, 8)
+        y = net.b.emit("normalise", x, net.constant(dense((8,), 1)), net.constant(shift), op="layer_norm", eps=1e-5, axes=(2,))
+        counts.append(operations(net.ledger(y), "add"))
+    assert counts[1] - counts[0] == 4 * 8

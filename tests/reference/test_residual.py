@@ -35,12 +35,15 @@ def resnet() -> dict[str, Cost]:
 
 
 def pyramid() -> dict[str, Cost]:
-    """Each block's first batch norm reads a sum (the first block's the stem, which others read, too), so it stands for itself."""
+    """Each block's first batch norm reads a sum (the first block's the stem, which others read, too) and is read by a convolution.
+
+    That pads with zeros: the scale folds into its weights, and a shift for each channel is added before it.
+    """
     size = 32
     found = {"stem": normed(3, 3, PYRAMID_STEM, size**2)}
     for index, step in enumerate(pyramid_blocks()):
         new, space = size // step.stride, (size // step.stride) ** 2
-        row = norm(step.inputs, size**2)
+        row = Cost(values=step.inputs, adds=step.inputs * size**2, folded=step.inputs)
         row += normed(3, step.inputs, step.outputs, space) + relu(step.outputs * space)
         row += normed(3, step.outputs, step.outputs, space)
         row += average(step.inputs * space, 2 * 2) if step.stride == 2 else Cost()
