@@ -82,7 +82,11 @@ def disqualified(records: Sequence[EntryRecord], most: int) -> Mapping[str, str]
     for record in sorted(records, key=lambda item: (item.handed_in or _NEVER, item.id)):
         full = [(id, name) for id, name in record.members if len(taken[id]) >= most]
         if full:
-            said = "; ".join(_too_many(record, id, name, taken[id], most) for id, name in full)
+            # Members with the same entries before this one are named together: it is one sentence for a team, however large.
+            alike: dict[tuple[str, ...], list[tuple[str, str]]] = defaultdict(list)
+            for id, name in full:
+                alike[tuple(one.id for one in taken[id])].append((id, name))
+            said = "; ".join(_too_many(record, people, taken[people[0][0]], most) for people in alike.values())
             out[record.id] = f"disqualified (R3): {said}"
             continue
         for id, _ in record.members:
@@ -90,13 +94,19 @@ def disqualified(records: Sequence[EntryRecord], most: int) -> Mapping[str, str]
     return out
 
 
-def _too_many(record: EntryRecord, id: str, name: str, earlier: Sequence[EntryRecord], most: int) -> str:
+def _too_many(record: EntryRecord, people: Sequence[tuple[str, str]], earlier: Sequence[EntryRecord], most: int) -> str:
     teams: dict[str, list[str]] = defaultdict(list)
     for one in earlier:
         teams[one.team].append(one.id)
-    through = ", ".join(f"{' and '.join(ids)} through team {team!r}" for team, ids in teams.items())
+    through = ", ".join(f"{_listed(ids)} through team {team!r}" for team, ids in teams.items())
     limit = f"{most} {'entry' if most == 1 else 'entries'} per person"
-    return f"got one more entry of {name} ({id}) through team {record.team!r} but should be at most {limit}: before it came {through}"
+    who = _listed([f"{name} ({id})" for id, name in people])
+    return f"got one more entry of {who} through team {record.team!r} but should be at most {limit}: before it came {through}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def why_unranked(record: EntryRecord) -> str:

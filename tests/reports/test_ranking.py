@@ -168,6 +168,14 @@ class TestR3:
             "before it came a through team 'Red'"
         }
 
+    def test_members_with_the_same_entries_are_named_in_one_sentence(self):
+        people = (("ada", "Ada"), ("bo", "Bo"), ("cy", "Cy"))
+        records = [entry(f"e{at}", "Red", day=at, members=people) for at in range(1, 4)]
+        assert disqualified([*records, entry("e4", "Red", day=4, members=people)], 3) == {
+            "e4": "disqualified (R3): got one more entry of Ada (ada), Bo (bo) and Cy (cy) through team 'Red' but should be at most "
+            "3 entries per person: before it came e1, e2 and e3 through team 'Red'"
+        }
+
     def test_members_are_told_apart_by_id_not_by_name(self):
         records = [entry(f"e{at}", day=at, members=((f"id{at}", "Wei Chen"),)) for at in range(1, 6)]
         assert disqualified(records, 3) == {}
