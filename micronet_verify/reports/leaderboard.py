@@ -58,8 +58,8 @@ def _track(ranked: Ranked) -> list[str]:
     ]
     if ranked.standings:
         lines += [_row(_HEAD), _row(_ALIGN), *(_row(_standing(standing)) for standing in ranked.standings), "", *_legend(board), ""]
-        lines += [f"- † {_name(one.record)}: {markdown(one.note)}" for one in ranked.standings if one.note]
-        lines += [""] if any(one.note for one in ranked.standings) else []
+        claimed = [f"- {_name(one.record)}: {markdown(one.note)}" for one in ranked.standings if one.note]
+        lines += ["† ranks by what was measured, and not by what it claims:", "", *claimed, ""] if claimed else []
     else:
         lines += ["No entry ranks.", ""]
     if ranked.unranked:
