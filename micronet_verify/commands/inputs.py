@@ -12,8 +12,6 @@ from micronet_verify.commands.exits import Mistake
 from micronet_verify.errors import Problem, SpecError
 
 FIRST_EDITION = "micronet-2019"
-# What TensorFlow calls the model file of a directory.
-SAVED_MODEL = "saved_model.pb"
 
 if TYPE_CHECKING:
     from micronet_verify.submission.directory import EntryPath
@@ -23,13 +21,21 @@ if TYPE_CHECKING:
 
 def entries(folder: Path) -> list[EntryPath]:
     """Every entry at or below ``folder``; at least one."""
-    from micronet_verify.submission.directory import find_entries
+    from micronet_verify.submission.directory import find_entries, misnamed
 
     _directory(folder)
     found = find_entries(folder)
     if not found:
-        raise Mistake(Problem(f"{str(folder)!r} without any submission.yaml", "be a folder of entries, each with a submission.yaml"))
+        advice = "; ".join(_rename(path) for path in misnamed(folder, found))
+        got = f"{str(folder)!r} without any submission.yaml"
+        raise Mistake(Problem(got, "be a folder of entries, each with a submission.yaml", advice=advice))
     return found
+
+
+def _rename(path: Path) -> str:
+    from micronet_verify.submission.manifest import MANIFEST
+
+    return f"rename {path} to {MANIFEST}"
 
 
 def chosen(found: Sequence[EntryPath], globs: Sequence[str]) -> list[EntryPath]:
@@ -52,14 +58,19 @@ def one_entry(folder: Path) -> EntryPath:
     from micronet_verify.submission.manifest import MANIFEST
 
     if not os.path.lexists(folder / MANIFEST):
-        advice = f"micronet-verify run {folder} judges every entry below it"
+        from micronet_verify.submission.directory import misnamed
+
         below = any(folder.glob(f"*/{MANIFEST}")) or any(folder.glob(f"*/*/{MANIFEST}"))
-        raise Mistake(Problem(f"{str(folder)!r} without a {MANIFEST}", "be an entry, which has one", advice=advice if below else ""))
+        nearly = [path for path in misnamed(folder, ()) if path.parent == folder]
+        advice = f"micronet-verify run {folder} judges every entry below it" if below else "".join(map(_rename, nearly[:1]))
+        raise Mistake(Problem(f"{str(folder)!r} without a {MANIFEST}", "be an entry, which has one", advice=advice))
     return entries(folder)[0]
 
 
 def model_file(path: Path) -> Path:
     """``path``, which is a file that can be read; of a SavedModel's directory its ``saved_model.pb``."""
+    from micronet_verify.submission.containment import SAVED_MODEL
+
     if path.is_dir() and (path / SAVED_MODEL).is_file():
         path = path / SAVED_MODEL
     if path.is_dir():

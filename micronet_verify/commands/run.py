@@ -66,6 +66,7 @@ def run(
     inputs.check_tracks(folders)
     inputs.report_folder(report, entries)
 
+    from micronet_verify.submission.directory import misnamed
     from micronet_verify.suite.run import run_suite
 
     records: dict[str, EntryRecord] = {}
@@ -88,20 +89,24 @@ def run(
     if code == _INTERRUPTED:
         click.echo("Interrupted: what was judged until then follows.", err=True)
     if found:
-        _show(found, report, time.monotonic() - started, total)
+        _show(found, report, time.monotonic() - started, total, [str(path.relative_to(folder)) for path in misnamed(folder, entries)])
     if unlimited:
         click.echo("The tracks' limits of time and memory were lifted in this run.", err=True)
     raise click.exceptions.Exit(_exit_code(code, found, expression is not None))
 
 
-def _show(records: Sequence[EntryRecord], report: Path, seconds: float, total: int) -> None:
+def _show(records: Sequence[EntryRecord], report: Path, seconds: float, total: int, misnamed: Sequence[str]) -> None:
     from micronet_verify.reports.files import JUNIT, LEADERBOARD
     from micronet_verify.reports.summary import summary
     from micronet_verify.reports.tables import safe
+    from micronet_verify.submission.manifest import MANIFEST
 
     screen = console()
     for part in summary(records, screen.width):
         screen.print(part)
+    for name in misnamed:
+        got = Problem(f"the file {name!r}, which makes no entry and was not judged,", f"be called {MANIFEST}")
+        screen.print(safe(str(got), "yellow"))
     if len(records) < total:
         screen.print(safe(f"{total - len(records)} of {total} entries were not judged in this run.", "yellow"))
     screen.print(safe(f"Judged in {seconds:.1f} s. Reports:"))

@@ -15,6 +15,8 @@ from micronet_verify.strict_yaml.scalars import shown
 from micronet_verify.strict_yaml.sentences import did_you_mean
 
 MAX_FILE_BYTES = 4 << 30
+# What TensorFlow calls the model file of a directory.
+SAVED_MODEL = "saved_model.pb"
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a pipe"),
@@ -49,6 +51,9 @@ def examine(root: Path, name: str, limit: int = MAX_FILE_BYTES) -> int | Problem
         if step < len(parts) - 1 and not stat.S_ISDIR(status.st_mode):
             return Problem(f"{shown(so_far)} on the way to {shown(name)}", "be a directory")
         folder = folder / part
+    if os.path.lexists(folder / SAVED_MODEL):
+        advice = f"name {name}/{SAVED_MODEL}, and every file of {name}/variables under external_data"
+        return Problem(f"{shown(name)}, the directory of a SavedModel,", "be a regular file", advice=advice)
     return _regular(name, status, limit)
 
 

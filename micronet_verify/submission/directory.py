@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.submission.manifest import MANIFEST
+
+_NEARLY = (MANIFEST, "submission.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,20 @@ def find_entries(root: Path) -> list[EntryPath]:
         found += [_entry(Path(folder, name), root) for name in entries]
         names[:] = [name for name in names if name not in entries]
     return sorted(found, key=lambda entry: entry.id)
+
+
+def misnamed(root: Path, entries: Sequence[EntryPath]) -> list[Path]:
+    """Files at or below ``root`` that seem to be meant as manifests (``submission.yml``, ``Submission.yaml``) and make no entry.
+
+    Nobody is judged by them; they are looked for so that an entry does not vanish without a word.
+    """
+    inside = {entry.path for entry in entries}
+    found: list[Path] = []
+    for folder, names, files in os.walk(root):
+        names[:] = [name for name in names if Path(folder, name) not in inside]
+        if Path(folder).resolve() not in inside:
+            found += [Path(folder, name) for name in files if name.lower() in _NEARLY and name != MANIFEST]
+    return sorted(found)
 
 
 def _entry(folder: Path, root: Path) -> EntryPath:

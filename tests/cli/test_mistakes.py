@@ -28,6 +28,15 @@ def test_a_folder_without_entries(cli, tmp_path):
     assert line == f"Error: got '{tmp_path}' without any submission.yaml but should be a folder of entries, each with a submission.yaml"
 
 
+def test_a_manifest_by_nearly_the_right_name(cli, tmp_path):
+    entry = tmp_path / "mine"
+    entry.mkdir()
+    (entry / "submission.yml").touch()
+    rename = f"(rename {entry}/submission.yml to submission.yaml)"
+    assert sentence(cli("check", entry)) == f"Error: got '{entry}' without a submission.yaml but should be an entry, which has one {rename}"
+    assert sentence(cli("run", tmp_path)).endswith(f"but should be a folder of entries, each with a submission.yaml {rename}")
+
+
 def test_a_file_instead_of_a_folder(cli, samples):
     file = samples / "digits/dense-onnx/model.onnx"
     assert sentence(cli("run", file)) == f"Error: got the folder '{file}' but should be a directory"

@@ -20,10 +20,12 @@ from tests.cli.conftest import SAMPLES, shell
 
 @pytest.fixture(scope="session")
 def submissions(tmp_path_factory) -> Path:
-    """A good entry, one that cannot be read, and one with a wrong claim."""
+    """Two good entries, one that cannot be read, and one whose manifest has nearly the right name."""
     folder = tmp_path_factory.mktemp("submissions")
     for id in ("digits/dense-onnx", "digits/pruned-onnx", "broken/truncated-onnx"):
         shutil.copytree(SAMPLES / id, folder / id)
+    (folder / "digits/renamed").mkdir()
+    (folder / "digits/renamed/submission.yml").write_text("schema: 1\n", encoding="utf-8")
     return folder
 
 
@@ -43,6 +45,12 @@ def test_a_failed_entry_gives_1_and_every_entry_stands_in_the_table(judged):
     assert ["broken/truncated-onnx", "failed", "–", "–", "–", "–", "–"] in rows
     assert "failed artifact got a file that ends inside the " in " ".join(found.stdout.split())
     assert "3 entries: 2 passed, 1 failed" in found.stdout
+
+
+def test_a_manifest_by_nearly_the_right_name_does_not_vanish_without_a_word(judged):
+    found, _ = judged
+    said = "got the file 'digits/renamed/submission.yml', which makes no entry and was not judged, but should be called submission.yaml"
+    assert said in " ".join(found.stdout.split())
 
 
 def test_reports_are_where_it_says(judged):

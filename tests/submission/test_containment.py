@@ -51,6 +51,16 @@ def test_names_that_lead_nowhere_or_out(entry: Path, name: str, sentence: str):
     assert said(entry, name) == sentence
 
 
+def test_the_directory_of_a_saved_model_is_told_which_files_to_name(entry: Path):
+    (entry / "saved").mkdir()
+    (entry / "saved" / "saved_model.pb").touch()
+    assert said(entry, "saved") == (
+        "got 'saved', the directory of a SavedModel, but should be a regular file "
+        "(name saved/saved_model.pb, and every file of saved/variables under external_data)"
+    )
+    assert examine(entry, "saved/saved_model.pb") == 0
+
+
 def test_symbolic_links_are_refused_on_every_step(entry: Path, tmp_path: Path):
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "x").write_text("x", encoding="utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from micronet_verify.errors import BenchFault, SubmissionFault
-from micronet_verify.submission.directory import EntryPath, find_entries
+from micronet_verify.submission.directory import EntryPath, find_entries, misnamed
 from micronet_verify.submission.load import load_submission
 from micronet_verify.submission.manifest import MANIFEST
 
@@ -26,6 +26,17 @@ def test_entries_in_order_of_id_and_none_inside_an_entry(tmp_path: Path):
     found = find_entries(tmp_path)
     assert [entry.id for entry in found] == ["B", "a", "b/one", "b/two", "c-1/x", "c/x"]
     assert {entry.path for entry in found} == set(made)
+
+
+def test_a_manifest_by_nearly_the_right_name_is_found_and_makes_no_entry(tmp_path: Path):
+    make(tmp_path / "a")
+    for name in ("a/submission.yml", "b/submission.yml", "c/Submission.yaml", "d/notes.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_entries(tmp_path)
+    assert [entry.id for entry in found] == ["a"]
+    assert misnamed(tmp_path, found) == [tmp_path / "b" / "submission.yml", tmp_path / "c" / "Submission.yaml"]
+    assert misnamed(tmp_path / "a", find_entries(tmp_path / "a")) == []
 
 
 def test_the_root_may_be_an_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
