@@ -21,12 +21,13 @@ from micronet_verify.submission.submission import Submission
 from micronet_verify.track.track import Track
 
 _KEYS = ("source.entry_point", "source.weights")
+_OTHER_ORDER = "the axes have another order: begin the model with a transpose, which costs nothing, and keep its layers as they are"
 
 
 def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) -> Artifact:
     """A copy of the artifact in the judge's own folder: what is counted and what is evaluated, whatever the entry does meanwhile."""
     manifest, folder = submission.manifest, work / "artifact"
-    framework = framework_named(manifest.framework, manifest.where("framework"))
+    framework = framework_named(manifest.framework, manifest.where("framework"), manifest.model or "")
     if manifest.source is not None:
         entry = _copied(submission, work / "entry", [file.path for file in submission.files])
         request = ExportRequest(
@@ -69,7 +70,11 @@ def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:
 def translate(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Graph:
     """The neutral graph of the artifact, which takes what the track feeds."""
     job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads)
-    result = bench.launcher.run(job, limits_of(track, track.limits.translate))
+    try:
+        result = bench.launcher.run(job, limits_of(track, track.limits.translate))
+    except SubmissionFault as fault:
+        # What is wrong with the file as a whole has no place within it.
+        raise SubmissionFault(replace(problem, where=problem.where or artifact.primary) for problem in fault.problems) from None
     graph = read_graph(job.out / result.graph)
     check_unchanged(artifact)
     if is_language(track):
@@ -85,4 +90,5 @@ def _accepts(graph: Graph, track: Track) -> None:
     shapes = [graph.values[name].shape for name in graph.inputs]
     if shapes != [wanted]:
         got = ", ".join(map(str, shapes)) or "none"
-        raise SubmissionFault(Problem(f"inputs of shape {got}", f"be one of shape {wanted}", "the model's inputs"))
+        advice = _OTHER_ORDER if len(shapes) == 1 and sorted(shapes[0]) == sorted(wanted) else ""
+        raise SubmissionFault(Problem(f"inputs of shape {got}", f"be one of shape {wanted}", "the model's inputs", advice))

@@ -44,15 +44,20 @@ def devices() -> tuple[str, ...]:
     return CPU, *sorted({device for framework in frameworks().values() for device in framework.devices} - {CPU})
 
 
-def framework_named(name: str, where: str = "") -> Framework:
-    """The framework ``name``, which stands at ``where``. Raises ``BenchFault`` with how to install it if a known plugin is missing."""
+def framework_named(name: str, where: str = "", model: str = "") -> Framework:
+    """The framework ``name``, which stands at ``where``. Raises ``BenchFault`` with how to install it if a known plugin is missing.
+
+    ``model``: the model file's name, whose ending tells which framework was meant where nothing is called ``name``.
+    """
     found = frameworks()
     if name in found:
         return found[name]
     if name in KNOWN:
         raise BenchFault(Problem(f"framework {name!r} without its plugin", f"be installed: {install(name)}", where, _have(found)))
     near = difflib.get_close_matches(name, {*found, *KNOWN}, 1)
-    advice = f"did you mean {near[0]!r}?" if near else _have(found)
+    reads = next((framework.name for framework in found.values() if model.endswith(framework.suffixes)), "")
+    known = f"{model} is read by {reads!r}" if reads else _have(found)
+    advice = f"did you mean {near[0]!r}?" if near else known
     raise SubmissionFault(Problem(f"the framework {name!r}", "be an installed one", where, advice))
 
 

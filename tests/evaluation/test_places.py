@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper
 
 from micronet_verify.bench import Bench
 from micronet_verify.evaluation import evaluate
@@ -48,3 +49,41 @@ def test_the_line_of_the_manifest_is_named(old: str, new: str, sentence: str, tm
     (entry / "weights.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
     faults = evaluate(entry, "ada", Bench(tmp_path / "work")).faults
     assert str(faults["export"]) == sentence
+
+
+DATA = MANIFEST.replace("source:\n  entry_point: model.py:build\n  weights: weights.safetensors", "model: model.onnx")
+
+
+def faults(folder: Path, manifest: str, model: bytes) -> dict[str, str]:
+    entry = folder / "entry"
+    entry.mkdir()
+    (entry / "submission.yaml").write_text(manifest, encoding="utf-8")
+    (entry / "model.onnx").write_bytes(model)
+    return {stage: str(fault) for stage, fault in evaluate(entry, "ada", Bench(folder / "work")).faults.items()}
+
+
+def test_a_framework_that_does_not_exist_is_told_by_the_models_ending(tmp_path: Path) -> None:
+    found = faults(tmp_path, DATA.replace("pytorch", "caffe"), b"x")
+    sentence = "got the framework 'caffe' but should be an installed one [submission.yaml:6] (model.onnx is read by 'onnx')"
+    assert found["export"] == sentence
+
+
+def test_what_is_wrong_with_a_file_as_a_whole_names_the_file(tmp_path: Path) -> None:
+    found = faults(tmp_path, DATA.replace("pytorch", "onnx"), b"")
+    assert found["translate"].startswith("got an empty file but should be ")
+    assert "[model.onnx]" in found["translate"]
+
+
+def test_inputs_whose_axes_have_another_order_are_told_to_transpose(tmp_path: Path) -> None:
+    flat = helper.make_graph(
+        [helper.make_node("Flatten", ["x"], ["y"])],
+        "flat",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 8, 8, 1])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 64])],
+    )
+    model = helper.make_model(flat, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    found = faults(tmp_path, DATA.replace("pytorch", "onnx"), model.SerializeToString())
+    assert found["translate"] == (
+        "got inputs of shape (1, 8, 8, 1) but should be one of shape (1, 1, 8, 8) [the model's inputs] "
+        "(the axes have another order: begin the model with a transpose, which costs nothing, and keep its layers as they are)"
+    )
