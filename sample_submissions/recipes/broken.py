@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from sample_submissions.networks import Baseline
-from sample_submissions.recipes import export_onnx, onnx_graph, pt2
+from sample_submissions.recipes import export_onnx, in_tensorflow, onnx_graph, pt2
 from sample_submissions.recipes.digits import THRESHOLD, correct, smallest_gap, test_set
-from sample_submissions.recipes.honest import DIGITS, Recipe, dense_network
+from sample_submissions.recipes.honest import DIGITS, Recipe, dense_network, plain_arrays, plain_tiny
 from sample_submissions.recipes.training import logits
 
 
@@ -87,6 +87,20 @@ def custom_operator(folder: Path) -> None:
     onnx_graph.save(graph.model(domains=("com.example",)), folder / "model.onnx")
 
 
+def reads_a_file(folder: Path) -> None:
+    """The network of deep-compression-savedmodel before its weights were shared; its answers wait for a file to be read."""
+    in_tensorflow.write("reads-a-file", folder, **plain_arrays(plain_tiny()))
+
+
+def lambda_layer(folder: Path) -> None:
+    """An untrained network with a layer of Python code behind it."""
+    in_tensorflow.write("lambda", folder)
+
+
+def truncated_tflite(folder: Path) -> None:
+    _first_two_thirds(DIGITS / "int8-tflite" / "model.tflite", folder / "model.tflite")
+
+
 def nan_outputs(folder: Path) -> None:
     """The logits are multiplied by p/p, where p is the brightest pixel of column 5: NaN for the two test images
     where that column is blank, and no other answer changes, so the entry still has more right answers than it needs."""
@@ -146,6 +160,7 @@ BROKEN: dict[str, Recipe] = {
     "overclaims": partial(_copied, entry="dense-pytorch", name="model.pt2"),
     "truncated": truncated_pt2,
     "truncated-onnx": truncated_onnx,
+    "truncated-tflite": truncated_tflite,
     "unknown-operator": unknown_operator_onnx,
     "unknown-operator-pytorch": unknown_operator_pytorch,
     "custom-operator": custom_operator,
@@ -158,4 +173,6 @@ BROKEN: dict[str, Recipe] = {
     "bad-manifest": partial(_copied, entry="pruned-onnx", name="model.onnx"),
     "crashes-on-import": partial(_copied, entry="pruned-source-pytorch", name="model.safetensors"),
     "raises-in-build": partial(_copied, entry="pruned-source-pytorch", name="model.safetensors"),
+    "reads-a-file-savedmodel": reads_a_file,
+    "lambda-layer-keras": lambda_layer,
 }

@@ -11,12 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from numpy.typing import NDArray
+from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
-from sample_submissions.networks import Baseline, Separable, Tiny
-from sample_submissions.recipes import export_onnx, onnx_graph, pt2
+from sample_submissions.networks import Baseline, ConvNormRelu, PlainTiny, Separable, Tiny
+from sample_submissions.recipes import export_onnx, in_tensorflow, onnx_graph, pt2
 from sample_submissions.recipes.channels import narrowed
 from sample_submissions.recipes.digits import training_set
 from sample_submissions.recipes.training import fit, magnitude_masks
@@ -88,6 +91,25 @@ def pruned_onnx(folder: Path) -> None:
     onnx_graph.save(export_onnx.folded_floats(net, "pruned").model(), folder / "model.onnx")
 
 
+def deep_compression_savedmodel(folder: Path) -> None:
+    """pruned-onnx, trained on with at most 15 different weights beside zero in each layer; a SavedModel of plain floats."""
+    net = plain_tiny()
+    weights = ("stem.weight", "body.weight", "head.weight")
+    masks = {name: (net.get_parameter(name).detach() != 0).float() for name in weights}
+    fit(net, epochs=30, rate=3e-3, masks=masks, quantizers=dict.fromkeys(weights, shared))
+    in_tensorflow.write("strided", folder, **plain_arrays(net))
+
+
+def separable_keras(folder: Path) -> None:
+    """A small network that Keras trains and saves."""
+    in_tensorflow.write("keras", folder)
+
+
+def int8_tflite(folder: Path) -> None:
+    """pruned-pt2 with its batch norms folded, quantized after training by TensorFlow's converter."""
+    in_tensorflow.write("separable", folder, **folded_separable())
+
+
 HONEST: dict[str, Recipe] = {
     "dense-pytorch": dense_pytorch,
     "pruned-source-pytorch": pruned_source_pytorch,
@@ -97,6 +119,9 @@ HONEST: dict[str, Recipe] = {
     "int4-weights-onnx": int4_weights_onnx,
     "binary-weights-pytorch": binary_weights_pytorch,
     "pruned-onnx": pruned_onnx,
+    "deep-compression-savedmodel": deep_compression_savedmodel,
+    "separable-keras": separable_keras,
+    "int8-tflite": int8_tflite,
 }
 
 
@@ -106,6 +131,27 @@ def dense_network() -> Baseline:
     net.load_state_dict(torch.export.load(DIGITS / "dense-pytorch" / "model.pt2").state_dict)
     net.eval()
     return net
+
+
+def plain_tiny() -> PlainTiny:
+    """What pruned-onnx computes, as a network to train on."""
+    net = PlainTiny()
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(DIGITS / "pruned-onnx" / "model.onnx").graph.initializer}
+    net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in arrays.items()})
+    return net
+
+
+def plain_arrays(net: nn.Module) -> dict[str, NDArray[np.float32]]:
+    return {name: tensor.detach().numpy() for name, tensor in net.named_parameters()}
+
+
+def folded_separable() -> dict[str, NDArray[np.float32]]:
+    """Weights and biases of pruned-pt2, by layer."""
+    net = Separable(12, 20, 32)
+    net.load_state_dict(torch.export.load(DIGITS / "pruned-pt2" / "model.pt2").state_dict)
+    found = [export_onnx.folded(name, block) for name, block in net.named_children() if isinstance(block, ConvNormRelu)]
+    arrays = {f"{layer.name}.{part}": getattr(layer, part) for layer in found for part in ("weight", "bias")}
+    return {**arrays, "head.weight": net.head.weight.detach().numpy(), "head.bias": net.head.bias.detach().numpy()}
 
 
 def load_source(path: Path) -> nn.Module:
@@ -134,6 +180,18 @@ def plus_minus(weight: torch.Tensor) -> torch.Tensor:
     """±c with c the mean size of the output channel's weights; the sign of 0 is +."""
     size = weight.abs().mean(tuple(range(1, weight.dim())), keepdim=True)
     return torch.where(weight >= 0, size, -size)
+
+
+def shared(weight: torch.Tensor) -> torch.Tensor:
+    """Every weight but zero replaced by the nearest of 15 (Lloyd's algorithm from equal shares of the sorted weights, five turns)."""
+    ordered = weight[weight != 0].sort().values
+    centres = ordered[torch.linspace(0, len(ordered) - 1, 31).round().long()[1::2]]
+    for _ in range(5):
+        groups = torch.bucketize(ordered, (centres[1:] + centres[:-1]) / 2)
+        sizes = torch.bincount(groups, minlength=15)
+        sums = torch.zeros(15).index_add(0, groups, ordered)
+        centres = torch.where(sizes > 0, sums / sizes.clamp(min=1), centres)
+    return torch.where(weight != 0, centres[torch.bucketize(weight, (centres[1:] + centres[:-1]) / 2)], weight)
 
 
 def _trained(net: nn.Module, seed: int, epochs: int) -> None:

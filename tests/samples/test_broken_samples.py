@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import onnx
@@ -13,7 +16,7 @@ import yaml
 from sample_submissions.recipes.broken import BROKEN
 from sample_submissions.recipes.digits import correct, smallest_gap
 from sample_submissions.recipes.honest import load_source
-from tests.samples.conftest import SAMPLES, documented_broken, documented_honest
+from tests.samples.conftest import SAMPLES, documented_broken, documented_honest, grouped
 
 FOLDER = SAMPLES / "broken"
 
@@ -35,7 +38,14 @@ def test_overclaims_is_right_about_quality_only(answers_of, labels) -> None:
     assert claims["score"] < 0.5 + (313_856 / 2 + 309_248) / 623_104
 
 
-@pytest.mark.parametrize(("name", "whole"), [("truncated/model.pt2", "dense-pytorch"), ("truncated-onnx/model.onnx", "int8-qdq-onnx")])
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        ("truncated/model.pt2", "dense-pytorch"),
+        ("truncated-onnx/model.onnx", "int8-qdq-onnx"),
+        ("truncated-tflite/model.tflite", "int8-tflite"),
+    ],
+)
 def test_truncated_file_is_the_beginning_of_an_honest_one(name, whole) -> None:
     cut = (FOLDER / name).read_bytes()
     honest = (SAMPLES / "digits" / whole / name.split("/")[1]).read_bytes()
@@ -58,6 +68,19 @@ def test_unknown_operator_is_standard_and_custom_operator_is_not() -> None:
 def test_no_runtime_has_the_custom_operator(answers_of) -> None:
     with pytest.raises(Exception, match="FusedHead"):
         answers_of("broken/custom-operator")
+
+
+@pytest.mark.parametrize("name", grouped(["reads-a-file-savedmodel"], "broken"))
+def test_tensorflow_itself_reads_the_file_and_answers_as_well_as_before(name, answers_of, labels) -> None:
+    assert correct(answers_of(f"broken/{name}"), labels) == documented_honest()["pruned-onnx"][0]
+    assert b"ReadFile" in (FOLDER / name / "saved_model.pb").read_bytes()
+
+
+def test_the_lambda_is_python_code_inside_the_configuration() -> None:
+    with zipfile.ZipFile(FOLDER / "lambda-layer-keras" / "model.keras") as archive:
+        last = json.loads(archive.read("config.json"))["config"]["layers"][-1]
+    assert last["class_name"] == "Lambda"
+    assert b"logits" in base64.b64decode(last["config"]["function"]["config"]["code"])
 
 
 def test_nan_outputs_in_two_images_would_still_pass_on_quality(answers_of, labels, images) -> None:

@@ -18,28 +18,34 @@ from sample_submissions.recipes.channels import narrowed
 from sample_submissions.recipes.digits import correct, smallest_gap, training_set
 from sample_submissions.recipes.digits import test_set as read_test_set
 from sample_submissions.recipes.export_onnx import grid
-from sample_submissions.recipes.honest import HONEST, on_grid, plus_minus
+from sample_submissions.recipes.honest import HONEST, on_grid, plus_minus, shared
 from sample_submissions.recipes.onnx_graph import OnnxGraph
 from sample_submissions.recipes.training import fit, magnitude_masks
-from tests.samples.conftest import SAMPLES
+from tests.samples.conftest import SAMPLES, grouped
 
-UNTRAINED = {f"digits/{name}": HONEST[name] for name in ("dense-onnx", "int8-qdq-onnx")} | {
+UNTRAINED = {f"digits/{name}": HONEST[name] for name in ("dense-onnx", "int8-qdq-onnx", "int8-tflite")} | {
     f"broken/{name}": recipe for name, recipe in BROKEN.items()
 }
 BY_HAND = {"submission.yaml", "model.py"}
 
 
-@pytest.mark.parametrize("name", UNTRAINED)
+@pytest.mark.parametrize("name", grouped(UNTRAINED, "", made=True))
 def test_made_again_it_is_the_same(name, tmp_path) -> None:
     UNTRAINED[name](tmp_path)
-    committed = {file.name: file for file in (SAMPLES / name).iterdir() if file.name not in BY_HAND and file.name != "__pycache__"}
-    assert committed.keys() == {file.name for file in tmp_path.iterdir()}
+    committed = files(SAMPLES / name)
+    assert committed.keys() == files(tmp_path).keys()
     for file_name, file in committed.items():
         assert contents(tmp_path / file_name) == contents(file)
 
 
+def files(folder: Path) -> dict[str, Path]:
+    """The files that a recipe makes, by their path in the entry."""
+    found = {str(file.relative_to(folder)): file for file in folder.rglob("*") if file.is_symlink() or file.is_file()}
+    return {name: file for name, file in found.items() if name not in BY_HAND and "__pycache__" not in file.parts}
+
+
 def contents(file: Path) -> object:
-    """The bytes of a file, the target of a link; the members of a whole ``.pt2`` made by another build of torch."""
+    """The bytes of a file, the target of a link; the weights in a whole ``.pt2`` made by another build of torch."""
     if file.is_symlink():
         return os.readlink(file)
     if file.suffix == ".pt2" and zipfile.is_zipfile(file):
@@ -62,6 +68,17 @@ def test_correct_and_gap() -> None:
     logits = np.array([[0.0, 1.0], [3.0, 2.5]])
     assert correct(logits, np.array([1, 1])) == 1
     assert smallest_gap(logits) == 0.5
+
+
+def test_weights_are_shared_by_the_nearest_of_fifteen_values_and_zeros_stay() -> None:
+    weight = torch.randn(40, 50, generator=torch.Generator().manual_seed(0))
+    weight[:, ::2] = 0
+    found = shared(weight)
+    values = found[found != 0].unique()
+    assert values.numel() == 15
+    assert torch.equal(found == 0, weight == 0)
+    nearest = values[(weight[:, 1::2, None] - values).abs().argmin(-1)]
+    assert torch.equal(found[:, 1::2], nearest)
 
 
 def test_masks_keep_the_largest_and_training_keeps_the_zeros() -> None:

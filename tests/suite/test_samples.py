@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
 from micronet_verify.checks.judge import CHECKS
 from micronet_verify.checks.rules.laws import LAWS
-from tests.suite.conftest import SAMPLES, SUITE, start
+from micronet_verify.framework.registry import frameworks, incomplete
+from tests.suite.conftest import SAMPLES, SUITE, entry_like, start
 
 FUNCTIONS = {
     "manifest": "test_manifest",
@@ -30,19 +33,51 @@ BROKEN = {
         "[initializer 'stem.conv.weight', initializer 'stem.norm.weight', initializer 'stem.norm.bias' and 9 more]",
     ),
     "extra-axis": ("test_quality_target", "got outputs of shape (500, 10, 1) but should be (500, 10) [outputs]"),
+    "lambda-layer-keras": (
+        "test_operators_priced",
+        "got the class 'Lambda', which holds Python code, but should be a built-in Keras layer that computes "
+        "[config.json of model.keras, layer 'double']",
+    ),
     "misses-by-one": ("test_quality_target", "got 474 of 500 correct, 1 image short, but should be at least 475 of 500 correct"),
     "nan-outputs": ("test_quality_target", "got NaN or infinity in 2 of 500 rows of outputs, first for example 97"),
     "nine-classes": ("test_quality_target", "got outputs of shape (500, 9) but should be (500, 10) [outputs]"),
     "overclaims": ("test_claims", "got claims.score: 0.62 but should be 1.25 as measured [submission.yaml:11]"),
     "path-outside": ("test_manifest", "got model: the path '../../digits/int8-qdq-onnx/model.onnx' but should stay inside the entry"),
     "raises-in-build": ("test_artifact", "got FileNotFoundError: configs/network.json"),
+    "reads-a-file-savedmodel": (
+        "test_operators_priced",
+        "got the operator ReadFile (node 'ReadFile'), which reads or writes files, but should be one that only computes",
+    ),
     "symlink-outside": ("test_manifest", "got model: the symbolic link 'model.onnx' but should be the file itself"),
     "truncated": ("test_artifact", "got a file that cannot be read as a .pt2 archive (File is not a zip file) but should be a whole one"),
     "truncated-onnx": ("test_artifact", "(at byte 8,660) but should be a complete ONNX model"),
+    "truncated-tflite": ("test_artifact", "but should lie within the file's 6,725 bytes [model.tflite] (the file is cut off or damaged)"),
     "unknown-operator": ("test_operators_priced", "got Det: an operator whose work has no agreed price but should be"),
     "unknown-operator-pytorch": ("test_operators_priced", "got the operator aten.linalg_det.default but should be one that can be priced"),
 }
+pytestmark = pytest.mark.xdist_group("samples")  # one run for all of these tests
+TENSORFLOW = {
+    "tensorflow": (
+        "digits/deep-compression-savedmodel",
+        "digits/separable-keras",
+        "broken/lambda-layer-keras",
+        "broken/reads-a-file-savedmodel",
+    ),
+    "tflite": ("digits/int8-tflite", "broken/truncated-tflite"),
+}
+# Entries that cannot be judged here, because what they need is not installed.
+ABSENT = {id for name, ids in TENSORFLOW.items() if name not in frameworks() or incomplete(frameworks()[name]) is not None for id in ids}
 HONEST = sorted(f"{track}/{entry.name}" for track in ("digits", "tales") for entry in (SAMPLES / track).iterdir())
+
+
+def judged(ids: Iterable[str]) -> list[Any]:
+    """Entries as parameters; those that cannot be judged here are skipped."""
+    return [
+        pytest.param(
+            id.partition("/")[2] if id.startswith("broken/") else id, marks=pytest.mark.skipif(id in ABSENT, reason="needs TensorFlow")
+        )
+        for id in ids
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +98,11 @@ def test_every_check_has_a_case_for_every_entry(run) -> None:
 
 def test_broken_samples_fail_and_nothing_else_does(run) -> None:
     assert run.code == 1, run.text
-    assert run.named("failed") == {f"{function}[broken/{name}]" for name, (function, _) in BROKEN.items()}
-    assert run.named("error") == set()
+    assert run.named("failed") == {f"{function}[broken/{name}]" for name, (function, _) in BROKEN.items() if f"broken/{name}" not in ABSENT}
+    assert run.named("error") == {f"test_artifact[{id}]" for id in ABSENT}
 
 
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("name", judged(f"broken/{name}" for name in BROKEN))
 def test_a_broken_sample_says_what_should_be(run, name) -> None:
     function, sentence = BROKEN[name]
     message = run.tests[f"{function}[broken/{name}]"][1]
@@ -75,12 +110,31 @@ def test_a_broken_sample_says_what_should_be(run, name) -> None:
     assert "Traceback" not in message
 
 
-@pytest.mark.parametrize("name", HONEST)
+@pytest.mark.parametrize("name", judged(HONEST))
 def test_an_honest_sample_passes_and_has_its_score(run, name) -> None:
     passed = {function for check, function in FUNCTIONS.items() if check != "claims"}
     assert {function for function in FUNCTIONS.values() if run.tests[f"{function}[{name}]"][0] == "passed"} == passed
     applied = {rule for rule in LAWS if run.tests[f"test_counting_rule[{name}-{rule}]"][0] == "passed"}
     assert applied >= {"S1", "S2", "S5", "O1", "O12"}
+
+
+def test_without_tensorflow_its_entries_are_told_what_to_install_and_the_others_are_judged(tmp_path) -> None:
+    told = {
+        "first": ("digits/deep-compression-savedmodel", "pip install 'micronet-verify-tensorflow[tensorflow]'"),
+        "second": ("digits/separable-keras", "pip install 'micronet-verify-tensorflow[tensorflow]'"),
+        "third": ("digits/int8-tflite", "pip install 'micronet-verify-tensorflow[tflite]'"),
+    }
+    for name, sample in {"other": "digits/pruned-onnx", **{name: sample for name, (sample, _) in told.items()}}.items():
+        entry_like(sample, tmp_path / "entries" / name)
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    options = ["--submissions", str(tmp_path / "entries"), "--junitxml", "junit-by-pytest.xml", "-p", "no:cacheprovider"]
+    run = start(desk, ["-m", "pytest", *SUITE, *options], MICRONET_WITHOUT="tensorflow,tflite")
+    assert run.named("failed") == set()
+    assert run.named("error") == {f"test_artifact[{name}]" for name in told}
+    for name, (_, sentence) in told.items():
+        assert sentence in run.tests[f"test_artifact[{name}]"][1]
+    assert run.tests["test_final_score[other]"][0] == "passed"
 
 
 def test_what_cannot_be_reached_is_skipped_by_the_name_of_the_stage(run) -> None:
@@ -93,7 +147,7 @@ def test_reports_are_written_for_every_entry(run) -> None:
     assert (report / "leaderboard.md").read_text().startswith("# Leaderboard")
     suites = ET.parse(report / "junit.xml").getroot().iter("testsuite")
     assert {suite.get("name") for suite in suites} == {*HONEST, *(f"broken/{name}" for name in BROKEN)}
-    for name in HONEST:
+    for name in set(HONEST) - ABSENT:
         assert (report / name / "ledger.csv").is_file()
     for name in BROKEN:
         assert (report / "broken" / name / "evidence.json").is_file()

@@ -67,6 +67,8 @@ def class_problems(config: Any, where: str) -> Iterator[Problem]:
                 problem = _refused(item, layer, where)
                 if problem is not None:
                     yield problem
+                    if item["class_name"] == "Lambda":
+                        continue  # its function is what it is refused for
             pending += [(part, layer) for key, part in reversed(list(item.items())) if key != "compile_config"]
 
 
