@@ -16,7 +16,7 @@ from micronet_verify.facts.serde import dump_graph
 from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.protocols import Answer, Counter, Loader, loader_on, Tracing
+from micronet_verify.framework.protocols import Answer, Counter, Framework, Loader, Tracing, loader_on
 from micronet_verify.framework.registry import framework_named, incomplete
 from micronet_verify.sandbox.alone import check_alone
 from micronet_verify.sandbox.inputs import open_inputs
@@ -46,7 +46,7 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
 
     Raises ``SubmissionFault`` or ``BenchFault``, and whatever a plugin lets through.
     """
-    framework = framework_named(job.framework)
+    framework = _installed(job)
     if isinstance(job, TranslateJob):  # reads the artifact as data, so a counter may do without the framework itself
         counter = framework.counter()
         ready()
@@ -58,6 +58,15 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
     if isinstance(job, StepJob):
         return read_text(job, loader)
     return ExportResult(loader.export(job.request, job.out)) if isinstance(job, ExportJob) else predict(job, loader)
+
+
+def _installed(job: AnyJob) -> Framework:
+    """The judge has found the plugin; a worker finds only what is installed, and that it does not is no entry's fault."""
+    try:
+        return framework_named(job.framework)
+    except SubmissionFault:
+        got, advice = f"a worker without the plugin of the framework {job.framework!r}", "install the plugin: workers obey no PYTHONPATH"
+        raise BenchFault(Problem(got, "find it as the judge does", f"stage {job.stage}", advice)) from None
 
 
 def translate(job: TranslateJob, counter: Counter) -> TranslateResult:
