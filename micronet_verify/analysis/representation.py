@@ -193,10 +193,14 @@ class Measured:
             return None
         if codes is not None:
             return scan.count_distinct(codes.values(_CORNER[: len(constant.shape)]).astype(numpy_dtype(constant.format)))
-        wanted = _FEW if any(grid for _, grid in self._grids) else self._too_many
-        # A few more than that, and the zeros that stand between them where zeros are spread evenly.
-        seen = (wanted + wanted // 32 + 16) * constant.numel // max(1, self.nonzeros)
-        found = scan.count_distinct(scan.flattened(constant.load())[:seen])
+        flat = scan.flattened(constant.load())
+        if any(grid for _, grid in self._grids):
+            some = flat[:: max(1, flat.size // _FEW)]  # from all channels, which may have scales of their own
+        else:
+            # A few more than make codebooks idle, and the zeros that stand between them where zeros are spread evenly.
+            wanted = self._too_many
+            some = flat[: max(_FEW, (wanted + wanted // 32 + 16) * flat.size // max(1, self.nonzeros))]
+        found = scan.count_distinct(some)
         return found if found[0] <= min(scan.MOST_DISTINCT, constant.numel - 1) else None
 
     @property
