@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from micronet_verify.submission.submission import Submission
 from micronet_verify.track.track import Track
 
 _KEYS = ("source.entry_point", "source.weights")
+_NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '([A-Za-z_][\w.]*)'")
 _OTHER_ORDER = "the axes have another order: begin the model with a transpose, which costs nothing, and keep its layers as they are"
 
 
@@ -36,7 +38,7 @@ def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) 
         try:
             result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), limits_of(track, track.limits.export))
         except SubmissionFault as fault:
-            raise SubmissionFault(_in_manifest(problem, manifest) for problem in fault.problems) from None
+            raise SubmissionFault(_unlisted(_in_manifest(problem, manifest), submission) for problem in fault.problems) from None
         return seal(folder, result.artifact)
     assert manifest.model is not None
     should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
@@ -57,6 +59,15 @@ def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) 
 def _in_manifest(problem: Problem, manifest: Manifest) -> Problem:
     """A fault of a key of the manifest, placed at its line."""
     return replace(problem, where=manifest.where(problem.where)) if problem.where in _KEYS else problem
+
+
+def _unlisted(problem: Problem, submission: Submission) -> Problem:
+    """A module of the entry that the manifest does not name is not there when the entry is exported."""
+    missing = _NO_MODULE.search(problem.got)
+    file = f"{missing[1].replace('.', '/')}.py" if missing else ""
+    if problem.advice or not file or not (submission.root / file).is_file():
+        return problem
+    return replace(problem, advice=f"name {file} under modules of source: only files that the manifest names are there")
 
 
 def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:

@@ -51,6 +51,20 @@ def test_the_line_of_the_manifest_is_named(old: str, new: str, sentence: str, tm
     assert str(faults["export"]) == sentence
 
 
+def test_a_module_of_the_entry_that_is_not_listed_is_told_to_be(tmp_path: Path) -> None:
+    entry = tmp_path / "entry"
+    entry.mkdir()
+    (entry / "submission.yaml").write_text(MANIFEST, encoding="utf-8")
+    (entry / "model.py").write_text("import blocks\n", encoding="utf-8")
+    (entry / "blocks.py").touch()
+    (entry / "weights.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    faults = evaluate(entry, "ada", Bench(tmp_path / "work")).faults
+    assert str(faults["export"]) == (
+        "got ModuleNotFoundError: No module named 'blocks' while importing model.py but should succeed [model.py:1] "
+        "(name blocks.py under modules of source: only files that the manifest names are there)"
+    )
+
+
 DATA = MANIFEST.replace("source:\n  entry_point: model.py:build\n  weights: weights.safetensors", "model: model.onnx")
 
 
