@@ -7,14 +7,15 @@ read by nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.constants import Constant, values_of
 from micronet_verify.analysis.live import consumers, prune
 from micronet_verify.facts.graph import Graph, Node
 
 # Exponents that have a function of their own; a cube is two multiplies.
+_MOST_LOOKED_AT = 1 << 16
 _POWERS = {2.0: "square", 3.0: "cube", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
 
 
@@ -47,6 +48,9 @@ class _Reader:
                 self._equate(node.outputs[0], equal)
                 return None
             node = self._named(node)
+        if node.kind == "normalise" and node.attributes["op"] != "batch_norm" and self._all(node.inputs[1:2], 1.0):
+            # Operators that must have a scale are given ones.
+            node = replace(node, inputs=(node.inputs[0], "", *node.inputs[2:]))
         for name in node.outputs:
             self._made[name] = node
         return node
@@ -70,8 +74,15 @@ class _Reader:
         constant = self._pool.get(name)
         return constant.number if constant is not None and constant.numel == 1 and constant.row_scale is None else None
 
+    def _all(self, names: Sequence[str], number: float) -> bool:
+        """Whether there is such an operand, and it is ``number`` all over."""
+        constant = self._pool.get(names[0]) if names else None
+        if constant is None or constant.numel > _MOST_LOOKED_AT or constant.row_scale is not None:
+            return False
+        return constant.number == number and bool((values_of(constant) == number).all())
+
     def _unchanged(self, node: Node) -> str | None:
-        """The operand that the node hands on as it is: x·1, x/1, x^1, x + 0, x − 0."""
+        """The operand that the node hands on as it is: x·1, x/1, x^1, x + 0, x − 0; also by tensors of ones or zeros."""
         neutral = {"mul": 1.0, "div": 1.0, "pow": 1.0, "add": 0.0, "sub": 0.0}.get(str(node.attributes["op"]))
         if neutral is None:
             return None
@@ -80,7 +91,7 @@ class _Reader:
         result = self._values[node.outputs[0]]
         for kept, other in pairs:
             value = self._values.get(kept)
-            if kept not in self._pool and value is not None and self._number(other) == neutral:
+            if kept not in self._pool and value is not None and self._all((other,), neutral):
                 return kept if (value.shape, value.format) == (result.shape, result.format) else None
         return None
 
@@ -93,6 +104,8 @@ class _Reader:
             return self._function(node, "neg", node.inputs[1])
         if op == "pow" and (name := _POWERS.get(self._number(node.inputs[1]) or 0.0)) is not None:
             return self._named(self._function(node, name, node.inputs[0]))
+        if op == "log" and (made := self._only(node.inputs[0], "sigmoid")) is not None and self._fits(node, made.inputs[0]):
+            return self._function(node, "log_sigmoid", made.inputs[0])
         if op == "div":
             return self._quotient(node, *node.inputs)
         if op == "reciprocal":
@@ -107,7 +120,9 @@ class _Reader:
         return node
 
     def _quotient(self, node: Node, x: str, y: str) -> Node:
-        """x/(1 + e^−x) is swish and 1/(1 + e^−x) the sigmoid; ``x`` is empty for 1."""
+        """x/(1 + e^−x) is swish, 1/(1 + e^−x) the sigmoid, 1/√x one function; ``x`` is empty for 1."""
+        if (x == "" or self._number(x) == 1) and (root := self._only(y, "sqrt")) is not None and self._fits(node, root.inputs[0]):
+            return self._function(node, "rsqrt", root.inputs[0])
         logistic = self._logistic(y)
         if logistic is not None and self._fits(node, logistic):
             if x == logistic:

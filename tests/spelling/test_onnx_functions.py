@@ -92,6 +92,25 @@ GROUPS: dict[str, tuple[tuple[int, int], tuple[int, int], tuple[int, ...], dict[
             ),
         },
     ),
+    "inverse root": (
+        (1, 0),
+        (0, 0),
+        (),
+        {
+            "Reciprocal": chain("Sqrt x r", "Reciprocal r y"),
+            "Div": chain("Sqrt x r", "Div one r y"),
+        },
+    ),
+    "log-sigmoid": (
+        (1, 0),
+        (1, 1),
+        (),
+        {
+            "Log": chain("Sigmoid x s", "Log s y"),
+            "Softplus": chain("Neg x n", "Softplus n s", "Neg s y"),
+            "written": chain(*SIGMOID, "Reciprocal p r", "Log r y"),
+        },
+    ),
     "softplus": ((1, 0), (1, 1), (), {"operator": chain("Softplus x y"), "written": chain("Exp x e", "Add e one p", "Log p y")}),
     "mish": (
         (1, 0),

@@ -82,6 +82,21 @@ GROUPS: dict[str, tuple[tuple[int, int], tuple[int, ...], dict[str, Spelling]]] 
             "cube": lambda x: 0.5 * x * (1 + torch.tanh(ROOT * (x + 0.044715 * torch.pow(x, 3.0)))),
         },
     ),
+    "inverse root": (
+        (1, 0),
+        (),
+        {
+            "function": torch.rsqrt,
+            "quotient": lambda x: 1 / x.sqrt(),
+            "reciprocal": lambda x: x.sqrt().reciprocal(),
+            "power": lambda x: x**-0.5,
+        },
+    ),
+    "log-sigmoid": (  # e^−x, 1 +, ln
+        (2, 1),
+        (),
+        {"module": nn.LogSigmoid(), "log": lambda x: torch.log(torch.sigmoid(x)), "softplus": lambda x: -F.softplus(-x)},
+    ),
     "softplus": (  # e^x, 1 +, ln
         (2, 1),
         (),
@@ -147,11 +162,23 @@ def test_what_is_written_twice_is_computed_once() -> None:
         lambda x: x**1,
         lambda x: -x,
         lambda x: -1 * x,
+        lambda x: x * torch.ones(2),
+        lambda x: torch.zeros(3, 1) + x,
     ],
-    ids=["x*1", "1*x", "x/1", "x+0", "x-0", "x**1", "neg", "-1*x"],
+    ids=["x*1", "1*x", "x/1", "x+0", "x-0", "x**1", "neg", "-1*x", "x*ones", "zeros+x"],
 )
 def test_arithmetic_that_changes_nothing_or_the_sign_is_free(nothing: Any) -> None:
     assert prices(pytorch(nothing, SHAPE, fixed=True)) == Plain(0, 0).prices
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["without", "ones and zeros"])
+def test_a_scale_of_ones_is_no_multiply(written: bool) -> None:
+    """A layer norm of rows of 2: ONNX's operator must have a scale, and exporters write ones."""
+    norm = nn.LayerNorm(2, elementwise_affine=written)
+    rows, count = 4 * 3, N
+    # A mean, differences, squares, a variance, + eps, 1/√, and a multiply: adds of rows of 2, and what each row has.
+    expected = Plain(2 * count + 3 * rows, 2 * (count - rows) + count + rows, scalars=(32,))
+    assert prices(pytorch(norm, SHAPE, fixed=True)) == expected.prices
 
 
 def test_a_value_that_somebody_else_reads_keeps_its_price() -> None:
