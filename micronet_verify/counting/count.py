@@ -6,7 +6,7 @@ COUNTING_RULES); an operator without a price fails the count, all of them named 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -48,15 +48,20 @@ from micronet_verify.track.rules import CountingRules
 
 Frequencies = Mapping[str, Fraction]
 NOTHING = Transient(0, 0)
+_LONGEST = 1 << 20
 
 
 @dataclass(frozen=True)
 class Count:
-    """What a graph costs: one ledger per regime it may be priced in, why the freebie is forfeited, the peak of activations."""
+    """What a graph costs: one ledger per regime it may be priced in, why the freebie is forfeited, the peak of activations.
+
+    ``zeros``: labels of constants of which no line is charged because all their values are zero.
+    """
 
     ledgers: Mapping[Regime, Ledger]
     forfeited: str = ""
     transient: Transient = NOTHING
+    zeros: frozenset[str] = frozenset()
 
     def cheapest(self, parameters: Fraction, operations: Fraction) -> Ledger:
         """The ledger of the lower score under a baseline; the freebie's where they tie."""
@@ -95,7 +100,22 @@ def count_graph(
     regimes: list[Regime] = ["quantized"] if forfeited else ["freebie", "quantized"]
     if rules.regimes != "both":
         regimes = [rules.regimes]
-    return Count({regime: _ledger(counting, regime) for regime in regimes}, forfeited, counting.transient)
+    ledgers = {regime: _ledger(counting, regime) for regime in regimes}
+    charged = {line.subject for line in ledgers[regimes[0]].lines}
+    return Count(ledgers, forfeited, counting.transient, frozenset(_zeros(graph, store, charged)))
+
+
+def _zeros(graph: Graph, store: ConstantStore, charged: Container[str]) -> Iterator[str]:
+    """Labels of the tensors of zeros that nothing charges, as they lie in the file; larger ones than ``_LONGEST`` are not looked at."""
+    for node in graph.nodes:
+        for body in node.bodies:
+            yield from _zeros(body, store, charged)
+    for value in graph.values.values():
+        label = value.label or value.id
+        if value.constant is None or label in charged or not 1 < value.numel <= _LONGEST:
+            continue
+        if not np.any(store.open(value.constant, value.shape, value.format, label)):
+            yield label
 
 
 def quantization(graph: Graph) -> str:

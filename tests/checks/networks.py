@@ -21,6 +21,12 @@ def masked() -> Evaluation:
     return evaluation(net, net.b.linear(net.input(1, 64), net.constant(weight, "fc.weight")))
 
 
+def with_a_bias_of_zeros() -> Evaluation:
+    net = Net.new()
+    weight, bias = net.constant(dense((8, 8)), "fc.weight"), net.constant(np.zeros(8, np.float32), "fc.bias")
+    return evaluation(net, net.b.linear(net.input(1, 8), weight, bias))
+
+
 def tied() -> Evaluation:
     """An export that lost a tie: two stored tensors of equal values."""
     net, x = Net.new(), dense((8, 8))

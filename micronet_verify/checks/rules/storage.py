@@ -29,23 +29,29 @@ def widths(counted: Counted) -> Finding:
 
 
 def complete(counted: Counted) -> Finding:
-    """S2: every constant that a convolution, a matrix product or a look-up reads has a line of its own or of what it ties to."""
+    """S2: every constant that a convolution, a matrix product or a look-up reads has a line of its own or of what it ties to;
+    zeros alone need none."""
     charged = {base_label(line.subject) for line in counted.ledger.lines if line.axis == "storage" and line.rule != "S6"}
     broken: list[Problem] = []
-    read = 0
+    read = zeros = 0
     for node in counted.nodes:
         if node.kind not in ("conv", "matmul", "lookup") or not any(name in counted.varying for name in node.inputs):
             continue
         for name in node.inputs:
             labels = {leaf.label or leaf.id for leaf in counted.leaves(name) if leaf.numel > 1}
             read += bool(labels)
-            if labels and not labels & charged:
+            if not labels or labels & charged:
+                continue
+            if labels & counted.count.zeros:
+                zeros += 1
+            else:
                 broken.append(Problem(f"no storage line for {' or '.join(sorted(labels))}", "be charged: the node reads it", place(node)))
     if not read and not counted.lines("S2"):
         return absent("no operator reads a constant")
     scalars = sum(int(line.quantity) for line in counted.lines("S2") if line.subject == "scalars")
     also = f"; {scalars:,} different scalars" if scalars else ""
-    return Finding(f"{many(read, 'constant operand')} of linear operators, each with its storage line{also}", tuple(broken))
+    but = f" but for {zeros} of zeros" if zeros else ""
+    return Finding(f"{many(read, 'constant operand')} of linear operators, each with its storage line{but}{also}", tuple(broken))
 
 
 def once(counted: Counted) -> Finding:
