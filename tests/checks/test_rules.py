@@ -120,7 +120,10 @@ def test_rules_that_need_an_entry_of_another_kind() -> None:
 
 def test_a_bias_of_zeros_needs_no_line() -> None:
     verdict = of_rule(networks.with_a_bias_of_zeros(), "S2")
-    assert (verdict.outcome, verdict.message) == ("passed", "2 constant operands of linear operators, each with its storage line but for 1 of zeros")
+    assert (verdict.outcome, verdict.message) == (
+        "passed",
+        "2 constant operands of linear operators, each with its storage line but for 1 of zeros",
+    )
 
 
 def drop(rule: str, subject: str = "") -> Change:
