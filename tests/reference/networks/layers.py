@@ -60,6 +60,41 @@ def build(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     return model.eval()
 
 
+def lively(make: Callable[[], nn.Module], inputs: Tensor, seed: int = 0) -> nn.Module:
+    """The module in eval mode with seeded values, whose answers depend on its input: for comparing predictions.
+
+    Every layer is initialised as PyTorch does it, norms get scales and shifts of their own, and batch norms the statistics of
+    ``inputs``. With statistics that are not its own, a deep network forgets what it was asked.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = make()
+        with torch.no_grad():
+            for tensor in model.parameters():
+                tensor[tensor == 0] = 1e-3  # a zero weight costs nothing (rule O1)
+        norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm | nn.LayerNorm)]
+        with torch.no_grad():
+            for norm in norms:
+                norm.weight.uniform_(0.5, 1.5)
+                norm.bias.uniform_(-0.5, 0.5)
+                if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+                    norm.momentum = None  # the mean of what was seen: of ``inputs`` alone
+            for module in model.modules():
+                if isinstance(module, nn.Dropout):
+                    module.eval()
+            model(inputs)
+    return model.eval()
+
+
+def pictures(examples: int, channels: int, height: int, width: int, seed: int = 0) -> Tensor:
+    """Images of 28×28 random patches, each with a brightness and a contrast of its own: means of mere noise would all be the same."""
+    generator = torch.Generator().manual_seed(seed)
+    patches = torch.randn(examples, channels, 28, 28, generator=generator)
+    contrast = 2 * torch.rand(examples, channels, 1, 1, generator=generator)
+    brightness = torch.randn(examples, channels, 1, 1, generator=generator)
+    return nn.functional.interpolate(patches * contrast + brightness, (height, width), mode="nearest")
+
+
 def _fill(tensor: Tensor, generator: torch.Generator) -> None:
     if not tensor.is_floating_point():
         tensor.zero_()
