@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from micronet_verify_onnx.op_table import TABLE, Refusal
+from micronet_verify_onnx.op_table import TABLE
 from onnx import TensorProto
 
+from micronet_verify.framework.op_lines import Refusal
 from tests.plugins.onnx.support import compare, graph, info, model, node, problems, random, saved, translate, unknown
 
 X = random(1, 4, 6)

@@ -219,6 +219,20 @@ def test_every_arithmetic_of_sizes_is_tested() -> None:
     assert {name for name in TABLE if name.split(".")[0] in ("_operator", "math", "torch")} == set(SIZES)
 
 
+def test_activations_quantized_per_channel(tmp_path: Path) -> None:
+    per_channel = torch.ops.quantized_decomposed
+
+    def function(x: Tensor, scales: Tensor) -> Tensor:
+        points = torch.zeros(4, dtype=torch.int64)
+        codes = per_channel.quantize_per_channel(x, scales, points, 1, -8, 7, torch.int8)
+        return per_channel.dequantize_per_channel(codes, scales, points, 1, -8, 7, torch.int8)  # type: ignore[no-any-return]
+
+    graph = translate(archive(Function(function, torch.rand(4) + 0.1), torch.randn(2, 4, 8), tmp_path))
+    assert [(node.kind, node.attributes["axis"]) for node in graph.nodes if node.kind != "move"] == [("quantize", 1), ("dequantize", 1)]
+    (codes,) = [graph.values[node.outputs[0]] for node in graph.nodes if node.kind == "quantize"]
+    assert codes.format.name == "int4"
+
+
 # --- what exports do not contain, and older archives may --------------------------------------------------------------
 
 
