@@ -34,7 +34,7 @@ _BY_SIGNAL = 130
 @click.option("--entry", "globs", multiple=True, metavar="GLOB", help="Only entries whose id fits, such as 'digits/*'.")
 @click.option("-n", "judges", type=click.IntRange(min=1), metavar="N", help="Entries judged at once.  [default: one per processor]")
 @click.option("-k", "expression", metavar="EXPR", help="Only cases whose name fits, as in pytest: -k 'quality and pruned'.")
-@click.option("--limit-none", "unlimited", is_flag=True, help="Lift the tracks' limits of time and memory, for a slower machine.")
+@click.option("--no-limits", "unlimited", is_flag=True, help="Lift the tracks' limits of time and memory, for a slower machine.")
 @click.option("-x", "first", is_flag=True, help="Stop at the first failure.")
 def run(
     folder: Path,

@@ -58,7 +58,7 @@ class ManifestSpec(StrictModel):
     team: Line = Field(description="the team's name")
     members: Annotated[list[MemberSpec], Field(min_length=1, max_length=100)] = Field(description="everyone in the team")
     track: Name = Field(description="the name of the track")
-    framework: Name = Field(description="the framework of the model: pytorch, onnx …")
+    framework: Name = Field(description="the framework of the model: pytorch, onnx, tensorflow, tflite …")
     model: FileName | None = Field(None, description="the model file; either this or source")
     external_data: Annotated[list[FileName], Field(max_length=1000)] = Field([], description="files that the model file refers to")
     source: SourceSpec | None = Field(None, description="the model as code and weights; either this or model")

@@ -121,7 +121,7 @@ def test_limits_can_be_lifted(entry, tmp_path):
     found = shell(*arguments)
     assert found.returncode == 3
     assert "got a predict step that held more than 67.11 MB of memory" in found.stdout
-    found = shell(*arguments, "--limit-none")
+    found = shell(*arguments, "--no-limits")
     assert found.returncode == 0
     assert "The tracks' limits of time and memory were lifted in this run." in found.stderr
 
