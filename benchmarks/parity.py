@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "parity.md"
 FRAMEWORKS = {"pt2": "PyTorch", "onnx": "ONNX", "pb": "TensorFlow"}
 LARGEST = Fraction(1, 10_000)
+Price = tuple[Fraction, Fraction, Fraction, Fraction, Fraction]
 SMALLEST = Fraction(1, 100_000)  # what is below differs by the processor
 
 
@@ -71,7 +72,7 @@ class Row:
     classes: int = 0
 
     @property
-    def price(self) -> tuple[Fraction, ...]:
+    def price(self) -> Price:
         return self.multiplies, self.adds, self.storage, self.operations, self.measured
 
     def cells(self) -> list[str]:
@@ -213,15 +214,15 @@ def _file(model: nn.Module, example: Tensor, ending: str, folder: Path) -> Path:
     return path
 
 
-def _price(path: Path) -> tuple[Fraction, ...]:
+def _price(path: Path) -> Price:
     from tests.reference.export import counted, translated
 
     sidecar = path.parent / "graph"
     sidecar.mkdir()
     ledgers = counted(path, translated(path, sidecar), sidecar).ledgers
     freebie = ledgers["freebie"]
-    single = (freebie.quantity("operations", operation) for operation in ("multiply", "add"))
-    return (*single, freebie.storage, freebie.operations, ledgers["quantized"].storage)
+    multiplies, adds = (freebie.quantity("operations", operation) for operation in ("multiply", "add"))
+    return (multiplies, adds, freebie.storage, freebie.operations, ledgers["quantized"].storage)
 
 
 def _answers(path: Path, inputs: NDArray[Any]) -> NDArray[Any]:
