@@ -225,7 +225,7 @@ def test_activations_quantized_per_channel(tmp_path: Path) -> None:
     def function(x: Tensor, scales: Tensor) -> Tensor:
         points = torch.zeros(4, dtype=torch.int64)
         codes = per_channel.quantize_per_channel(x, scales, points, 1, -8, 7, torch.int8)
-        return per_channel.dequantize_per_channel(codes, scales, points, 1, -8, 7, torch.int8)  # type: ignore[no-any-return]
+        return per_channel.dequantize_per_channel(codes, scales, points, 1, -8, 7, torch.int8)
 
     graph = translate(archive(Function(function, torch.rand(4) + 0.1), torch.randn(2, 4, 8), tmp_path))
     assert [(node.kind, node.attributes["axis"]) for node in graph.nodes if node.kind != "move"] == [("quantize", 1), ("dequantize", 1)]
