@@ -23,7 +23,7 @@ _Key = tuple[str, tuple[str, ...], tuple[tuple[str, Attribute], ...], tuple[tupl
 
 
 def tidy(graph: Graph, pool: Mapping[str, Constant]) -> Graph:
-    """The graph without moves that undo each other, additions of zeros, and repeated operations."""
+    """The graph without moves that undo each other, biases of zeros, and repeated operations (``spelling`` has x + 0 and x·1)."""
     tidying = _Tidying(graph.values, pool)
     nodes = [kept for node in graph.nodes if (kept := tidying.read(node)) is not None]
     outputs = tuple(tidying.now(name) for name in graph.outputs)
@@ -93,10 +93,7 @@ class _Tidying:
         x, result = self._values.get(node.inputs[0]), self._values[node.outputs[0]]
         if x is None or (x.shape, x.format) != (result.shape, result.format):
             return ()
-        op = node.attributes.get("op")
-        still = node.kind == "move" and (
-            op in ("reshape", "identity", "cast")
-            or (op == "transpose" and list(ints(node.attributes, "perm")) == list(range(len(x.shape))))
-        )
-        nothing = node.kind == "elementwise" and op in ("add", "sub") and self._zeros(node.inputs[1])
-        return node.inputs if still else node.inputs[:1] if nothing else ()
+        op, order = node.attributes.get("op"), list(range(len(x.shape)))
+        turned = op == "transpose" and list(ints(node.attributes, "perm")) != order
+        still = node.kind == "move" and op in ("reshape", "identity", "cast", "transpose") and not turned
+        return node.inputs if still else ()
