@@ -28,11 +28,11 @@ OPS: Mapping[str, frozenset[str]] = MappingProxyType(
         "pool": frozenset({"average", "max"}),
         "normalise": frozenset({"batch_norm", "layer_norm", "rms_norm", "group_norm", "instance_norm", "local_response_norm"}),
         "softmax": frozenset({"softmax", "log_softmax"}),
-        "lookup": frozenset({"embedding", "gather"}),
+        "lookup": frozenset({"embedding", "gather", "elements", "nd"}),
         "cumulative": frozenset({"cumsum", "cumprod"}),
         "select": frozenset({"argmax", "argmin", "topk", "sort"}),
         "permute": frozenset({"index", "flip"}),
-        "scatter": frozenset({"replace", "add"}),
+        "scatter": frozenset({"replace", "add", "mul", "max", "min"}),
         "resize": frozenset({"nearest", "linear", "cubic"}),
         "move": frozenset("identity cast reshape transpose slice concat expand pad split tile".split()),
     }

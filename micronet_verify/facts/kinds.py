@@ -1,5 +1,7 @@
 """The closed list of node kinds: their operands, their attributes, and what each means.
 
+A node says all that its values depend on, so that a graph can be executed (``interpreter``), not only priced.
+
 An attribute marked ``?`` may be absent. Axes are non-negative. A ``padding`` lists all begins, then all ends. Tensors
 of ``conv``, ``pool`` and ``normalise`` are [N, C, *space], or [N, *space, C] where ``channels_last`` is true; weights
 of ``conv`` are [C_out, C_in / groups, *kernel], and [C_in, C_out / groups, *kernel] where ``transposed``.
@@ -48,50 +50,95 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "conv": _kind(2, 3, "stride:ints padding:ints dilation:ints groups:int transposed?:bool output_padding?:ints channels_last?:bool"),
         # left, right, bias? (the bias broadcasts against the output)
         "matmul": _kind(2, 3, "left:str right:str out:str"),
-        # op: see facts/functions; parameters of the function (alpha, low, high …) are numbers
-        "elementwise": _kind(1, 4, "op:str alpha?:float beta?:float low?:float high?:float gamma?:float"),
+        # op: see facts/functions; parameters of the function (alpha, low, high …) are numbers. rounding of mod and of div among integers:
+        # floor (the result has the divisor's sign; Python, numpy) | trunc (the dividend's; C, fmod); absent: floor for mod, trunc for div.
+        # ties of round: even (absent: even) | away. Integers wrap around in the width of the result's format.
+        "elementwise": _kind(1, 4, "op:str alpha?:float beta?:float low?:float high?:float gamma?:float rounding?:str ties?:str"),
         # op: sum | mean | max | min | prod | sum_square | l1 | l2 | logsumexp | any | all | var
-        "reduce": _kind(1, 1, "op:str axes:ints keepdims:bool"),
-        # op: average | max; adaptive gives the output's space and replaces kernel, stride, padding
-        "pool": _kind(1, 1, "op:str kernel?:ints stride?:ints padding?:ints dilation?:ints ceil?:bool adaptive?:ints channels_last?:bool"),
+        # correction of var: what is taken off the number of values before dividing (absent: 0)
+        "reduce": _kind(1, 1, "op:str axes:ints keepdims:bool correction?:float"),
+        # op: average | max; adaptive gives the output's space and replaces kernel, stride, padding. A window is cut to the padded input
+        # (size + padding); average divides by its positions there if counts_padding, else by those inside the input, or by divisor.
+        # Absent: padding does not count. ceil allows a last, partial window, which lies over the end of the padded input.
+        # max: padded positions never win.
+        "pool": _kind(
+            1,
+            1,
+            "op:str kernel?:ints stride?:ints padding?:ints dilation?:ints ceil?:bool adaptive?:ints channels_last?:bool "
+            "counts_padding?:bool divisor?:int",
+        ),
         # op: batch_norm (x, mean, variance, scale?, shift?) | layer_norm | rms_norm | group_norm | instance_norm (x, scale?, shift?)
-        #     | local_response_norm (x): size, alpha, beta; axes: the normalised axes of layer_norm and rms_norm
-        "normalise": _kind(1, 5, "op:str eps:float axes?:ints groups?:int size?:int alpha?:float beta?:float channels_last?:bool"),
+        #     | local_response_norm (x): size, alpha, beta, bias: x / (bias + alpha/size · Σ x²)^beta, over ⌊(size−1)/2⌋ channels before
+        #     and ⌈(size−1)/2⌉ behind (absent bias: 1); axes: the normalised axes of layer_norm and rms_norm
+        "normalise": _kind(
+            1, 5, "op:str eps:float axes?:ints groups?:int size?:int alpha?:float beta?:float bias?:float channels_last?:bool"
+        ),
         # op: softmax | log_softmax
         "softmax": _kind(1, 1, "op:str axis:int"),
-        # table, indices: rows (axis 0) of a table chosen by the data; op: embedding | gather
-        "lookup": _kind(2, 2, "op:str axis:int"),
-        # op: cumsum | cumprod
-        "cumulative": _kind(1, 1, "op:str axis:int"),
-        # op: argmax | argmin | topk | sort; k for topk. outputs: values and/or indices, as the framework has them
-        "select": _kind(1, 1, "op:str axis:int k?:int keepdims?:bool"),
+        # table, indices. op: embedding | gather: slices of ``axis``; elements: indices of the table's rank, the result has their shape, and
+        # each names a place on ``axis`` beside its own places on the other axes; nd: tuples (the last axis of indices) of places on the
+        # axes behind the first ``batch``. batch (absent: 0): so many leading axes of table and indices run side by side.
+        # Negative indices count from the end.
+        "lookup": _kind(2, 2, "op:str axis:int batch?:int"),
+        # op: cumsum | cumprod. exclusive: each result leaves its own value out; reverse: from the end
+        "cumulative": _kind(1, 1, "op:str axis:int exclusive?:bool reverse?:bool"),
+        # op: argmax | argmin | topk | sort. argmax, argmin: the places; topk, sort: (values, places), either of which may be "" where it
+        # is not read. k of topk. smallest: topk takes the least, sort rises (absent: topk takes the greatest, sort rises).
+        # descending: sort falls. last: of equal values argmax and argmin take the last (absent: the first). Equal values of topk and sort
+        # keep their order.
+        "select": _kind(1, 1, "op:str axis:int k?:int keepdims?:bool smallest?:bool descending?:bool last?:bool"),
         # op: identity | cast | reshape (shape) | transpose (perm) | slice (axes, starts, ends, steps) | concat (axis) | expand (shape)
-        #     | pad (padding, value) | split (axis, sizes: several outputs) | tile (repeats)
+        #     | pad (padding, value, mode) | split (axis, sizes: several outputs) | tile (repeats)
+        # mode of pad: constant (absent), reflect (without the edge), symmetric (with it), edge, wrap. A cast from float to integer
+        # truncates, and one that narrows an integer wraps around; saturate: both stop at the ends of the format instead.
         "move": _kind(
             1,
             _MANY,
-            "op:str shape?:ints perm?:ints axes?:ints starts?:ints ends?:ints steps?:ints axis?:int padding?:ints value?:float "
-            "sizes?:ints repeats?:ints",
+            "op:str shape?:ints perm?:ints axes?:ints starts?:ints ends?:ints steps?:ints axis?:int padding?:ints value?:float mode?:str "
+            "sizes?:ints repeats?:ints saturate?:bool",
         ),
         # x, constant index: elements along an axis in another order, or a choice of them; op: index | flip (no index operand)
         "permute": _kind(1, 2, "op:str axis:int"),
-        # x, indices, updates: op: replace | add
-        "scatter": _kind(3, 3, "op:str axis:int"),
-        # op: nearest | linear | cubic; shape: of the whole output
-        "resize": _kind(1, 1, "op:str shape:ints"),
-        # x, scale, zero_point?: axis -1 per tensor, else per slice of that axis; low and high where a clip narrows the range
-        "quantize": _kind(2, 3, "axis:int block?:int low?:float high?:float"),
+        # x, indices, updates: op: replace | add | mul | max | min. places: slices (indices of one axis name slices of ``axis``)
+        # | elements (indices and updates of x's rank; each names a place on ``axis``) | nd (tuples on the last axis of indices name
+        # places on the first axes). Later updates come after earlier ones.
+        "scatter": _kind(3, 3, "op:str axis:int places?:str"),
+        # op: nearest | linear | cubic; shape: of the whole output. coordinates: half_pixel (absent) | pytorch_half_pixel | align_corners
+        # | asymmetric | half_pixel_symmetric, as ONNX defines them; nearest: how the source's place is rounded: round_prefer_floor
+        # (absent) | round_prefer_ceil | floor | ceil; cubic_a (absent: −0.75); exclude_outside: weights of places outside are 0
+        # and the rest sum to one; scales: output over input of each axis, where it is not the ratio of sizes.
+        "resize": _kind(1, 1, "op:str shape:ints coordinates?:str nearest?:str cubic_a?:float exclude_outside?:bool scales?:floats"),
+        # x, scale, zero_point?: axis -1 per tensor, else per slice of that axis; low and high where a clip narrows the range.
+        # q = clip(round(x / scale) + zero point). rounding: even (absent) | away; zero_first: round(x / scale + zero point).
+        # reciprocal: x · (1 / scale), rounded to the operand's format each time, in place of the division
+        "quantize": _kind(2, 3, "axis:int block?:int low?:float high?:float rounding?:str zero_first?:bool reciprocal?:bool"),
         # q, scale, zero_point?
         "dequantize": _kind(2, 3, "axis:int block?:int"),
         # predicate, operands of both bodies: bodies[0] where the predicate holds; id: the name under which the predictor
         # records which body each example took (0, 1, or -1 where the branch was not reached)
         "branch": _kind(1, _MANY, "id?:str", (2, 2)),
-        # carried values: the body runs ``trips`` times
-        "loop": _kind(0, _MANY, "trips:int", (1, 1)),
+        # carried values, then scanned tensors. The body runs ``trips`` times; its inputs are the turn's number (int64 of no axes; only
+        # if ``turn``), the carried values, and slice t of axis 0 of each scanned tensor, without that axis; its outputs are the carried
+        # values again and what is collected. The node's outputs are the carried values after the last turn, then the collected
+        # ones stacked on a new axis 0. scanned: how many operands are scanned (absent: 0). backward: of the scanned tensors, those
+        # that are read from the end; collected_backward: of the collected ones, those that are stacked from the end.
+        "loop": _kind(0, _MANY, "trips:int turn?:bool scanned?:int backward?:ints collected_backward?:ints", (1, 1)),
     }
 )
 
 _TYPES = {"bool": bool, "int": int, "float": (int, float), "str": str}
+CHOICES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
+    {
+        ("elementwise", "rounding"): frozenset({"floor", "trunc"}),
+        ("elementwise", "ties"): frozenset({"even", "away"}),
+        ("move", "mode"): frozenset({"constant", "reflect", "symmetric", "edge", "wrap"}),
+        ("scatter", "places"): frozenset({"slices", "elements", "nd"}),
+        ("resize", "coordinates"): frozenset({"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"}),
+        ("resize", "nearest"): frozenset({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}),
+        ("quantize", "rounding"): frozenset({"even", "away"}),
+    }
+)
+"""Words that an attribute may be, by kind and name; ``op`` has its own list (``facts/functions.py``)."""
 
 
 def check_attributes(kind: str, operands: int, attributes: Mapping[str, object], bodies: int, where: str) -> None:
@@ -112,6 +159,8 @@ def check_attributes(kind: str, operands: int, attributes: Mapping[str, object],
             problems.append(Problem(f"the attribute {name!r} of {kind}", f"be one of {', '.join(spec.attributes)}", where))
         elif not _fits(wanted, value):
             problems.append(Problem(f"{name}={value!r} of {kind}", f"be {wanted}", where))
+        elif (kind, name) in CHOICES and value not in CHOICES[kind, name]:
+            problems.append(Problem(f"{name}={value!r} of {kind}", f"be one of {', '.join(sorted(CHOICES[kind, name]))}", where))
         elif name == "op" and value not in OPS[kind]:
             problems.append(Problem(f"{kind} {value!r}", f"be one of {', '.join(sorted(OPS[kind]))}", where))
     if problems:
@@ -119,8 +168,9 @@ def check_attributes(kind: str, operands: int, attributes: Mapping[str, object],
 
 
 def _fits(wanted: str, value: object) -> bool:
-    if wanted == "ints":
-        return isinstance(value, tuple) and all(isinstance(item, int) and not isinstance(item, bool) for item in value)
+    if wanted in ("ints", "floats"):
+        types = int if wanted == "ints" else (int, float)
+        return isinstance(value, tuple) and all(isinstance(item, types) and not isinstance(item, bool) for item in value)
     if wanted != "bool" and isinstance(value, bool):
         return False
     return isinstance(value, _TYPES[wanted])  # type: ignore[arg-type]

@@ -203,9 +203,40 @@ def _axis(attributes: Attributes, shape: Shape) -> int:
 
 
 def _lookup(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
-    table, index = shapes
+    (table, index), op = shapes, text(attributes, "op")
+    batch = integer(attributes, "batch")
+    if not 0 <= batch <= min(len(table), len(index)) or table[:batch] != index[:batch]:
+        raise ShapeError(f"got {batch} leading axes of {table} and {index} side by side but should agree")
+    if op == "nd":
+        named = batch + (index[-1] if len(index) > batch else 0)
+        if len(index) <= batch or named > len(table):
+            raise ShapeError(f"got tuples of shape {index} into {table} but should name axes that there are")
+        return ((*index[:-1], *table[named:]),)
     axis = _axis(attributes, table)
-    return ((*table[:axis], *index, *table[axis + 1 :]),)
+    if op == "elements":
+        if len(index) != len(table):
+            raise ShapeError(f"got indices of shape {index} for the elements of {table} but should have as many axes")
+        return (index,)
+    if batch > axis:
+        raise ShapeError(f"got a look-up along axis {axis} behind {batch} batch axes but should be behind them")
+    return ((*table[:axis], *index[batch:], *table[axis + 1 :]),)
+
+
+def _scatter(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
+    x, index, updates = shapes
+    axis, places = _axis(attributes, x), attributes.get("places")
+    if places is None:
+        return (x,)  # a plugin that does not say which places are written: it is counted, and cannot be executed
+    if places == "slices":
+        wanted = (*x[:axis], *index, *x[axis + 1 :])
+        if broadcast(wanted, updates) != wanted:
+            raise ShapeError(f"got updates of shape {updates} at {index} slices of {x} but should be {wanted}")
+    elif places == "elements":
+        if len(index) != len(x) or broadcast(index, updates[-len(index) :] if index else updates) != index:
+            raise ShapeError(f"got updates of shape {updates} at elements {index} of {x} but should fit")
+    elif not index or index[-1] > len(x) or broadcast((*index[:-1], *x[index[-1] :]), updates) != (*index[:-1], *x[index[-1] :]):
+        raise ShapeError(f"got updates of shape {updates} at tuples {index} of {x} but should fit")
+    return (x,)
 
 
 def _permute(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
@@ -318,7 +349,7 @@ _RULES: dict[str, Rule] = {
     "normalise": _normalise,
     "softmax": _along,
     "cumulative": _along,
-    "scatter": _along,
+    "scatter": _scatter,
     "quantize": _quantized,
     "dequantize": _quantized,
     "lookup": _lookup,

@@ -118,3 +118,23 @@ def test_a_transposed_convolution_undoes_the_size_of_a_convolution(size: int, ke
     attributes = {"stride": (stride,), "padding": (pad, pad), "dilation": (1,), "groups": 1}
     (grown,) = infer("conv", {**attributes, "transposed": True}, [(1, 2, size), (2, 3, kernel)])
     assert infer("conv", attributes, [grown, (2, 3, kernel)]) == ((1, 2, size),)
+
+
+def test_lookups_have_the_shapes_of_their_definitions() -> None:
+    assert infer("lookup", {"op": "gather", "axis": 1}, [(2, 5, 3), (7, 4)]) == ((2, 7, 4, 3),)
+    assert infer("lookup", {"op": "gather", "axis": 1, "batch": 1}, [(2, 5, 3), (2, 7)]) == ((2, 7, 3),)
+    assert infer("lookup", {"op": "elements", "axis": 1}, [(2, 5), (2, 9)]) == ((2, 9),)
+    assert infer("lookup", {"op": "nd", "axis": 0}, [(2, 5, 3), (8, 2)]) == ((8, 3),)
+    assert infer("lookup", {"op": "nd", "axis": 0, "batch": 1}, [(2, 5, 3), (2, 8, 2)]) == ((2, 8),)
+    for op, shapes in (("elements", [(2, 5), (9,)]), ("nd", [(2, 5), (8, 3)])):
+        with pytest.raises(ShapeError, match="but should"):
+            infer("lookup", {"op": op, "axis": 0}, shapes)
+
+
+def test_scattered_updates_fit_their_places() -> None:
+    assert infer("scatter", {"op": "add", "axis": 1, "places": "slices"}, [(2, 5, 3), (4,), (2, 4, 3)]) == ((2, 5, 3),)
+    assert infer("scatter", {"op": "add", "axis": 1, "places": "elements"}, [(2, 5), (2, 3), (2, 3)]) == ((2, 5),)
+    assert infer("scatter", {"op": "replace", "axis": 0, "places": "nd"}, [(2, 5, 3), (8, 2), (8, 3)]) == ((2, 5, 3),)
+    for places, shapes in (("slices", [(2, 5), (4,), (2, 3)]), ("elements", [(2, 5), (2, 3), (2, 4)]), ("nd", [(2, 5), (8, 3), (8,)])):
+        with pytest.raises(ShapeError, match="got updates"):
+            infer("scatter", {"op": "replace", "axis": 1, "places": places}, shapes)
