@@ -229,13 +229,17 @@ def _scatter(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
         return (x,)  # a plugin that does not say which places are written: it is counted, and cannot be executed
     if places == "slices":
         wanted = (*x[:axis], *index, *x[axis + 1 :])
-        if broadcast(wanted, updates) != wanted:
-            raise ShapeError(f"got updates of shape {updates} at {index} slices of {x} but should be {wanted}")
     elif places == "elements":
-        if len(index) != len(x) or broadcast(index, updates[-len(index) :] if index else updates) != index:
-            raise ShapeError(f"got updates of shape {updates} at elements {index} of {x} but should fit")
-    elif not index or index[-1] > len(x) or broadcast((*index[:-1], *x[index[-1] :]), updates) != (*index[:-1], *x[index[-1] :]):
-        raise ShapeError(f"got updates of shape {updates} at tuples {index} of {x} but should fit")
+        wanted = index
+    else:
+        wanted = (*index[:-1], *x[index[-1] :]) if index and index[-1] <= len(x) else None
+    one_each = (
+        wanted is not None
+        and len(updates) <= len(wanted)
+        and all(size in (1, extent) for size, extent in zip(updates[::-1], wanted[::-1], strict=False))
+    )
+    if not one_each or (places == "elements" and len(index) != len(x)):
+        raise ShapeError(f"got updates of shape {updates} at {places} {index} of {x} but should fit")
     return (x,)
 
 
