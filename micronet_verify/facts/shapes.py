@@ -228,7 +228,7 @@ def _scatter(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     if places is None:
         return (x,)  # a plugin that does not say which places are written: it is counted, and cannot be executed
     if places == "slices":
-        wanted = (*x[:axis], *index, *x[axis + 1 :])
+        wanted: Shape | None = (*x[:axis], *index, *x[axis + 1 :])
     elif places == "elements":
         wanted = index
     else:
