@@ -6,9 +6,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from micronet_verify.counting.count import Count, count_graph
+from micronet_verify.counting.analysed import Analysed, analyse
+from micronet_verify.counting.price import Count, price
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Graph
@@ -45,7 +47,11 @@ class OpenModel:
 
     def count(self, rules: CountingRules) -> Count:
         """Both bodies of a branch in full, because nothing was predicted. Raises ``SubmissionFault`` for what has no price."""
-        return count_graph(self.graph, self.store, rules)
+        return price(self._analysed, rules)
+
+    @cached_property
+    def _analysed(self) -> Analysed:
+        return analyse(self.graph, self.store)
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from micronet_verify.artifacts import artifact_of, translate
 from micronet_verify.bench import Bench as Bench
 from micronet_verify.branching import Branches as Branches
 from micronet_verify.branching import branches_of, share_of
-from micronet_verify.counting.count import Count, count_graph
+from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.counting.ledger import Ledger
+from micronet_verify.counting.price import Count, price
 from micronet_verify.errors import MicronetError, Problem, SpecError, SubmissionFault
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
@@ -84,12 +85,12 @@ class Evaluation:
     inputs: Prepared | None = None
     carried: Carried | None = None
     partial: Partial | None = None
+    analysed: Analysed | None = None
 
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
-        assert self.graph is not None
-        assert self.store is not None
-        return count_graph(self.graph, self.store, rules, self.frequencies, self.carried)
+        assert self.analysed is not None
+        return price(self.analysed, rules, self.frequencies)
 
     def blocked_by(self, *stages: StageName) -> StageName | None:
         """The first of all stages up to the last of ``stages`` that failed and that they need, or ``None``."""
@@ -129,13 +130,13 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
     carried = carried_by(submission.manifest, track, artifact) if submission and track and artifact and graph else None
-    count = run.stage("count", lambda t, g, s: count_graph(g, s, t.rules, frequencies, carried), track, graph, store)
+    analysed, count = run.stage("count", lambda t, g, s: _counted(t, g, s, frequencies, carried), track, graph, store) or (None, None)
     quality = run.stage("quality", lambda t, a, found: quality_of(t, a, found, bench), track, artifact, answered)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     score = score_of(ledger, track.baseline) if ledger and track else None
     branches = None
-    if ledger and track and graph and store and taken:
-        branches = branches_of(taken, ledger, lambda shares: count_graph(graph, store, track.rules, shares, carried))
+    if ledger and track and analysed and taken:
+        branches = branches_of(taken, ledger, lambda shares: price(analysed, track.rules, shares))
     partial = Partial(inputs.examples, inputs.whole, quality) if inputs and inputs.examples < inputs.whole else None
     return Evaluation(
         id,
@@ -155,7 +156,15 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
         inputs,
         carried,
         partial,
+        analysed,
     )
+
+
+def _counted(
+    track: Track, graph: Graph, store: ConstantStore, frequencies: Mapping[str, Fraction], carried: Carried | None
+) -> tuple[Analysed, Count]:
+    analysed = analyse(graph, store, carried)
+    return analysed, price(analysed, track.rules, frequencies)
 
 
 def prepare_for(entry: Path, bench: Bench) -> None:

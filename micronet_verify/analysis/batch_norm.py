@@ -51,6 +51,24 @@ def fold_batch_norms(graph: Graph, pool: dict[str, Constant]) -> tuple[Graph, tu
     return folder.fold()
 
 
+def name_norms(graph: Graph, pool: dict[str, Constant]) -> Graph:
+    """The graph with every batch normalisation that is left as y = scale·x + shift: of mean 0 and variance 1, with two constants."""
+    return replace(graph, nodes=tuple(_as_scale_and_shift(node, pool) for node in graph.nodes))
+
+
+def _as_scale_and_shift(node: Node, pool: dict[str, Constant]) -> Node:
+    found = channel_scale_and_shift(node, pool) if node.kind == "normalise" and node.attributes["op"] == "batch_norm" else None
+    if found is None:
+        return node
+    scale, shift = (array.astype(np.float32) for array in found)
+    label = pool[node.inputs[1]].label.rpartition(".")[0]
+    names = []
+    for part, array in (("mean", np.zeros_like(scale)), ("variance", np.ones_like(scale)), ("scale", scale), ("shift", shift)):
+        names.append(f"{node.outputs[0]}.{part}")
+        pool[names[-1]] = derived(names[-1], f"{label}.{part}".lstrip("."), array)
+    return replace(node, inputs=(node.inputs[0], *names), attributes={**node.attributes, "eps": 0.0})
+
+
 def norm_of(graph: Graph, node: Node, pool: Mapping[str, Constant]) -> Affine | None:
     """What a batch normalisation, or a multiply per channel, does to its operand."""
     if node.kind == "elementwise":

@@ -25,9 +25,8 @@ _CUTS = frozenset({"slice", "split"})
 _SAME = frozenset({"identity", "reshape", "transpose", "expand", "tile"})
 
 
-def fold(graph: Graph, store: ConstantStore, outer: Mapping[str, Constant] | None = None) -> tuple[Graph, Pool]:
-    """The graph without constant arithmetic, and all constants by value id (those of ``outer`` graphs included)."""
-    pool: Pool = dict(outer or {})
+def fold(graph: Graph, store: ConstantStore, pool: Pool) -> Graph:
+    """The graph without constant arithmetic; all its constants are added to ``pool`` by value id."""
     for value in graph.values.values():
         if value.constant is not None:
             pool[value.id] = _stored(value, store)
@@ -38,7 +37,7 @@ def fold(graph: Graph, store: ConstantStore, outer: Mapping[str, Constant] | Non
             kept.append(node)
         else:
             pool.update(results)
-    return replace(graph, nodes=tuple(kept)), pool
+    return replace(graph, nodes=tuple(kept))
 
 
 def _stored(value: Value, store: ConstantStore) -> Constant:

@@ -39,7 +39,7 @@ class _Reader:
     padded: bool
 
 
-def fold_ahead(graph: Graph, pool: dict[str, Constant], rules: CountingRules) -> tuple[Graph, tuple[Folded, ...]]:
+def fold_ahead(graph: Graph, pool: dict[str, Constant]) -> tuple[Graph, tuple[Folded, ...]]:
     """The graph without the batch normalisations, or their scales, that the operators behind them can take."""
     readers = consumers(graph)
     uses = _uses(graph, pool)
@@ -52,7 +52,7 @@ def fold_ahead(graph: Graph, pool: dict[str, Constant], rules: CountingRules) ->
             continue
         found = [_reader(graph, reader, norm, node.outputs[0], pool, uses) for reader in behind]
         taken = [reader for reader in found if reader is not None]
-        if len(taken) < len(behind) or not all(_is_plain(reader, rules) for reader in taken):
+        if len(taken) < len(behind) or not all(_is_plain(reader) for reader in taken):
             continue
         written = _whole(graph, taken, norm, pool) or _scale_only(graph, taken, norm, pool)
         if written is not None:
@@ -104,8 +104,8 @@ def _reader(graph: Graph, linear: Node, norm: Affine, x: str, pool: dict[str, Co
     return _Reader(linear, at, weight, norm.scale.reshape(shape), shift.reshape(shape), outputs, False)
 
 
-def _is_plain(reader: _Reader, rules: CountingRules) -> bool:
-    return Measured(reader.weight, reader.outputs).quantized_form(rules).spelling == "plain"
+def _is_plain(reader: _Reader) -> bool:
+    return Measured(reader.weight, reader.outputs).quantized_form(CountingRules()).spelling == "plain"
 
 
 def _whole(graph: Graph, readers: Sequence[_Reader], norm: Affine, pool: dict[str, Constant]) -> dict[int, tuple[Node, ...]] | None:

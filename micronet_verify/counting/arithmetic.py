@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from micronet_verify.analysis.given import ROUNDING
 from micronet_verify.analysis.hidden import count_kept, rows_kept
 from micronet_verify.counting.attention import product_without_hidden
 from micronet_verify.counting.functions import FUNCTIONS
@@ -21,7 +22,6 @@ from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import adaptive_windows, integer, ints, text
 from micronet_verify.facts.validate import place
 
-ROUNDING = frozenset({"round", "floor", "ceil", "trunc"})
 HINT = "a quantizer written out is arithmetic; fake_quantize (PyTorch) or QuantizeLinear (ONNX) says that it is one"
 """Note on the work of rounding: nothing else tells a quantizer from other arithmetic."""
 

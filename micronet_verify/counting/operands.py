@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, count_kept
@@ -12,21 +12,32 @@ from micronet_verify.analysis.widths import Width, format_width
 from micronet_verify.facts.graph import Node, Shape, Value
 from micronet_verify.track.rules import CountingRules
 
-Key = tuple[str, tuple[int, ...]]
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """Measured facts of constants by their output-channel axes, so that a tensor is scanned once however often it is used."""
+
+    _found: dict[tuple[int, tuple[int, ...]], Measured] = field(default_factory=dict)
+
+    def of(self, constant: Constant, axes: tuple[int, ...]) -> Measured:
+        found = self._found.get((id(constant), axes))
+        if found is None:
+            found = self._found[id(constant), axes] = Measured(constant, axes)  # which keeps the constant, and so its id
+        return found
 
 
 @dataclass(frozen=True)
 class Operands:
     """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
 
-    ``measured`` is shared by the whole count, so that a tensor is scanned once however often it is used. ``given`` are
+    ``measured`` is shared by all readings of a model. ``given`` are
     integers that the model was given; ``whole`` the floats that are rounded already; ``hidden`` what constant masks spare.
     """
 
     values: Mapping[str, Value]
     constants: Mapping[str, Constant]
     widths: Mapping[str, Width]
-    measured: dict[Key, Measured]
+    measured: Measurements
     rules: CountingRules
     given: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
@@ -47,12 +58,7 @@ class Operands:
     def constant(self, name: str, axes: tuple[int, ...] = ()) -> Measured | None:
         """Measured facts of a constant operand with its output-channel ``axes``; ``None`` if it is computed."""
         constant = self.constants.get(name)
-        if constant is None:
-            return None
-        key = (name, axes)
-        if key not in self.measured:
-            self.measured[key] = Measured(constant, axes)
-        return self.measured[key]
+        return None if constant is None else self.measured.of(constant, axes)
 
     def width(self, name: str, axes: tuple[int, ...] = ()) -> Width:
         """The operand's width in the quantized regime: measured for a constant, propagated for an activation."""

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.batch_norm import channel_scale_and_shift
-from micronet_verify.analysis.constants import values_of
+from micronet_verify.analysis.constants import Constant, values_of
 from micronet_verify.analysis.fold import fold
 from micronet_verify.analysis.norm_ahead import fold_ahead
 from micronet_verify.counting.ledger import Ledger
@@ -139,10 +139,11 @@ def test_the_folded_convolution_computes_the_same(kernel: str) -> None:
     x = net.input(1, 6, 3, 3)
     weight, bias = dense(shape, 3), dense((shape[0],), 4)
     y = net.conv(net.batch_norm(x, 6), net.constant(weight), net.constant(bias), groups=groups)
-    graph, pool = fold(net.finish(y), ConstantStore(net.folder, net.folder))
+    pool: dict[str, Constant] = {}
+    graph = fold(net.finish(y), ConstantStore(net.folder, net.folder), pool)
     found = channel_scale_and_shift(graph.nodes[0], pool)
     assert found is not None
-    (conv,) = fold_ahead(graph, pool, CountingRules())[0].nodes
+    (conv,) = fold_ahead(graph, pool)[0].nodes
     data = dense((6, 3, 3), 7).astype(np.float64)
     normed = found[0][:, None, None] * data + found[1][:, None, None]
     new_weight, new_bias = values_of(pool[conv.inputs[1]]), values_of(pool[conv.inputs[2]])
@@ -161,10 +162,11 @@ def test_the_folded_product_computes_the_same() -> None:
     weight, bias = dense((2, 5, 4), 1), dense((2,), 2)
     normed = net.batch_norm(x, 4)
     y = net.b.emit("matmul", normed, net.constant(weight), net.constant(bias), left="ncs", right="osc", out="no")
-    graph, pool = fold(net.finish(y), ConstantStore(net.folder, net.folder))
+    pool: dict[str, Constant] = {}
+    graph = fold(net.finish(y), ConstantStore(net.folder, net.folder), pool)
     found = channel_scale_and_shift(graph.nodes[0], pool)
     assert found is not None
-    (product,) = fold_ahead(graph, pool, CountingRules())[0].nodes
+    (product,) = fold_ahead(graph, pool)[0].nodes
     data = dense((3, 4, 5), 7).astype(np.float64)
     wanted = np.einsum("ncs,osc->no", found[0][:, None] * data + found[1][:, None], weight) + bias
     assert np.allclose(

@@ -1,0 +1,140 @@
+"""A graph after all passes, and what is true of it: what is priced, and what can be run to prove the price.
+
+``named`` does what no reading of the rules changes, once for a model: constants are folded, functions, products and masks get
+their names. ``rewrite`` does the rest for one reading: batch norms fold or stay. Either gives a graph that computes what the
+graph before it computed, with the constants of one pool, bodies included; ids are unique in a model, so one pool serves all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from micronet_verify.analysis.affine import collapse_norms
+from micronet_verify.analysis.batch_norm import Folded, fold_batch_norms, name_norms
+from micronet_verify.analysis.carried import Carried, Pairs
+from micronet_verify.analysis.constants import Constant, derived
+from micronet_verify.analysis.contract import contract
+from micronet_verify.analysis.fold import Pool, fold
+from micronet_verify.analysis.given import as_given, whole_numbers
+from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, hidden_elements
+from micronet_verify.analysis.live import needed_values, prune
+from micronet_verify.analysis.masks import name_masks
+from micronet_verify.analysis.norm_ahead import fold_ahead
+from micronet_verify.analysis.selections import name_selections
+from micronet_verify.analysis.shuffle import Moved, find_moved
+from micronet_verify.analysis.spelling import name_functions
+from micronet_verify.analysis.tidy import tidy
+from micronet_verify.analysis.widths import Width, widths
+from micronet_verify.facts.formats import numeric_format
+from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.tensors import ConstantStore
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A graph whose operators have their names; ``bodies`` by the first result of their node.
+
+    ``dead`` and ``unused``: nodes and stored values of the file on which no output depends.
+    """
+
+    graph: Graph
+    dead: tuple[Node, ...]
+    unused: tuple[Value, ...]
+    bodies: Mapping[str, tuple[Named, ...]]
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A graph or a body as it is priced: it can be executed with ``constants``, and computes what the file computes.
+
+    ``bodies`` by the first result of their node, whose own bodies are the graphs in them. ``norms`` were folded;
+    ``moved`` says where elements change their order; ``initial`` are the states before the first token.
+    """
+
+    graph: Graph
+    constants: Mapping[str, Constant]
+    widths: Mapping[str, Width]
+    given: frozenset[str]
+    whole: frozenset[str]
+    hidden: Hidden
+    moved: tuple[Moved, ...]
+    norms: tuple[Folded, ...]
+    dead: tuple[Node, ...]
+    unused: tuple[Value, ...]
+    bodies: Mapping[str, tuple[Rewritten, ...]]
+    initial: tuple[Constant, ...] = ()
+
+
+def named(graph: Graph, store: ConstantStore) -> tuple[Named, Pool]:
+    """The graph and its bodies with everything done that no reading of the rules changes, and the pool of constants."""
+    pool: Pool = {}
+    return _named(graph, store, pool, {}), pool
+
+
+def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, Value]) -> Named:
+    live, dead = prune(replace(graph, values={**around, **graph.values}))
+    folded = fold(live, store, pool)
+    folded = name_masks(name_selections(contract(name_functions(prune(folded)[0], pool)), pool), pool)
+    folded = collapse_norms(tidy(folded, pool), pool)
+    needed = needed_values(live)
+    unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)
+    bodies = {
+        node.outputs[0]: tuple(_named(body, store, pool, folded.values) for body in node.bodies) for node in folded.nodes if node.bodies
+    }
+    return Named(
+        _with_bodies(folded, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}), dead, unused, bodies
+    )
+
+
+def _with_bodies(graph: Graph, bodies: Mapping[str, tuple[Graph, ...]]) -> Graph:
+    if not bodies:
+        return graph
+    nodes = tuple(replace(node, bodies=bodies[node.outputs[0]]) if node.bodies else node for node in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
+def rewrite(found: Named, constants: Mapping[str, Constant], norms_fold: bool, carried: Carried | None = None) -> Rewritten:
+    """One reading of a model: its batch norms fold (S7), or stay. ``carried``: it is a step of a language model with these states."""
+    return _rewritten(found, dict(constants), norms_fold, carried, {}, frozenset())
+
+
+def unmasked(found: Rewritten) -> Rewritten:
+    """The same where masks spare nothing (O15)."""
+    bodies = {name: tuple(map(unmasked, inside)) for name, inside in found.bodies.items()}
+    return replace(found, hidden=NOTHING_HIDDEN, bodies=bodies)
+
+
+def _rewritten(
+    found: Named, pool: Pool, norms_fold: bool, carried: Carried | None, around: Mapping[str, Width], outer: frozenset[str]
+) -> Rewritten:
+    graph, norms = found.graph, tuple[Folded, ...]()
+    if norms_fold:
+        graph, norms = fold_batch_norms(graph, pool)
+        graph, ahead = fold_ahead(graph, pool)
+        norms += ahead
+    graph = name_norms(graph, pool)
+    states: Pairs = carried.pairs(graph) if carried else ()
+    wide = widths(graph, pool, carried.widths(graph, pool) if carried else around)
+    given = as_given(graph, pool, states, outer)
+    bodies = {
+        name: tuple(_rewritten(body, pool, norms_fold, None, wide, given) for body in inside) for name, inside in found.bodies.items()
+    }
+    return Rewritten(
+        _with_bodies(graph, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}),
+        pool,
+        wide,
+        given,
+        whole_numbers(graph),
+        hidden_elements(graph, pool),
+        find_moved(graph, pool),
+        norms,
+        found.dead,
+        found.unused,
+        bodies,
+        tuple(_first(name, array) for name, array in carried.initial.items()) if carried else (),
+    )
+
+
+def _first(name: str, array: object) -> Constant:
+    return derived(f"initial state {name}", f"initial {name}", array, numeric_format(array.dtype.name))  # type: ignore[arg-type, attr-defined]

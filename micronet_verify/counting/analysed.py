@@ -1,0 +1,145 @@
+"""A model, analysed once: everything that has a price under some rules, and no price.
+
+The few knobs that change the graph, or what has to be stored, are readings of their own, made when they are first
+asked for; they share the constants and what was measured of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from micronet_verify.analysis.carried import Carried
+from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.live import prune
+from micronet_verify.analysis.liveness import Transient, transient
+from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.rewritten import Named, Rewritten, named, rewrite, unmasked
+from micronet_verify.analysis.together import look_together
+from micronet_verify.counting.linear import weight_of
+from micronet_verify.counting.operands import Measurements, Operands
+from micronet_verify.counting.stock import take_stock
+from micronet_verify.counting.storage import Inventory
+from micronet_verify.facts.graph import Graph, Value
+from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.facts.validate import place
+from micronet_verify.track.rules import CountingRules
+
+# A tensor of more values is not looked through for zeros.
+_LONGEST = 1 << 20
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What ``analyse`` found. ``forfeited``: why the freebie is (S5), or an empty string.
+
+    ``rewritten`` is the graph that is priced and can be run, ``stock`` what it needs stored; both under given rules, and kept.
+    """
+
+    forfeited: str
+    _graph: Graph
+    _store: ConstantStore
+    _carried: Carried | None
+    _named: Named
+    _constants: Mapping[str, Constant]
+    _measured: Measurements = field(default_factory=Measurements)
+    _rewritten: dict[tuple[bool, bool], Rewritten] = field(default_factory=dict)
+    _transients: dict[bool, Transient] = field(default_factory=dict)
+    _stocks: dict[object, Inventory] = field(default_factory=dict)
+    _zero: dict[str, bool] = field(default_factory=dict)
+
+    def rewritten(self, rules: CountingRules) -> Rewritten:
+        """The graph, after all passes, as ``rules`` read it."""
+        norms_fold, spared = rules.batch_norm == "folded", rules.attention_mask == "skipped"
+        if (norms_fold, True) not in self._rewritten:
+            found = rewrite(self._named, self._constants, norms_fold, self._carried)
+            self._look(found, rules)
+            self._rewritten.update({(norms_fold, True): found, (norms_fold, False): unmasked(found)})
+        return self._rewritten[norms_fold, spared]
+
+    def transient(self, rules: CountingRules) -> Transient:
+        """The peak of activations, bodies left out."""
+        norms_fold = rules.batch_norm == "folded"
+        if norms_fold not in self._transients:
+            found = self.rewritten(rules)
+            self._transients[norms_fold] = transient(found.graph, found.widths)
+        return self._transients[norms_fold]
+
+    def operands(self, found: Rewritten, rules: CountingRules) -> Operands:
+        """What may be asked about the operands of one graph or body under ``rules``."""
+        return Operands(found.graph.values, found.constants, found.widths, self._measured, rules, found.given, found.whole, found.hidden)
+
+    def stock(self, rules: CountingRules) -> Inventory:
+        """Every constant that the graph needs, once, with its uses."""
+        reading = rules.batch_norm, rules.permutation
+        if reading not in self._stocks:
+            self._stocks[reading] = take_stock(self.rewritten(rules), lambda found: self.operands(found, rules))
+        return self._stocks[reading]
+
+    def zeros(self, charged: frozenset[str]) -> frozenset[str]:
+        """Labels of the tensors of zeros that nothing charges, as they lie in the file; long ones are not looked at."""
+        return frozenset(value.label or value.id for value in _stored(self._graph) if self._is_unseen_zero(value, charged))
+
+    def _is_unseen_zero(self, value: Value, charged: frozenset[str]) -> bool:
+        label = value.label or value.id
+        if label in charged or not 1 < value.numel <= _LONGEST or value.constant is None:
+            return False
+        if value.id not in self._zero:
+            self._zero[value.id] = not np.any(self._store.open(value.constant, value.shape, value.format, label))
+        return self._zero[value.id]
+
+    def _look(self, found: Rewritten, rules: CountingRules) -> None:
+        """Look at the weights together, as each of them would be alone."""
+        for bodies in found.bodies.values():
+            for body in bodies:
+                self._look(body, rules)
+        look_together(_weights(found.graph, self.operands(found, rules)))
+
+
+def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None) -> Analysed:
+    """Analyse a validated graph. ``carried``: it is a step of a language model, and these are its states.
+
+    Raises ``SubmissionFault`` for constants that cannot be computed.
+    """
+    found, pool = named(graph, store)
+    return Analysed(quantization(prune(graph)[0]), graph, store, carried, found, pool)
+
+
+def quantization(graph: Graph, around: Mapping[str, Value] | None = None) -> str:
+    """The first node that computes below 16 bits, in words (it forfeits the freebie, S5), or an empty string."""
+    values = {**(around or {}), **graph.values}
+    for node in graph.nodes:
+        if node.kind in ("quantize", "dequantize"):
+            return f"{place(node)} quantizes"
+        if node.kind in ("conv", "matmul"):
+            narrow = [values[name].format for name in node.inputs if name in values]
+            if any(fmt.is_integer or fmt.bits < 16 for fmt in narrow):
+                return f"{place(node)} computes with {min(narrow, key=lambda fmt: fmt.bits)}"
+        if node.kind == "move" and node.attributes["op"] == "cast":
+            fmt = values[node.outputs[0]].format
+            if fmt.bits < 16 and fmt.family != "bool":
+                return f"{place(node)} makes {fmt}"
+        for body in node.bodies:
+            if found := quantization(body, values):
+                return found
+    return ""
+
+
+def _weights(graph: Graph, operands: Operands) -> Iterator[Measured]:
+    """The constant operands of convolutions and products, which are asked about first."""
+    for node in graph.nodes:
+        if node.kind in ("conv", "matmul"):
+            at, axes = weight_of(node, operands)
+            measured = operands.constant(node.inputs[at], axes)
+            if measured is not None:
+                yield measured
+
+
+def _stored(graph: Graph) -> Iterator[Value]:
+    """The stored values of a graph and of its bodies."""
+    for node in graph.nodes:
+        for body in node.bodies:
+            yield from _stored(body)
+    yield from (value for value in graph.values.values() if value.constant is not None)

@@ -1,0 +1,160 @@
+"""Prices what was analysed: the work of every node and the storage of every constant, in each regime (*Two regimes* in COUNTING_RULES)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from micronet_verify.analysis.hidden import count_kept
+from micronet_verify.analysis.liveness import Transient
+from micronet_verify.analysis.rewritten import Rewritten
+from micronet_verify.counting.analysed import Analysed
+from micronet_verify.counting.arithmetic import work_of
+from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
+from micronet_verify.counting.operands import Operands
+from micronet_verify.counting.stock import is_batch_norm
+from micronet_verify.counting.storage import storage_lines
+from micronet_verify.counting.work import Work, many, multiplies
+from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.facts.graph import Node
+from micronet_verify.facts.shapes import integer
+from micronet_verify.facts.validate import place
+from micronet_verify.track.rules import CountingRules
+
+Frequencies = Mapping[str, Fraction]
+NOTHING = Transient(0, 0)
+
+
+@dataclass(frozen=True)
+class Count:
+    """What a graph costs: one ledger per regime it may be priced in, why the freebie is forfeited, the peak of activations.
+
+    ``zeros``: labels of constants of which no line is charged because all their values are zero.
+    """
+
+    ledgers: Mapping[Regime, Ledger]
+    forfeited: str = ""
+    transient: Transient = NOTHING
+    zeros: frozenset[str] = frozenset()
+
+    def cheapest(self, parameters: Fraction, operations: Fraction) -> Ledger:
+        """The ledger of the lower score under a baseline; the freebie's where they tie."""
+        return min(self.ledgers.values(), key=lambda ledger: ledger.storage / parameters + ledger.operations / operations)
+
+
+@dataclass
+class _Bill:
+    """What one pricing adds up: work that is priced per regime, lines that charge nothing, operators without a price."""
+
+    analysed: Analysed
+    rules: CountingRules
+    frequencies: Frequencies
+    work: list[tuple[Node, Work, Fraction]] = field(default_factory=list)
+    notes: list[LedgerLine] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def price(analysed: Analysed, rules: CountingRules, frequencies: Frequencies | None = None) -> Count:
+    """The count under ``rules``. ``frequencies``: of the examples that reach a branch, the share that takes its first body,
+    by the branch's ``id``.
+
+    Raises ``SubmissionFault`` with every operator that has no price (O17).
+    """
+    found, bill = analysed.rewritten(rules), _Bill(analysed, rules, frequencies or {})
+    _work(bill, found, Fraction(1))
+    if bill.problems:
+        raise SubmissionFault(bill.problems)
+    regimes: list[Regime] = ["quantized"] if analysed.forfeited else ["freebie", "quantized"]
+    if rules.regimes != "both":
+        regimes = [rules.regimes]
+    ledgers = {regime: _ledger(bill, regime) for regime in regimes}
+    charged = frozenset(line.subject for line in ledgers[regimes[0]].lines)
+    return Count(ledgers, analysed.forfeited, analysed.transient(rules), analysed.zeros(charged))
+
+
+def _work(bill: _Bill, found: Rewritten, times: Fraction) -> None:
+    """Work and notes of one graph or body, ``times`` per example."""
+    operands = bill.analysed.operands(found, bill.rules)
+    for node in found.graph.nodes:
+        if node.bodies:
+            _work_of_bodies(bill, node, found.bodies[node.outputs[0]], times)
+        else:
+            _work_of_node(bill, node, operands, times)
+        _note_hidden(bill, node, operands)
+    bill.work.extend((node, work, times) for node, work in _moved(found, operands))
+    bill.notes.extend(_unused(found))
+    for item in found.norms:
+        note = f"folded into {place(item.into)}"
+        bill.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
+
+
+def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], times: Fraction) -> None:
+    if node.kind == "loop":
+        _work(bill, bodies[0], times * integer(node.attributes, "trips"))
+        return
+    taken = bill.frequencies.get(str(node.attributes.get("id", "")))
+    shares = (Fraction(1), Fraction(1)) if taken is None else (taken, 1 - taken)
+    for body, share in zip(bodies, shares, strict=True):
+        _work(bill, body, times * share)
+    if taken is None:
+        note = "both bodies charged in full: no predictions say how often each is taken"
+        bill.notes.append(LedgerLine("operations", "O13", place(node), node.scope, Fraction(0), 0, "0", note))
+
+
+def _work_of_node(bill: _Bill, node: Node, operands: Operands, times: Fraction) -> None:
+    try:
+        found = work_of(node, operands)
+    except SubmissionFault as fault:
+        bill.problems.extend(fault.problems)
+        return
+    if is_batch_norm(node) and bill.rules.batch_norm == "shift_only":
+        found = [work for work in found if work.operation == "add"]
+    bill.work.extend((node, work, times) for work in found)
+
+
+def _moved(found: Rewritten, operands: Operands) -> Iterator[tuple[Node, Work]]:
+    """Elements in another order are a product with a matrix (O9); copies side by side are nearest-neighbour resizing (O10)."""
+    for moved in found.moved:
+        node = moved.node
+        bits = max(operands.width(name).bits for name in node.inputs if name and name not in operands.constants)
+        if moved.selection is None:
+            note = "elements copied side by side, as a nearest-neighbour resize does"
+            yield node, multiplies("O10", moved.elements, bits, many(moved.elements, "output"), note)
+        elif operands.rules.permutation != "free":
+            note = "moves that permute elements within an axis"
+            yield node, multiplies("O9", moved.elements, bits, f"{many(moved.elements, 'element')} moved", note)
+
+
+def _note_hidden(bill: _Bill, node: Node, operands: Operands) -> None:
+    if node.outputs[0] in operands.hidden.masks:
+        result = operands.output(node)
+        kept = count_kept(operands.hidden.computed[node.outputs[0]], result.shape)
+        formula = f"{result.numel - kept:,} of {result.numel:,}"
+        note = "hidden by a constant mask: not computed, nor what only they need"
+        bill.notes.append(LedgerLine("operations", "O15", place(node), node.scope, Fraction(0), 0, formula, note))
+
+
+def _unused(found: Rewritten) -> Iterator[LedgerLine]:
+    note = "no output depends on it"
+    for node in found.dead:
+        yield LedgerLine("operations", "O16", place(node), node.scope, Fraction(0), 0, "0", note)
+    for value in found.unused:
+        yield LedgerLine("storage", "S6", value.label or value.id, "", Fraction(0), 0, many(value.numel, "value"), note)
+
+
+def _ledger(bill: _Bill, regime: Regime) -> Ledger:
+    lines = list(storage_lines(bill.analysed.stock(bill.rules), regime, bill.rules))
+    for node, work, times in bill.work:
+        rule, bits = _price(work, regime)
+        lines.append(
+            LedgerLine("operations", rule, place(node), node.scope, work.count * times, bits, work.formula, work.note, work.operation)
+        )
+    return Ledger(bill.rules.edition, regime, (*lines, *bill.notes))
+
+
+def _price(work: Work, regime: Regime) -> tuple[str, int]:
+    """(rule, bits): 16 and 32 under the freebie (O7), which 64-bit inputs have no part in; else the widest input (O2)."""
+    if regime == "freebie" and (work.bits <= 32 or work.integer):
+        return (work.rule if work.rule != "O3" else "O1", 16) if work.operation == "multiply" else (work.rule, 32)
+    return work.rule, work.bits

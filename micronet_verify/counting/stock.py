@@ -1,0 +1,102 @@
+"""Takes stock of a rewritten graph: every constant that a node needs, in the form in which this node needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from micronet_verify.analysis.lines import order_key
+from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.rewritten import Rewritten
+from micronet_verify.counting.arithmetic import is_followed, is_slice, keeps_order
+from micronet_verify.counting.functions import literals
+from micronet_verify.counting.linear import weight_of
+from micronet_verify.counting.operands import Operands
+from micronet_verify.counting.storage import Inventory
+from micronet_verify.facts.graph import Node
+from micronet_verify.facts.shapes import integer, number
+from micronet_verify.facts.validate import place
+
+
+def take_stock(found: Rewritten, asked: Callable[[Rewritten], Operands]) -> Inventory:
+    """The inventory of a graph and its bodies; ``asked`` answers for the operands of each."""
+    inventory = Inventory()
+    _take(inventory, found, asked)
+    return inventory
+
+
+def _take(inventory: Inventory, found: Rewritten, asked: Callable[[Rewritten], Operands]) -> None:
+    operands = asked(found)
+    for node in found.graph.nodes:
+        for body in found.bodies.get(node.outputs[0], ()) if node.bodies else ():
+            _take(inventory, body, asked)
+        if not node.bodies:
+            _take_node(inventory, node, operands)
+    if operands.rules.permutation != "free":
+        for moved in found.moved:
+            if moved.selection is not None:
+                selection, node = moved.selection, moved.node
+                inventory.permutation(selection.key, place(node), node.scope, selection.chosen, selection.chosen * selection.extent)
+    for name in found.graph.outputs:
+        if name in found.constants:
+            inventory.add(name, Measured(found.constants[name]), "", "an output of the model")
+    for first in found.initial:
+        inventory.add(first.key, Measured(first), "", "initial state, S2")
+
+
+def is_batch_norm(node: Node) -> bool:
+    return node.kind == "normalise" and node.attributes["op"] == "batch_norm"
+
+
+def _take_node(inventory: Inventory, node: Node, operands: Operands) -> None:
+    _take_literals(inventory, node)
+    if is_batch_norm(node) and all(name in operands.constants for name in node.inputs[1:]):
+        _take_norm(inventory, node, operands)
+        return
+    weight = weight_of(node, operands) if node.kind in ("conv", "matmul") else (-1, ())
+    for at, name in enumerate(node.inputs):
+        if name not in operands.constants:
+            continue
+        constant = operands.constants[name]
+        if node.kind == "permute" and at == 1 and operands.rules.permutation != "free":
+            _take_index(inventory, node, operands)
+        elif node.kind in ("quantize", "dequantize") and at == 2 and not np.any(constant.load()):
+            continue  # a zero point of zeros is none
+        else:
+            measured = operands.constant(name, weight[1] if at == weight[0] else ())
+            assert measured is not None
+            inventory.add(name, measured, node.scope)
+
+
+def _take_norm(inventory: Inventory, node: Node, operands: Operands) -> None:
+    """Scale and shift (its mean is 0 and its variance 1, ``analysis/norms.py``); the shift alone where the edition reads it so."""
+    for name in node.inputs[3:5] if operands.rules.batch_norm != "shift_only" else node.inputs[4:5]:
+        measured = operands.constant(name)
+        assert measured is not None
+        inventory.add(name, measured, node.scope, "batch norm")
+
+
+def _take_literals(inventory: Inventory, node: Node) -> None:
+    if node.kind == "normalise" and not is_batch_norm(node):
+        for name in ("eps", "alpha", "beta"):
+            inventory.literal(number(node.attributes, name), name)
+    if node.kind == "move" and node.attributes["op"] == "pad":
+        inventory.literal(number(node.attributes, "value"), "padding")
+    if node.kind == "elementwise":
+        op = str(node.attributes["op"])
+        for literal in literals(op, node.attributes):
+            inventory.literal(literal, op)
+
+
+def _take_index(inventory: Inventory, node: Node, operands: Operands) -> None:
+    """An index that permutes is a matrix, here or where the permutation is complete (O9); one that only chooses is a constant (S2)."""
+    name, index = node.inputs[1], operands.constants[node.inputs[1]]
+    if keeps_order(node, operands):
+        measured = operands.constant(name)
+        if measured is not None and not is_slice(node, operands):
+            inventory.add(name, measured, node.scope)
+    elif not is_followed(node, operands):
+        length = operands.shape(node.inputs[0])[integer(node.attributes, "axis")]
+        key = order_key(length, index.load().reshape(-1))
+        inventory.permutation(key, index.label, node.scope, index.numel, index.numel * length)
