@@ -17,6 +17,7 @@ from micronet_verify.quality.preparing import Preparing
 from micronet_verify.sandbox.batch import batch_size_for
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
+from micronet_verify.sandbox.sampling import draw_seed, entry_seed, is_seed
 from micronet_verify.strict_yaml.sentences import did_you_mean
 from micronet_verify.track.track import StepLimit, Track
 
@@ -27,23 +28,26 @@ class Settings:
 
     ``data``: the folder of data sets, by default what the environment says. ``limit``: only the first so many examples
     of each test set, for a smoke run that ranks nobody. ``device``: what models run on. ``batch_size``: examples at a time, by
-    default what suits the machine (``sandbox.batch``).
+    default what suits the machine (``sandbox.batch``). ``seed``: repeats a run (``sandbox.sampling``); by default it is drawn.
     """
 
     data: Path | None = None
     limit: int | None = None
     device: str = CPU
     batch_size: int | None = None
+    seed: str | None = None
 
 
 DEFAULTS = Settings()
 
 
 def wrong_settings(settings: Settings, names: Mapping[str, str]) -> list[Problem]:
-    """What is wrong with the settings. ``names``: how the options ``limit``, ``batch_size`` and ``device`` are spelled here."""
+    """What is wrong with the settings. ``names``: how the options ``limit``, ``batch_size``, ``device`` and ``seed`` are spelled here."""
     numbers = {"limit": settings.limit, "batch_size": settings.batch_size}
     wrong = {name: number for name, number in numbers.items() if number is not None and number < 1}
     problems = [Problem(f"{names[name]} {number:,}", "be 1 example or more") for name, number in wrong.items()]
+    if settings.seed is not None and not is_seed(settings.seed):
+        problems.append(Problem(f"{names['seed']} {settings.seed!r}", "be 1 to 64 hexadecimal digits, as evidence.json keeps it"))
     if settings.device not in devices():
         advice = did_you_mean(settings.device, devices()) or "no other device is known to an installed framework's plugin"
         problems.append(Problem(f"{names['device']} {settings.device}", f"be {' or '.join(devices())}", advice=advice))
@@ -67,6 +71,7 @@ class Bench:
     inputs: Path | None = None
     limit: int | None = None
     device: str = CPU
+    seed: str = field(default_factory=draw_seed)
     preparing: Preparing = field(default_factory=Preparing)
 
     @classmethod
@@ -79,6 +84,7 @@ class Bench:
             data=settings.data,
             limit=settings.limit,
             device=settings.device,
+            seed=settings.seed or draw_seed(),
         )
 
     @property
@@ -89,6 +95,10 @@ class Bench:
     def batch(self, example: Shape) -> int:
         """How many examples of this shape are predicted at a time."""
         return self.batch_size or batch_size_for(example, self.threads, self.device)
+
+    def seed_of(self, id: str, track: Track) -> str:
+        """What is sampled of the entry ``id`` follows from this."""
+        return entry_seed(self.seed, id, track.name)
 
     def folder(self, id: str) -> Path:
         """The working folder of the entry ``id``: by digest, so that no two ids share one and every id fits in a file name."""

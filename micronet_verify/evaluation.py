@@ -65,7 +65,7 @@ class Evaluation:
     """All that was found out about one entry; ``None`` where a stage did not get there (``faults`` say which and why).
 
     ``partial``: only the first examples were predicted. ``quality`` is then ``None``, and ``frequencies`` and ``branches``, and
-    what is counted with them, are those of the first examples.
+    what is counted with them, are those of the first examples. ``seed``: the run's, from which follows what was sampled.
     """
 
     id: str
@@ -86,6 +86,7 @@ class Evaluation:
     carried: Carried | None = None
     partial: Partial | None = None
     analysed: Analysed | None = None
+    seed: str = ""
 
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
@@ -157,6 +158,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
         carried,
         partial,
         analysed,
+        bench.seed,
     )
 
 

@@ -21,6 +21,7 @@ from micronet_verify.sandbox.jobs import StepJob
 from micronet_verify.sandbox.products import read_taken
 from micronet_verify.submission.manifest import Manifest
 from micronet_verify.submission.states import States, read_states
+from micronet_verify.submission.submission import Submission
 from micronet_verify.track.track import Track
 
 METRIC = "perplexity"
@@ -60,9 +61,9 @@ def check_graph(graph: Graph, track: Track, states: States) -> Form:
     return form
 
 
-def read_text(manifest: Manifest, track: Track, artifact: Artifact, text: Prepared, bench: Bench, work: Path) -> Read:
+def read_text(submission: Submission, track: Track, artifact: Artifact, text: Prepared, bench: Bench, work: Path) -> Read:
     """Have the step, or its chunk, read the text; every token's log-likelihood comes back and nothing else."""
-    total = track.dataset.examples
+    manifest, total = submission.manifest, track.dataset.examples
     if text.shape != (total + 1, 1):
         should = f"be {(total + 1, 1)}: a first token, and then each of the {total:,} that are to be predicted"
         raise BenchFault(Problem(f"a text of shape {text.shape}", should, track.name, "see docs/datasets.md on readers of texts"))
@@ -76,7 +77,7 @@ def read_text(manifest: Manifest, track: Track, artifact: Artifact, text: Prepar
         tokens,
         track.dataset.classes,
         float(track.target.sum_tolerance),
-        artifact.sha256,
+        bench.seed_of(submission.id, track),
         _written(initial_states(manifest, artifact), work / "states"),
         manifest.step.chunk or "",
         bench.threads,

@@ -63,7 +63,7 @@ def predict(submission: Submission, track: Track, artifact: Artifact, bench: Ben
         got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
         raise SpecError(Problem(got, should, track.name))
     if is_language(track):
-        read = read_text(submission.manifest, track, artifact, prepared, bench, work)
+        read = read_text(submission, track, artifact, prepared, bench, work)
         return Answered(read.predictions, read.taken, read.text)
     batch_size = bench.batch(data.input_shape)
     job = PredictJob(
@@ -75,7 +75,7 @@ def predict(submission: Submission, track: Track, artifact: Artifact, bench: Ben
         batch_size,
         bench.threads,
         prepared.scaling,
-        sample_alone(artifact.sha256, prepared.examples),
+        sample_alone(bench.seed_of(submission.id, track), prepared.examples),
         bench.device,
     )
     result = bench.launcher.run(job, limits_of(track, track.limits.predict))

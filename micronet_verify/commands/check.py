@@ -27,7 +27,14 @@ LARGEST = 3
 @prediction_options
 @click.pass_context
 def check(
-    ctx: click.Context, entry: Path, tracks: tuple[Path, ...], data: Path | None, limit: int | None, device: str, batch_size: int | None
+    ctx: click.Context,
+    entry: Path,
+    tracks: tuple[Path, ...],
+    data: Path | None,
+    limit: int | None,
+    device: str,
+    batch_size: int | None,
+    seed: str | None,
 ) -> None:
     """Check ENTRY before you hand it in.
 
@@ -39,13 +46,14 @@ def check(
     from micronet_verify.reports.outcomes import exit_code
 
     place, folders = inputs.one_entry(entry), inputs.track_folders(tracks)
-    with evaluated(place, folders, settings_of(data, limit, device, batch_size)) as evaluation:
+    with evaluated(place, folders, settings_of(data, limit, device, batch_size, seed)) as evaluation:
         record = EntryRecord.of(evaluation, judge(evaluation))
         screen = console()
         _heading(screen, record)
         _verdicts(screen, record)
         _conclusion(screen, record)
         _score(screen, evaluation)
+        _sampled(screen, record)
     ctx.exit(exit_code([record]))
 
 
@@ -119,3 +127,9 @@ def _score(screen: Console, evaluation: Evaluation) -> None:
             screen.print(bullets(sentences))
     screen.print()
     screen.print(safe("micronet-verify explain shows every charge."))
+
+
+def _sampled(screen: Console, record: EntryRecord) -> None:
+    from micronet_verify.reports.tables import safe
+
+    screen.print(safe(f"Sampled by the seed {record.seed}: --seed repeats this."))

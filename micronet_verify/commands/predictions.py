@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,27 +15,29 @@ from micronet_verify.commands.exits import Mistake
 if TYPE_CHECKING:
     from micronet_verify.bench import Settings
 
-OPTIONS = {"limit": "--limit", "batch_size": "--batch-size", "device": "--device"}
+OPTIONS = {"limit": "--limit", "batch_size": "--batch-size", "device": "--device", "seed": "--seed"}
 
 
 def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--data``, ``--limit``, ``--device`` and ``--batch-size``; ``settings_of`` takes their values."""
+    """Adds ``--data``, ``--limit``, ``--device``, ``--batch-size`` and ``--seed``; ``settings_of`` takes their values."""
     options = (
         click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]"),
         click.option("--limit", type=int, metavar="N", help="A smoke run: only the first N examples; partial, and no ranks."),
         click.option("--device", default="cpu", show_default=True, metavar="NAME", help="What models run on: cpu, or cuda."),
         click.option("--batch-size", type=int, metavar="N", help="Examples predicted at a time.  [default: what suits the machine]"),
+        click.option("--seed", metavar="HEX", help="Repeat the run that was sampled by this seed.  [default: drawn]"),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-def settings_of(data: Path | None, limit: int | None, device: str, batch_size: int | None) -> Settings:
-    """Raises ``Mistake`` for a value that cannot be."""
+def settings_of(data: Path | None, limit: int | None, device: str, batch_size: int | None, seed: str | None) -> Settings:
+    """The settings, their seed drawn where none is given. Raises ``Mistake`` for a value that cannot be."""
     from micronet_verify.bench import Settings, wrong_settings
+    from micronet_verify.sandbox.sampling import draw_seed
 
-    settings = Settings(inputs.data_folder(data), limit, device, batch_size)
+    settings = Settings(inputs.data_folder(data), limit, device, batch_size, seed)
     for problem in wrong_settings(settings, OPTIONS):
         raise Mistake(problem)
-    return settings
+    return settings if seed else replace(settings, seed=draw_seed())

@@ -44,6 +44,7 @@ def run(
     limit: int | None,
     device: str,
     batch_size: int | None,
+    seed: str | None,
     globs: tuple[str, ...],
     judges: int | None,
     expression: str | None,
@@ -62,7 +63,7 @@ def run(
     entries = inputs.entries(folder)
     total = len(inputs.chosen(entries, globs))
     folders = inputs.track_folders(tracks)
-    settings = settings_of(data, limit, device, batch_size)
+    settings = settings_of(data, limit, device, batch_size, seed)
     inputs.check_tracks(folders)
     inputs.report_folder(report, entries)
 
@@ -89,13 +90,20 @@ def run(
     if code == _INTERRUPTED:
         click.echo("Interrupted: what was judged until then follows.", err=True)
     if found:
-        _show(found, report, time.monotonic() - started, total, [str(path.relative_to(folder)) for path in misnamed(folder, entries)])
+        _show(
+            found,
+            report,
+            time.monotonic() - started,
+            settings.seed or "",
+            total,
+            [str(path.relative_to(folder)) for path in misnamed(folder, entries)],
+        )
     if unlimited:
         click.echo("The tracks' limits of time and memory were lifted in this run.", err=True)
     raise click.exceptions.Exit(_exit_code(code, found, expression is not None))
 
 
-def _show(records: Sequence[EntryRecord], report: Path, seconds: float, total: int, misnamed: Sequence[str]) -> None:
+def _show(records: Sequence[EntryRecord], report: Path, seconds: float, seed: str, total: int, misnamed: Sequence[str]) -> None:
     from micronet_verify.reports.files import JUNIT, LEADERBOARD
     from micronet_verify.reports.summary import summary
     from micronet_verify.reports.tables import safe
@@ -109,6 +117,7 @@ def _show(records: Sequence[EntryRecord], report: Path, seconds: float, total: i
         screen.print(safe(str(got), "yellow"))
     if len(records) < total:
         screen.print(safe(f"{total - len(records)} of {total} entries were not judged in this run.", "yellow"))
+    screen.print(safe(f"Sampled by the seed {seed}: --seed repeats the run."))
     screen.print(safe(f"Judged in {seconds:.1f} s. Reports:"))
     for name in (LEADERBOARD, JUNIT):
         screen.print("  ", safe(str(report / name)), sep="", soft_wrap=True)  # a path stays in one piece

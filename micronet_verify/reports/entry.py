@@ -131,7 +131,7 @@ class EntryRecord:
     ``members`` are (id, name). ``trust`` is ``sealed`` where score and quality were both measured from one artifact, else
     ``claimed``. ``submitted`` is ISO 8601 with its zone. ``other`` is the price in the regime that was not charged,
     ``forfeited`` why there is none. ``claims`` are (name, text as written). ``partial``: a smoke run on the first examples, which
-    has no ``quality`` and never ranks; operations behind branches are those of these examples.
+    has no ``quality`` and never ranks; operations behind branches are those of these examples. ``seed``: the run's (``--seed``).
     """
 
     id: str
@@ -153,6 +153,7 @@ class EntryRecord:
     verdicts: tuple[Asked, ...] = ()
     faults: tuple[Stopped, ...] = ()
     partial: Part | None = None
+    seed: str = ""
 
     @classmethod
     def of(cls, evaluation: Evaluation, verdicts: Sequence[Verdict]) -> EntryRecord:
@@ -181,6 +182,7 @@ class EntryRecord:
             verdicts=tuple(_asked(verdict) for verdict in verdicts),
             faults=tuple(Stopped(stage, fault.acts, _sound(str(fault)), fault.missing) for stage, fault in evaluation.faults.items()),
             partial=Part(partial.examples, partial.of, partial.words) if (partial := evaluation.partial) else None,
+            seed=evaluation.seed,
         )
 
     @property

@@ -57,6 +57,8 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
         if evaluation.branches
         else None,
         "transient_activation_bits": asdict(evaluation.count.transient) if evaluation.count else None,
+        # What was sampled follows from it: whoever has it repeats the run.
+        "seed": evaluation.seed,
         "rules": asdict(evaluation.track.rules) if evaluation.track else None,
         "versions": versions(),
     }

@@ -41,6 +41,7 @@ def properties(record: EntryRecord) -> dict[str, str]:
     if record.partial is not None:
         found["quality"] = record.partial.words
         found["partial"] = f"{record.partial.examples}/{record.partial.of}"
+    found["seed"] = record.seed
     found["artifact_sha256"] = record.artifact_sha256
     return {name: one_line(text) for name, text in found.items() if text}
 

@@ -26,6 +26,9 @@ def leaderboard(records: Sequence[EntryRecord], entries: int | None = None) -> s
     homeless = sorted((record for record in records if home(record, found) is None), key=lambda record: record.id)
     if homeless:
         lines += ["## Without a track", "", *_unranked(Unranked(record, why_unranked(record)) for record in homeless)]
+    seeds = sorted({record.seed for record in records if record.seed})
+    if seeds:
+        lines += [f"What was sampled follows from the seed {' or '.join(seeds)}: `--seed` repeats the run.", ""]
     return "\n".join(lines)
 
 

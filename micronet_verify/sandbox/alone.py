@@ -8,25 +8,23 @@ over to its next code: hence half of the examples must agree closely, and all of
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.sandbox.sampling import sample
 
 SAMPLE = 32
 CLOSE = 1e-4
 ROUGH = 5e-2
 
 
-def sample_alone(artifact_sha256: str, examples: int) -> tuple[int, ...]:
-    """Which examples are asked again: known only once the artifact is, and the same for the same artifact."""
-    seed = int.from_bytes(hashlib.sha256(f"alone {artifact_sha256}".encode()).digest(), "big")
-    return tuple(Random(seed).sample(range(examples), min(SAMPLE, examples)))
+def sample_alone(seed: str, examples: int) -> tuple[int, ...]:
+    """Which examples are asked again, and in what order."""
+    return sample(seed, "alone", SAMPLE, examples)
 
 
 def check_alone(outputs: NDArray[Any], again: NDArray[Any], indices: Sequence[int], where: str) -> None:

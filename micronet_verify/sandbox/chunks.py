@@ -1,10 +1,10 @@
 """A text in chunks of many tokens, and the samples that show that the chunk is the step: it looks at nothing that comes later, and
-answers as the step does. Samples follow from the artifact's digest, so they are known only once the files are.
+answers as the step does. At least a twentieth of the text, and the first token of every chunk, is read by the step as well. Samples
+follow from the run's seed, so that nobody who writes a chunk knows where it is looked at.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +16,7 @@ from micronet_verify.framework.stepping import Stepper
 from micronet_verify.sandbox.agreement import Agreement, rows_apart, states_apart
 from micronet_verify.sandbox.jobs import StepJob
 from micronet_verify.sandbox.likelihoods import Likelihoods
+from micronet_verify.sandbox.sampling import random_for
 
 # Log-probabilities that one chunk makes, where its length is free, and the most that it may make.
 NUMBERS, MOST_NUMBERS = 1 << 24, 1 << 27
@@ -37,13 +38,17 @@ def evaluate_chunks(
     """
     length, count = _length(chunk, step, job), len(tokens) - 1
     starts = range(0, count, length)
-    random = np.random.default_rng(int.from_bytes(hashlib.sha256(f"chunks {job.seed}".encode()).digest(), "big"))
+    random = random_for(job.seed, "chunks")
     compared = _sample(len(starts), length, count, random)
     cuts = -(-CUTS // len(starts))
     ahead = Agreement(
         "a chunk that answers otherwise when later tokens change,", "an answer may depend on earlier tokens alone", CAUSAL, CAUSAL
     )
-    same = Agreement("another answer of the chunk than of the step", "the chunk must be the same model as the step, which is counted")
+    # Apart, so that many first tokens which agree outvote no chunk that does not.
+    whole, firsts = (
+        Agreement("another answer of the chunk than of the step", "the chunk must be the same model as the step, which is counted")
+        for _ in range(2)
+    )
     rows, others = (np.empty((min(length, count), job.words), chunk.rows_format) for _ in range(2))
     chunk.start(initial)
     for number, start in enumerate(starts):
@@ -61,7 +66,9 @@ def evaluate_chunks(
             ahead.add(start, rows_apart(rows[:cut], others[:cut]))
         ahead.check()
         if number in compared:
-            _compare(step, before, after, fed, rows[:size], start, same, whole=size == length or chunk.form.length is None)
+            _compare(step, before, fed, rows[:size], start, whole, after if size == length or chunk.form.length is None else None)
+        else:
+            _compare(step, before, fed[:1], rows[:1], start, firsts)
         chunk.start(after)
 
 
@@ -79,26 +86,26 @@ def _length(chunk: Stepper, step: Stepper, job: StepJob) -> int:
 
 
 def _sample(chunks: int, length: int, count: int, random: np.random.Generator) -> frozenset[int]:
-    """The chunks that the step reads, too: the first, and others at random."""
-    wanted = min(chunks, max(LEAST, count // SHARE // length))
+    """The chunks that the step reads whole: the first, and others at random, a twentieth of the text at least."""
+    wanted = min(chunks, max(LEAST, 1 + -(-count // (SHARE * length))))  # the last chunk may be short
     return frozenset([0, *random.choice(np.arange(1, chunks), wanted - 1, replace=False).tolist()])
 
 
 def _compare(
     step: Stepper,
     before: Sequence[NDArray[Any]],
-    after: Sequence[NDArray[Any]],
     fed: NDArray[np.int64],
     rows: NDArray[Any],
     start: int,
     same: Agreement,
-    whole: bool,
+    after: Sequence[NDArray[Any]] | None = None,
 ) -> None:
+    """Have the step read the tokens ``fed`` from the states ``before``: its rows, and what it leaves ``after``, are the chunk's."""
     answers = np.empty(rows.shape, step.rows_format)
     step.start(before)
     step.feed(fed, answers)
     differences = rows_apart(rows, answers)
-    if whole:  # what the last token leaves behind belongs to its answer
+    if after is not None:  # what the last token leaves behind belongs to its answer
         differences[-1] = max(differences[-1], states_apart(step.state(), after))
     same.add(start, differences)
     same.check()

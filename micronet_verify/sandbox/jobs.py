@@ -138,7 +138,7 @@ class StepJob(Job[PredictResult]):
     What comes back is one number for each token but the first, [tokens] float64: the log-likelihood that the model gave it
     before it was fed. ``words``: the vocabulary. ``tolerance``: how far the probabilities of all words may be from a sum of
     one. ``initial``: states by name, each an ``.npy`` file; zeros where there are none. ``chunk``: the file of ``root`` with
-    which the text is evaluated, ``""`` for the step itself. ``seed``: what samples are drawn from, the artifact's digest.
+    which the text is evaluated, ``""`` for the step itself. ``seed``: what samples are drawn from (``sampling``).
     """
 
     stage = "predict"

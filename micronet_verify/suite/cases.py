@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import entry_folder
 from micronet_verify.reports.record import read_records, write_reports
+from micronet_verify.sandbox.sampling import draw_seed
 from micronet_verify.submission.directory import EntryPath, find_entries
 from micronet_verify.suite.guard import inside
 from micronet_verify.suite.judging import Judge
@@ -24,7 +26,8 @@ from micronet_verify.track.library import load_track, track_names
 
 SUITE = "micronet_verify.suite."
 WORKER_OUTPUT = "micronet_entries"
-OPTIONS = {"limit": "--limit", "batch_size": "--judge-batch-size", "device": "--judge-device"}
+WORKER_SEED = "micronet_seed"
+OPTIONS = {"limit": "--limit", "batch_size": "--judge-batch-size", "device": "--judge-device", "seed": "--seed"}
 _RANKS = {name: rank for rank, name in enumerate(CHECKS)}
 
 
@@ -66,15 +69,16 @@ def _check_tracks(folders: Sequence[Path]) -> None:
 
 
 def _settings(config: pytest.Config) -> Settings:
-    data, limit, device, size = (config.getoption(f"micronet_{name}") for name in ("data", "limit", "device", "batch_size"))
-    settings = Settings(Path(data) if data else None, limit, device, size)
+    data, limit, device, size, seed = (config.getoption(f"micronet_{name}") for name in ("data", "limit", "device", "batch_size", "seed"))
+    settings = Settings(Path(data) if data else None, limit, device, size, seed)
     try:
         problems: Sequence[Problem] = wrong_settings(settings, OPTIONS)
     except BenchFault as fault:  # plugins that contradict each other
         problems = fault.problems
     if problems:
         raise pytest.UsageError("\n".join(map(str, problems)))
-    return settings
+    # A worker samples by the seed of the run that started it.
+    return settings if seed else replace(settings, seed=getattr(config, "workerinput", {}).get(WORKER_SEED) or draw_seed())
 
 
 class Cases:
@@ -106,7 +110,10 @@ class Cases:
 
     def pytest_report_header(self) -> list[str]:
         report = f", report: {self._report}" if self._report else ""
-        return [f"submissions: {self._config.getoption('micronet_submissions')}, entries: {len(self._entries)}{report}"]
+        return [
+            f"submissions: {self._config.getoption('micronet_submissions')}, entries: {len(self._entries)}{report}",
+            f"seed: {self._settings.seed}",
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
@@ -133,6 +140,10 @@ class Cases:
         from micronet_verify.suite.schedule import EntryScheduling
 
         return EntryScheduling(config, log, [entry.id for entry in self._entries])
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput[WORKER_SEED] = self._settings.seed
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -46,6 +46,7 @@ def run_suite(
     arguments += [] if settings.data is None else ["--data", str(settings.data.absolute())]
     arguments += [] if settings.limit is None else ["--limit", str(settings.limit)]
     arguments += [] if settings.batch_size is None else ["--judge-batch-size", str(settings.batch_size)]
+    arguments += [] if settings.seed is None else ["--seed", settings.seed]
     arguments += ["--judge-device", settings.device]
     arguments += [] if judges is None else ["--judges", str(judges)]
     with _environment():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import pty
 import re
@@ -78,11 +79,27 @@ def test_without_a_terminal_there_are_lines_and_no_codes(judged):
 
 def test_a_second_run_writes_the_same_bytes(judged, submissions, tmp_path):
     _, report = judged
-    assert shell("run", submissions, "--report", tmp_path / "again", "-n", "1").returncode == 1
+    seed = json.loads((report / "digits/dense-onnx/evidence.json").read_text())["seed"]
+    assert shell("run", submissions, "--report", tmp_path / "again", "-n", "1", "--seed", seed).returncode == 1
     names = [path.relative_to(report) for path in report.rglob("*") if path.is_file() and ".pytest_cache" not in path.parts]
     assert len(names) == 2 + 3 + 2
     for name in names:
         assert (report / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_the_seed_is_shown_and_drawn_anew_for_each_run(judged, submissions, tmp_path):
+    """A11: what is sampled cannot be known before hand-in."""
+    found, report = judged
+    seed = json.loads((report / "digits/dense-onnx/evidence.json").read_text())["seed"]
+    assert re.fullmatch(r"[0-9a-f]{32}", seed)
+    assert f"Sampled by the seed {seed}: --seed repeats the run." in found.stdout
+    assert f"follows from the seed {seed}: `--seed` repeats the run." in (report / "leaderboard.md").read_text()
+    other = shell("run", submissions / "broken/truncated-onnx", "--report", tmp_path / "other")
+    assert other.returncode == 1
+    assert seed not in next((tmp_path / "other").rglob("evidence.json")).read_text()
+    wrong = shell("run", submissions, "--report", tmp_path / "wrong", "--seed", "0x12")
+    assert wrong.returncode == 2
+    assert "got --seed '0x12' but should be 1 to 64 hexadecimal digits" in wrong.stderr
 
 
 def test_all_passed_gives_0_and_reports_go_to_the_current_folder(submissions, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,10 @@ from torch import nn
 
 from micronet_verify.errors import BenchFault, SubmissionFault
 from micronet_verify.framework.protocols import Loader
+from micronet_verify.sandbox.chunks import _sample
 from micronet_verify.sandbox.jobs import StepJob
 from micronet_verify.sandbox.reading import read_text
+from micronet_verify.sandbox.sampling import random_for
 from tests.language import models
 
 WORDS, HIDDEN, TOKENS = 11, 6, 150
@@ -41,7 +44,7 @@ def read(tmp_path: Path) -> Read:
     """Reads the text with a model of ``tmp_path``; the log-likelihoods."""
     np.save(tmp_path / "text.npy", TEXT[:, None])
 
-    def run(step: str, chunk: str = "", seed: str = "a digest", **more: Any) -> NDArray[np.float64]:
+    def run(step: str, chunk: str = "", seed: str = "a seed", **more: Any) -> NDArray[np.float64]:
         out = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
         out.mkdir()
         job = StepJob("any", tmp_path, step, tmp_path / "text.npy", out, TOKENS, WORDS, 1e-4, seed, chunk=chunk, **more)
@@ -322,6 +325,37 @@ def test_a_chunk_that_is_a_better_model(tmp_path: Path, weights: models.Weights,
     told = fault(read, "step.onnx", "chunk.onnx")
     assert told.startswith("got another answer of the chunk than of the step for token ")
     assert told.endswith("(the chunk must be the same model as the step, which is counted)")
+
+
+class Opening(Peeking):
+    """Its chunk is another model for its first token, wherever that is the word 3."""
+
+    def forward(self, tokens: torch.Tensor, before: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        rows, known = self.plain(tokens, before)
+        first = (torch.arange(len(tokens)) == 0) & (tokens[0] == 3)
+        return torch.log_softmax(rows + 3 * first[:, None] * torch.nn.functional.one_hot(tokens, WORDS), -1), known
+
+
+def test_every_chunks_start_is_compared_with_the_step(tmp_path: Path, read: Read) -> None:
+    """A11: 1 + 150/(20·2) → 5 of 75 chunks are read whole, and each of the 75 first tokens besides, whatever the seed."""
+    before = torch.zeros(2, dtype=torch.int64)
+    torch.manual_seed(4)
+    models.pt2_step(tmp_path / "step.pt2", Ngram().eval(), before)
+    models.pt2_chunk(tmp_path / "chunk.pt2", Opening(1).eval(), 2, before)
+    opened = np.flatnonzero(TEXT[:TOKENS:2] == 3)
+    assert 0 < len(opened) < 15
+    for seed in map(str, range(10)):
+        assert "another answer of the chunk than of the step for token " in fault(read, "step.pt2", "chunk.pt2", seed)
+
+
+@pytest.mark.parametrize(("length", "wanted"), [(1, 9), (2, 5), (16, 4), (50, 3), (200, 1)])
+def test_a_twentieth_of_the_text_is_read_by_the_step(length: int, wanted: int) -> None:
+    """A11: the first chunk, and of 150 tokens ⌈150 / 20 · length⌉ others, four in all at least; the last one may be short."""
+    chunks = -(-TOKENS // length)
+    found = _sample(chunks, length, TOKENS, random_for("a seed", "chunks"))
+    assert len(found) == wanted == min(chunks, max(4, 1 + math.ceil(TOKENS / (20 * length))))
+    assert sum(min(length, TOKENS - length * number) for number in found) * 20 >= TOKENS
+    assert found != _sample(chunks, length, TOKENS, random_for("another", "chunks")) or wanted in (1, chunks)
 
 
 def test_a_chunk_that_hands_on_another_state(tmp_path: Path, weights: models.Weights, read: Read) -> None:

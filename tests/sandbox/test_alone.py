@@ -20,7 +20,7 @@ def answers() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(8, 10)).astype(np.float32)
 
 
-def test_the_sample_is_a_function_of_the_artifact() -> None:
+def test_the_sample_is_a_function_of_the_seed() -> None:
     one, other = sample_alone("a" * 64, 500), sample_alone("b" * 64, 500)
     assert one == sample_alone("a" * 64, 500) != other
     assert len(set(one)) == SAMPLE

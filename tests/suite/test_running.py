@@ -9,6 +9,8 @@ import pytest
 
 from tests.suite.conftest import SUITE, entry_like, refused
 
+# Two runs that are compared sample alike.
+SEED = ("--seed", "5eed")
 HONEST = ["honest/first", "honest/second"]
 
 
@@ -82,12 +84,19 @@ def test_last_failed_judges_only_the_entries_that_failed(judged, entries) -> Non
 
 
 def test_workers_share_the_entries_and_judge_each_once(judged, entries) -> None:
-    alone, shared = judged(entries, "--report", "alone"), judged(entries, "--report", "shared", "-n", "2")
+    alone, shared = judged(entries, "--report", "alone", *SEED), judged(entries, "--report", "shared", "-n", "2", *SEED)
     assert shared.code == alone.code == 1, shared.text
     assert sorted(shared.notes) == sorted(alone.notes) == ["a-refused", *HONEST, "refused", "truncated"]
     assert shared.tests == alone.tests
     for name in ("leaderboard.md", "junit.xml", "honest/first/ledger.csv"):
         assert (shared.folder / "shared" / name).read_bytes() == (alone.folder / "alone" / name).read_bytes()
+
+
+def test_workers_take_over_the_seed_of_the_run(judged, entries) -> None:
+    run = judged(entries, "--report", "report", "-n", "2")
+    kept = {json.loads(path.read_text())["seed"] for path in (run.folder / "report").rglob("evidence.json")}
+    assert len(kept) == 1
+    assert f"seed: {kept.pop()}" in run.text
 
 
 def test_workers_stop_at_the_first_failure_too(judged, entries) -> None:
@@ -106,10 +115,10 @@ def test_last_failed_knows_what_workers_found(judged, entries) -> None:
 def test_one_entry_changes_no_verdict_of_another(judged, tmp_path) -> None:
     root = tmp_path / "entries"
     entry_like("digits/pruned-onnx", root / "honest")
-    before = judged(root, "--report", "before")
+    before = judged(root, "--report", "before", *SEED)
     entry_like("broken/crashes-on-import", root / "a-crash")
     refused(root / "refused")
-    after = judged(root, "--report", "after")
+    after = judged(root, "--report", "after", *SEED)
     assert after.named("failed") == {"test_artifact[a-crash]", "test_manifest[refused]"}
     assert {name: told for name, told in after.tests.items() if "[honest" in name} == before.tests
     records = [json.loads((after.folder / name / "honest" / "evidence.json").read_text()) for name in ("before", "after")]
