@@ -148,8 +148,9 @@ def _slice(attributes: Any, operands: list[Array], index: int) -> Array:
 
 
 def _pad(attributes: Any, operands: list[Array], index: int) -> Array:
-    padding, rank = ints(attributes, "padding"), operands[0].ndim
-    return np.pad(operands[0], [(padding[i], padding[rank + i]) for i in range(rank)], constant_values=attributes.get("value", 0))
+    padding, rank, mode = ints(attributes, "padding"), operands[0].ndim, attributes.get("mode", "constant")
+    fill = {"constant_values": attributes.get("value", 0)} if mode == "constant" else {}
+    return np.pad(operands[0], [(padding[i], padding[rank + i]) for i in range(rank)], mode=mode, **fill)
 
 
 def _split(attributes: Any, operands: list[Array], index: int) -> Array:

@@ -123,7 +123,8 @@ class _Walk:
             # Out of which axis elements are chosen: where a plugin had to flatten the tensor, it says.
             whole, axis = self._builder.choices.get(node.inputs[0], (node.inputs[0], node.attributes["axis"]))
             place = self.places.get(whole)
-            if isinstance(place, Lies) and place.axis == axis and node.inputs[1] not in self._numbered:
+            whole_axis = isinstance(place, Lies) and place.axis == axis and not node.attributes.get("batch")
+            if whole_axis and node.inputs[1] not in self._numbered:
                 raise Mixed(f"{named(node)} along the batch")
         if not self._numbered.isdisjoint(node.inputs):
             if self._finds(node, places):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import prod
 
 from micronet_verify.facts.graph import Node, Shape
-from micronet_verify.facts.shapes import ints, text
+from micronet_verify.facts.shapes import integer, ints, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +207,19 @@ def _permute(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape],
 
 def _lookup(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape], results: Sequence[Shape], batch: int) -> tuple[Place, ...]:
     """Rows of a table that all examples share, or, by places of its own in each example's part, of a flattened tensor."""
-    (table, index), axis = places, node.attributes["axis"]
-    assert isinstance(axis, int)
+    (table, index), axis = places, integer(node.attributes, "axis")
+    side, nd = integer(node.attributes, "batch"), node.attributes["op"] == "nd"
+    if side and table is not None and (index is None or index == table) and table.axis < side:
+        return (table,)  # each example looks into its own part
     if index is None:
         assert table is not None
-        return _apart(node, [table], shapes, results, batch)
+        ends = side + shapes[1][-1] if nd else axis + 1
+        if side <= table.axis < ends and (nd or table.axis == axis):
+            raise _along(node)
+        more = len(results[0]) - len(shapes[0]) if table.axis > axis else 0
+        return (Lies(table.axis + more, table.outer, table.inner),)
+    if side:
+        raise Mixed(f"{named(node)} by places of other examples")
     if table is not None and table.axis != axis:
         raise Mixed(f"{named(node)} by places of other examples")
     return (Lies(axis + index.axis, index.outer, index.inner),)

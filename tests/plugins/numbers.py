@@ -27,6 +27,8 @@ _REDUCE: dict[str, Callable[..., Any]] = {"all": np.all, "any": np.any}
 class Numbers(interpreter.Interpreter):
     def _run(self, node: Node) -> None:
         op = node.attributes.get("op")
+        if node.kind == "elementwise" and node.attributes.keys() & {"ties", "rounding"}:
+            node = Node(node.kind, node.inputs, node.outputs, {k: v for k, v in node.attributes.items() if k not in ("ties", "rounding")})
         if node.attributes.get("channels_last"):
             plain = Node(node.kind, node.inputs, node.outputs, {k: v for k, v in node.attributes.items() if k != "channels_last"})
             operands = [self.arrays[name] for name in node.inputs]

@@ -23,6 +23,11 @@ def binary(function: str) -> Rule:
     return rule
 
 
+def truncated_mod(op: Op) -> Value:
+    """The rest of a division that is cut towards 0: it has the dividend's sign."""
+    return op.emit("elementwise", op.x(0), op.x(1), op="mod", rounding="trunc")
+
+
 def bitwise(function: str) -> Rule:
     """Bitwise logic keeps the operands' type."""
 

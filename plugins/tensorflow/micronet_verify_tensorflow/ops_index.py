@@ -18,9 +18,10 @@ def gather(op: Op) -> Result:
     table = op.item(0)
     x = table.operand if isinstance(table, Handle) else op.operand(0)
     index = op.operand(1)
-    axis = op.axis(op.known_int(2, "an axis") if op.has(2) else 0, len(x.shape))
-    if op.integer("batch_dims", 0):
-        op.refuse("a look-up with batch_dims", "be one table for all", "use one_hot and a product, or a table without batch")
+    axis, batch = op.axis(op.known_int(2, "an axis") if op.has(2) else 0, len(x.shape)), op.integer("batch_dims", 0)
+    if batch:
+        batch = op.axis(batch, len(index.shape) + 1)
+        return op.emit("lookup", x.value, index.value, op="gather", axis=axis, batch=batch)
     size, lead, tail = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
     if index.known is not None:
         if index.known.size and (index.known.min() < 0 or index.known.max() >= size):
@@ -35,28 +36,32 @@ def gather(op: Op) -> Result:
 
 
 def gather_nd(op: Op) -> Value:
-    """Slices chosen by tuples of numbers: the axes that a tuple names are merged into one."""
-    x, index = op.x(), op.operand(1)
-    if not index.shape or index.shape[-1] > len(x.shape) or op.integer("batch_dims", 0):
-        op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
-    named = index.shape[-1]
-    merged = op.builder.reshape(x, (math.prod(x.shape[:named]), *x.shape[named:]))
-    shape = index.shape[:-1]
-    last = op.slice(index.value, len(index.shape) - 1, named - 1, named)
-    if index.static:
-        places = op.builder.reshape(last, (math.prod(shape),))
-        return op.builder.reshape(op.emit("permute", merged, places, op="index", axis=0), (*shape, *x.shape[named:]))
-    return op.emit("lookup", merged, op.builder.reshape(last, shape), op="gather", axis=0)
+    """Slices chosen by tuples of numbers. Constant tuples are places on one axis, into which the axes that they name are merged."""
+    x, index, batch = op.x(), op.operand(1), op.integer("batch_dims", 0)
+    tuples = index.known if index.known is not None else index.load() if index.load is not None else None
+    named = index.shape[-1] if index.shape else 0
+    if tuples is None or batch or not 0 < named <= len(x.shape):
+        return op.emit("lookup", x, index.value, op="nd", axis=0, batch=batch or None)
+    sizes = x.shape[:named]
+    if tuples.size and (tuples.min() < 0 or (tuples >= np.array(sizes)).any()):
+        op.refuse(f"a tuple outside of {sizes}", "lie within it")
+    places = np.ravel_multi_index(tuple(np.moveaxis(tuples.astype(np.int64), -1, 0)), sizes).reshape(-1)
+    flat = op.builder.constant(places, f"{op.node.name} places", INT64)
+    merged = op.builder.reshape(x, (math.prod(sizes), *x.shape[named:]))
+    return op.builder.reshape(op.emit("permute", merged, flat, op="index", axis=0), (*index.shape[:-1], *x.shape[named:]))
 
 
 def scatter(function: str) -> Rule:
-    """TensorScatterUpdate and TensorScatterAdd: x, indices, updates."""
+    """TensorScatterUpdate and its relatives: x, tuples of places, updates."""
+    return lambda op: _scattered(op, function, op.x(), op.x(1), op.x(2))
 
-    def rule(op: Op) -> Value:
-        x = op.x()
-        return op.emit("scatter", x, op.x(1), op.x(2), op=function, axis=0, fmt=x.format)
 
-    return rule
+def scatter_sub(op: Op) -> Value:
+    return _scattered(op, "add", op.x(), op.x(1), op.elementwise("neg", op.x(2)))
+
+
+def _scattered(op: Op, function: str, x: Value, tuples: Value, updates: Value) -> Value:
+    return op.emit("scatter", x, tuples, updates, op=function, axis=0, places="nd", fmt=x.format)
 
 
 def scatter_nd(op: Op) -> Value:
@@ -65,7 +70,7 @@ def scatter_nd(op: Op) -> Value:
     if math.prod(shape) > MOST_GENERATED or min(shape, default=0) < 0:
         op.refuse(f"a generated tensor of shape {shape}", f"have at most {MOST_GENERATED:,} elements")
     zeros = op.expand(op.builder.scalar(0.0, updates.format), shape)
-    return op.emit("scatter", zeros, op.x(0), updates, op="add", axis=0, fmt=updates.format)
+    return _scattered(op, "add", zeros, op.x(0), updates)
 
 
 def one_hot(op: Op) -> Result:

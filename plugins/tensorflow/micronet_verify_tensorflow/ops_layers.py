@@ -33,7 +33,8 @@ def local_response_norm(op: Op) -> Value:
     x, size = op.x(), 2 * op.integer("depth_radius", 5) + 1
     alpha, beta = op.number("alpha", 1.0) * size, op.number("beta", 0.5)
     first = op.builder.transpose(x, (0, 3, 1, 2))
-    y = op.emit("normalise", first, op="local_response_norm", eps=op.number("bias", 1.0), size=size, alpha=alpha, beta=beta)
+    bias = op.number("bias", 1.0)
+    y = op.emit("normalise", first, op="local_response_norm", eps=bias, bias=bias, size=size, alpha=alpha, beta=beta)
     return op.builder.transpose(y, (0, 2, 3, 1))
 
 
@@ -46,7 +47,7 @@ def softmax(function: str) -> Rule:
 
 
 def pool(function: str) -> Rule:
-    """MaxPool and AvgPool; whether padding takes part in an average changes no work."""
+    """MaxPool and AvgPool. Padding takes no part in an average: it divides by the values that the window holds."""
 
     def rule(op: Op) -> Value:
         x = op.x()
@@ -60,7 +61,11 @@ def pool(function: str) -> Rule:
 
 
 def resize(function: str) -> Rule:
-    """Images [N, H, W, C] to a constant size."""
+    """Images [N, H, W, C] to a constant size.
+
+    Nearest rounds ½ up between centres and corners, and down where places are multiples of the scale. Cubic is Keys' of
+    −½ between centres, with nothing outside of the image, else of −¾ (its weights come from a table of 1,024 steps).
+    """
 
     def rule(op: Op) -> Result:
         x = op.operand(0)
@@ -68,7 +73,19 @@ def resize(function: str) -> Rule:
         if len(x.shape) != 4 or len(size) != 2:
             op.refuse(f"a resize of {x.shape} to {size}", "be of images [N, H, W, C]")
         shape = (x.shape[0], *size, x.shape[3])
-        return x if shape == x.shape else op.emit("resize", x.value, op=function, shape=shape)
+        if shape == x.shape:
+            return x
+        aligned, centred = op.flag("align_corners"), op.flag("half_pixel_centers")
+        return op.emit(
+            "resize",
+            x.value,
+            op=function,
+            shape=shape,
+            coordinates="align_corners" if aligned else "half_pixel" if centred else "asymmetric",
+            nearest=None if function != "nearest" else "round_prefer_ceil" if aligned or centred else "floor",
+            cubic_a=None if function != "cubic" else -0.5 if centred else -0.75,
+            exclude_outside=True if function == "cubic" and centred else None,
+        )
 
     return rule
 
@@ -105,11 +122,12 @@ def top_k(op: Op) -> tuple[Value, ...]:
 
 
 def cumulative(function: str) -> Rule:
-    """Running sums and products; from the end or without the element itself is the same work."""
+    """Running sums and products, from the end where ``reverse``, without the element itself where ``exclusive``."""
 
     def rule(op: Op) -> Value:
         x = op.x()
         axis = op.axis(op.known_int(1, "an axis"), len(x.shape))
-        return op.emit("cumulative", x, op=function, axis=axis, fmt=x.format)
+        exclusive, reverse = op.flag("exclusive") or None, op.flag("reverse") or None
+        return op.emit("cumulative", x, op=function, axis=axis, exclusive=exclusive, reverse=reverse, fmt=x.format)
 
     return rule

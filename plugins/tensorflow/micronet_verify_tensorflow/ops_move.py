@@ -216,10 +216,12 @@ def pad(op: Op) -> Result:
     if pairs.shape != (len(x.shape), 2):
         op.refuse(f"paddings of shape {pairs.shape} for {x.shape}", "be two per axis")
     padding = (*(int(n) for n in pairs[:, 0]), *(int(n) for n in pairs[:, 1]))
-    fill = float(op.known(2, "a fill value").reshape(-1)[0]) if op.kind == "PadV2" else 0.0
     if not any(padding):
         return x
-    return op.emit("move", x.value, op="pad", padding=padding, value=fill if math.isfinite(fill) and abs(fill) < 1e38 else 0.0)
+    if op.kind == "MirrorPad":
+        return op.emit("move", x.value, op="pad", padding=padding, mode=op.text("mode").lower())
+    fill = float(op.known(2, "a fill value").reshape(-1)[0]) if op.kind == "PadV2" else 0.0
+    return op.emit("move", x.value, op="pad", padding=padding, value=fill)
 
 
 def tile(op: Op) -> Result:

@@ -13,6 +13,7 @@ from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.emitting import Emitting
 from micronet_verify_tflite.model import Operator, Tensor
 from micronet_verify_tflite.operands import Operand, Scaling, computed, scaling_of
+from micronet_verify_tflite.roundings import ROUNDINGS
 from micronet_verify_tflite.schema import ACTIVATIONS, PADDINGS
 from micronet_verify_tflite.stored import format_of
 
@@ -89,6 +90,13 @@ class Op(Emitting):
     def known_ints(self, index: int, what: str = "a shape") -> tuple[int, ...]:
         return tuple(int(number) for number in self.known(index, what).reshape(-1))
 
+    def constant(self, index: int) -> NDArray[Any] | None:
+        """The numbers of an operand that is a constant of the file, of any size, or that is known."""
+        tensor = self.frame.subgraph.tensors[self.operator.inputs[index]]
+        if self.required(index).known is not None or tensor.data is None:
+            return self.required(index).known
+        return self.translator.load(tensor)
+
     def is_static(self) -> bool:
         """Whether no input of the model can change an operand of this node."""
         return all(operand.static and not operand.variable for operand in self.operands if operand is not None)
@@ -111,7 +119,8 @@ class Op(Emitting):
         """A result: codes where its tensor is quantized, the value itself where it is not."""
         scaling, fmt = self.out_scaling(value.shape, index), self.out_format(index)
         if scaling is not None and value.format.family == "float":
-            value = self.emit("quantize", value, scaling.scale(), *scaling.zero(), fmt=fmt, axis=scaling.axis)
+            rounding = ROUNDINGS.get(self.kind, {})
+            value = self.emit("quantize", value, scaling.scale(), *scaling.zero(), fmt=fmt, axis=scaling.axis, **rounding)
         elif value.format != fmt:
             self.refuse(f"a result of type {value.format}", f"be declared as that, not as {fmt}")
         return computed(self.builder, value, self.is_static(), scaling=scaling)

@@ -76,7 +76,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "FILL": moves(ops_move.fill, "one number, expanded"),
     "FLOOR": priced(elementwise.unary("floor")),
     "FLOOR_DIV": priced(elementwise.binary("floor_div")),
-    "FLOOR_MOD": priced(elementwise.binary("mod")),
+    "FLOOR_MOD": priced(elementwise.binary("mod"), "the result has the divisor's sign"),
     "FULLY_CONNECTED": priced(ops_linear.fully_connected, "float activations on integer weights are quantized by row"),
     "GATHER": priced(ops_index.gather, "by constants a slice or permutation (rule O9), by the data a look-up"),
     "GATHER_ND": priced(ops_index.gather_nd, "by constants a permutation (rule O9), by the data a look-up"),

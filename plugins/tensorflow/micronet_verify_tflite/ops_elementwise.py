@@ -24,9 +24,8 @@ def binary(function: str) -> Rule:
 
 
 def divide(op: Op) -> Value:
-    """DIV; of whole numbers it is the whole quotient."""
-    whole = op.required(0).format.is_integer and op.required(0).scaling is None
-    return op.activated(op.elementwise("floor_div" if whole else "div", op.real(0), op.real(1)))
+    """DIV; a quotient of whole numbers is cut towards 0."""
+    return op.activated(op.elementwise("div", op.real(0), op.real(1)))
 
 
 def predicate(function: str) -> Rule:
@@ -88,8 +87,11 @@ def select(op: Op) -> Value:
 
 def shift(op: Op) -> Value:
     """A shift to the right by n bits is a whole division by 2ⁿ: one operation at the same price."""
-    known = op.known(1, "a shift")
-    factor = np.left_shift(np.ones_like(known), np.minimum(known, op.x(0).format.bits - 1))
+    known, fmt = op.known(1, "a shift"), op.x(0).format
+    most = fmt.bits - (1 if fmt.family == "uint" else 2)
+    if known.size and not 0 <= known.min() <= known.max() <= most:
+        op.refuse(f"a shift of {fmt} by {known.min()} to {known.max()} bits", f"be by 0 to {most}")
+    factor = np.left_shift(np.ones_like(known), known)
     return op.elementwise("floor_div", op.x(0), op.builder.constant(factor, "shift", op.x(1).format), fmt=op.x(0).format)
 
 

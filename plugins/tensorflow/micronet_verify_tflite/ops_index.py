@@ -15,10 +15,12 @@ from micronet_verify_tflite.ops_move import MOST_GENERATED
 def gather(op: Op) -> Result:
     """Slices along an axis: one by a constant number is a slice, several are a permutation, by the data a look-up."""
     x, index = op.required(0), op.required(1)
-    axis = op.axis(op.integer("axis"), len(x.shape))
-    if op.integer("batch_dims") and math.prod(x.shape[: op.integer("batch_dims")]) > 1:
-        op.refuse(f"batch_dims={op.integer('batch_dims')} of {x.shape}", "be 0, or of axes of size 1", "gather each slice by itself")
-    shape = index.shape[op.integer("batch_dims") :]
+    axis, batch = op.axis(op.integer("axis"), len(x.shape)), op.integer("batch_dims")
+    if batch:
+        batch = op.axis(batch, len(index.shape) + 1)
+        value, codes = op.carried()
+        return op.moved(op.emit("lookup", value, index.value, op="gather", axis=axis, batch=batch), codes)
+    shape = index.shape
     size, lead, tail = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
     if index.known is not None and index.known.size and not 0 <= index.known.min() <= index.known.max() < size:
         op.refuse(f"an index outside of an axis of {size}", "lie within it")
@@ -42,21 +44,18 @@ def embedding_lookup(op: Op) -> Result:
 
 
 def gather_nd(op: Op) -> Result:
-    """Slices chosen by tuples of numbers: the axes that a tuple names are merged into one."""
-    index = op.required(1)
-    x, codes = op.carried()
-    named = index.shape[-1] if index.shape else 0
-    if not index.shape or not 0 < named <= len(x.shape):
-        op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
-    merged = op.builder.reshape(x, (math.prod(x.shape[:named]), *x.shape[named:]))
-    shape = index.shape[:-1]
-    # Where a tuple points is addressing, no work: one number of it stands for the place.
-    last = op.slice(index.value, len(index.shape) - 1, named - 1, named)
-    places = op.builder.reshape(last, (math.prod(shape),) if index.static else shape)
-    if index.static:
-        found = op.emit("permute", merged, places, op="index", axis=0)
-        return op.moved(op.builder.reshape(found, (*shape, *x.shape[named:])), codes)
-    return op.moved(op.emit("lookup", merged, places, op="gather", axis=0), codes)
+    """Slices chosen by tuples of numbers. Constant tuples are places on one axis, into which the axes that they name are merged."""
+    index, (x, codes) = op.required(1), op.carried()
+    named, tuples = index.shape[-1] if index.shape else 0, op.constant(1)
+    if tuples is None or not 0 < named <= len(x.shape):
+        return op.moved(op.emit("lookup", x, index.value, op="nd", axis=0), codes)
+    sizes = x.shape[:named]
+    if tuples.size and (tuples.min() < 0 or (tuples >= np.array(sizes)).any()):
+        op.refuse(f"a tuple outside of {sizes}", "lie within it")
+    places = np.ravel_multi_index(tuple(np.moveaxis(tuples.astype(np.int64), -1, 0)), sizes).reshape(-1)
+    merged = op.builder.reshape(x, (math.prod(sizes), *x.shape[named:]))
+    found = op.emit("permute", merged, op.builder.constant(places, "places", INT64), op="index", axis=0)
+    return op.moved(op.builder.reshape(found, (*index.shape[:-1], *x.shape[named:])), codes)
 
 
 def scatter_nd(op: Op) -> Value:
@@ -65,13 +64,33 @@ def scatter_nd(op: Op) -> Value:
     if math.prod(shape) > MOST_GENERATED or min(shape, default=0) < 0:
         op.refuse(f"a result of shape {shape}", f"have at most {MOST_GENERATED:,} elements")
     zeros = op.emit("move", op.scalar(0, updates), op="expand", shape=shape)
-    return op.emit("scatter", zeros, op.x(0), updates, op="add", axis=0, fmt=updates.format)
+    return op.emit("scatter", zeros, op.x(0), updates, op="add", axis=0, places="nd", fmt=updates.format)
 
 
 def dynamic_update_slice(op: Op) -> Value:
-    """x, update, begins: a piece of x is replaced."""
-    x = op.real(0)
-    return op.emit("scatter", x, op.x(2), op.real(1), op="replace", axis=0, fmt=x.format)
+    """x, update, begins: a piece of x is replaced. Begins are moved so that the piece fits; an axis that it fills begins at 0."""
+    x, update, begins = op.real(0), op.real(1), op.x(2)
+    if begins.shape != (len(x.shape),) or len(update.shape) != len(x.shape):
+        op.refuse(f"an update of shape {update.shape} at begins of shape {begins.shape} in {x.shape}", "have as many axes")
+    cut = [axis for axis, (size, whole) in enumerate(zip(update.shape, x.shape, strict=True)) if size != whole]
+    if not cut:
+        return update
+    grids = np.indices([update.shape[axis] for axis in cut])
+
+    def places(at: int, axis: int) -> Value:
+        """Where each element of the update goes along an axis."""
+        begin = op.builder.reshape(op.slice(begins, 0, axis, axis + 1), ())
+        begin = op.elementwise("clip", begin, low=0.0, high=float(x.shape[axis] - update.shape[axis]))
+        return op.elementwise("add", op.builder.constant(grids[at].astype(begins.format.name), "places"), begin)
+
+    if len(cut) == 1:
+        return op.emit("scatter", x, places(0, cut[0]), update, op="replace", axis=cut[0], places="slices", fmt=x.format)
+    if cut != list(range(len(cut))):
+        op.refuse(f"an update of {update.shape} in {x.shape}", "cut one axis, or the first ones")
+    tuples = op.emit(
+        "move", *(op.builder.reshape(places(at, axis), (*grids[at].shape, 1)) for at, axis in enumerate(cut)), op="concat", axis=len(cut)
+    )
+    return op.emit("scatter", x, tuples, update, op="replace", axis=0, places="nd", fmt=x.format)
 
 
 def one_hot(op: Op) -> Value:

@@ -8,7 +8,7 @@ from micronet_verify_tflite.ops_linear import window_padding
 
 
 def pool(function: str) -> Rule:
-    """AVERAGE_POOL_2D and MAX_POOL_2D; whether padding takes part in an average changes no work."""
+    """AVERAGE_POOL_2D and MAX_POOL_2D. Padding takes no part in an average: it divides by the values that the window holds."""
 
     def rule(op: Op) -> Value:
         x = op.real()
@@ -60,27 +60,35 @@ def l2_normalization(op: Op) -> Value:
 
 
 def local_response_norm(op: Op) -> Value:
+    """Over 2·radius + 1 channels; TFLite's alpha is not divided by their number."""
+    bias, size = op.number_option("bias"), 2 * op.integer("radius") + 1
     return op.emit(
         "normalise",
         op.real(),
         op="local_response_norm",
-        eps=op.number_option("bias"),
-        size=2 * op.integer("radius") + 1,
-        alpha=op.number_option("alpha"),
+        eps=bias,
+        bias=bias,
+        size=size,
+        alpha=op.number_option("alpha") * size,
         beta=op.number_option("beta"),
         channels_last=True,
     )
 
 
 def resize(function: str) -> Rule:
-    """RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR of [N, H, W, C] to given sizes."""
+    """RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR of [N, H, W, C] to given sizes; nearest as in TensorFlow."""
 
     def rule(op: Op) -> Result:
         x, sizes = op.required(0), op.known_ints(1, "sizes")
         if len(x.shape) != 4 or len(sizes) != 2:
             op.refuse(f"a resize of {x.shape} to {sizes}", "be of 4 axes to height and width")
         shape = (x.shape[0], *sizes, x.shape[3])
-        return op.quantized(op.real()) if shape == x.shape else op.emit("resize", op.real(), op=function, shape=shape)
+        if shape == x.shape:
+            return op.quantized(op.real())
+        aligned, centred = bool(op.option("align_corners")), bool(op.option("half_pixel_centers"))
+        coordinates = "align_corners" if aligned else "half_pixel" if centred else "asymmetric"
+        nearest = None if function != "nearest" else "round_prefer_ceil" if aligned or centred else "floor"
+        return op.emit("resize", op.real(), op=function, shape=shape, coordinates=coordinates, nearest=nearest)
 
     return rule
 
@@ -104,6 +112,7 @@ def top_k(op: Op) -> tuple[Value, ...]:
 
 
 def cumsum(op: Op) -> Value:
-    """Running sums; from the end or without the element itself is the same work."""
+    """Running sums, from the end where ``reverse``, without the element itself where ``exclusive``."""
     x = op.real()
-    return op.emit("cumulative", x, op="cumsum", axis=op.axis(op.known_ints(1, "an axis")[0], len(x.shape)), fmt=x.format)
+    axis, exclusive, reverse = op.axis(op.known_ints(1, "an axis")[0], len(x.shape)), op.option("exclusive"), op.option("reverse")
+    return op.emit("cumulative", x, op="cumsum", axis=axis, exclusive=bool(exclusive) or None, reverse=bool(reverse) or None, fmt=x.format)

@@ -174,13 +174,12 @@ def pad(op: Op) -> Result:
     if found.shape != (rank, 2):
         op.refuse(f"paddings of shape {found.shape} for {rank} axes", "be two per axis")
     padding = tuple(int(number) for number in found.T.reshape(-1))
-    fill = 0.0
-    if op.kind == "PADV2":
-        fill = _fill_value(op)
     x = op.real()
     if not any(padding):
         return op.quantized(x)
-    return op.emit("move", x, op="pad", padding=padding, value=fill if math.isfinite(fill) else 0.0)
+    if op.kind == "MIRROR_PAD":
+        return op.emit("move", x, op="pad", padding=padding, mode=op.choice("mode", ("reflect", "symmetric")))
+    return op.emit("move", x, op="pad", padding=padding, value=_fill_value(op) if op.kind == "PADV2" else 0.0)
 
 
 def _fill_value(op: Op) -> float:

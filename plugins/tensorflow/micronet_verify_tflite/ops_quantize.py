@@ -101,14 +101,14 @@ def _quantized(op: Op, x: Value, asymmetric: bool) -> tuple[Value, Value, Value 
     if not asymmetric:
         span = op.elementwise("max", high, op.elementwise("neg", low))
         scale = op.elementwise("div", span, op.scalar(127, x))
-        return op.emit("quantize", x, scale, fmt=INT8, axis=0), scale, None
+        return op.emit("quantize", x, scale, fmt=INT8, axis=0, rounding="away", reciprocal=True), scale, None
     none = op.scalar(0, x)
     high, low = op.elementwise("max", high, none), op.elementwise("min", low, none)
     scale = op.elementwise("div", op.elementwise("sub", high, low), op.scalar(255, x))
     start = op.elementwise("div", op.elementwise("sub", none, low), scale)
-    zero = op.elementwise("round", op.elementwise("clip", start, low=0.0, high=255.0))
+    zero = op.emit("elementwise", op.elementwise("clip", start, low=0.0, high=255.0), op="round", ties="away")
     zero = op.emit("move", zero, op="cast", fmt=UINT8)
-    return op.emit("quantize", x, scale, zero, fmt=UINT8, axis=0), scale, zero
+    return op.emit("quantize", x, scale, zero, fmt=UINT8, axis=0, rounding="away", zero_first=True, reciprocal=True), scale, zero
 
 
 def bias_of(op: Op, index: int, x: int = 0, weight: int = 1) -> Value | None:

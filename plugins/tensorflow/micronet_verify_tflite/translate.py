@@ -188,7 +188,7 @@ class Translator:
         scaling = scaling_of(tensor, self.constants, self.file, shape)
         value = self.constants.input(shape, fmt if scaling is None else FLOAT32, tensor.name)
         if scaling is not None:
-            value = self.constants.emit("quantize", value, scaling.scale(), *scaling.zero(), fmt=fmt, axis=scaling.axis)
+            value = self.constants.emit("quantize", value, scaling.scale(), *scaling.zero(), fmt=fmt, axis=scaling.axis, rounding="away")
         return computed(self.constants, value, scaling=scaling)
 
     def _outputs(self, frame: Frame) -> list[Value]:
