@@ -22,6 +22,8 @@ RULES = {
     "dot_adds": "O1",
     "activation_bits": "O2",
     "attention_mask": "O15",
+    "saturation": "O19",
+    "structure": "S9",
 }
 
 

@@ -1,7 +1,7 @@
 """Counting rules: the named knobs of the price list, each with a closed set of values.
 
 A track names an edition; an edition is one file in ``track_specs/rules`` that spells every knob. ``CountingRules()``
-without arguments is the edition ``micronet-2019``. A knob is where the challenge's text is silent or was read in more
+without arguments is the edition ``micronet-2019``, the published text; ``micronet-2026`` takes the hardened reading of every knob. A knob is where the challenge's text is silent or was read in more
 than one way; everything else is not a knob but a rule, and lives in ``counting``. Ids in brackets (S3, O9 …) name the rule.
 """
 
@@ -21,6 +21,8 @@ Regimes = Literal["both", "freebie", "quantized"]
 DotAdds = Literal["n_minus_1", "n"]
 ActivationBits = Literal["measured", 16, 32]
 AttentionMask = Literal["skipped", "counted"]
+Saturation = Literal["free", "charged"]
+Structure = Literal["free", "charged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class CountingRules:
     ``attention_mask`` (O15)
         Scores that a constant mask hides from a softmax, the terms of the softmax and of the products behind it that are 0
         in any case: ``skipped``, with the mask stored, or ``counted`` in full, with one selection per score.
+    ``saturation`` (O19)
+        What a quantizer cuts off at the ends of its range: ``free``, as conversions are, and then so is a clip in front of it
+        that cuts off no more; ``charged`` as the clip that it is, one compare for each end that values can reach.
+    ``structure`` (S9)
+        How the graph is wired beside its constants (``analysis/structure.py``): ``free``, or ``charged`` bit by bit.
     """
 
     edition: str = "micronet-2019"
@@ -67,6 +74,8 @@ class CountingRules:
     dot_adds: DotAdds = "n_minus_1"
     activation_bits: ActivationBits = "measured"
     attention_mask: AttentionMask = "skipped"
+    saturation: Saturation = "free"
+    structure: Structure = "free"
 
 
 def _knobs() -> Mapping[str, tuple[str | int, ...]]:

@@ -27,6 +27,8 @@ from micronet_verify.track.rules import (
     Permutation,
     Regimes,
     Representation,
+    Saturation,
+    Structure,
 )
 from micronet_verify.track.track import (
     Baseline,
@@ -187,6 +189,8 @@ class RulesSpec(StrictModel):
     dot_adds: DotAdds = Field(description="O1: the adds of a dot product of n weights")
     activation_bits: ActivationBits = Field(description="O2: the width of activations")
     attention_mask: AttentionMask = Field(description="O15: what a constant mask hides is skipped, or counted in full")
+    saturation: Saturation = Field(description="O19: what a quantizer cuts off at the ends of its range is free, or a clip")
+    structure: Structure = Field(description="S9: how the graph is wired is free, or charged bit by bit")
 
     def fact(self) -> CountingRules:
         return CountingRules(**{field.name: getattr(self, field.name) for field in fields(CountingRules)})

@@ -106,7 +106,7 @@ def test_evidence_says_what_the_record_rests_on(judged, tmp_path):
     assert data["rules"] == {
         "edition": "micronet-2019", "representation": "cheapest", "mask": "element_or_block", "batch_norm": "folded",
         "permutation": "sparse_matmul", "accumulator": "full", "regimes": "both", "dot_adds": "n_minus_1", "activation_bits": "measured",
-        "attention_mask": "skipped",
+        "attention_mask": "skipped", "saturation": "free", "structure": "free",
     }  # fmt: skip
     assert data["predictions"]["sha256"] == evaluation.predictions.sha256
     assert data["predictions"]["artifact_sha256"] == data["record"]["artifact_sha256"] == data["artifact"][0]["sha256"]
