@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.codes import NO_CODES, CodeFacts
 from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.widths import Width, widths
+from micronet_verify.analysis.widths import UNWRITTEN, Width, find_widths
 from micronet_verify.facts.graph import Graph
 
 Pairs = tuple[tuple[str, str], ...]
@@ -30,16 +31,23 @@ class Carried:
         """(input, output) of every state."""
         return tuple(zip(graph.inputs[1:], graph.outputs[1:], strict=True))
 
-    def widths(self, graph: Graph, constants: Mapping[str, Constant]) -> dict[str, Width]:
-        """States that are narrower than their format, because every token's are dequantized codes of one scale, and the first ones zero."""
-        plain = widths(graph, constants)
+    def widths(self, graph: Graph, constants: Mapping[str, Constant], codes: CodeFacts = NO_CODES) -> dict[str, Width]:
+        """States that are narrower than their format, because every token's are dequantized codes of one scale, and the first ones zero.
+
+        A state that is shifted (a cache of keys: the oldest dropped, the newest appended) is as wide as what is appended.
+        """
+        pairs = self.pairs(graph)
+        written = find_widths(graph, constants, codes, {before: UNWRITTEN for before, _ in pairs})
         found: dict[str, Width] = {}
-        for before, after in self.pairs(graph):
-            width, initial = plain.get(after), self.initial.get(graph.values[before].label)
-            if width is None or width.bits >= plain[before].bits or (initial is not None and np.any(initial)):
+        for before, after in pairs:
+            width, initial = written.get(after), self.initial.get(graph.values[before].label)
+            if width is None or width is UNWRITTEN or (initial is not None and np.any(initial)):
                 continue
-            if width.low is None or width.high is None or width.low <= 0 <= width.high:
+            if width.bits < graph.values[before].format.bits and (width.low is None or width.high is None or width.low <= 0 <= width.high):
                 found[before] = width
-        again = widths(graph, constants, found)
-        outputs = dict(self.pairs(graph))
-        return {name: width for name, width in found.items() if again[outputs[name]] == width}
+        while True:
+            again = find_widths(graph, constants, codes, found)
+            kept = {name: found[name] for name, after in pairs if name in found and again[after] == found[name]}
+            if kept == found:
+                return found
+            found = kept

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, fold_batch_norms, name_norms
 from micronet_verify.analysis.carried import Carried, Pairs
+from micronet_verify.analysis.codes import CodeFacts, follow_codes
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
 from micronet_verify.analysis.fold import Pool, fold
@@ -25,7 +26,7 @@ from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.tidy import tidy
-from micronet_verify.analysis.widths import Width, widths
+from micronet_verify.analysis.widths import Width, find_widths
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.tensors import ConstantStore
@@ -58,6 +59,7 @@ class Rewritten:
     given: frozenset[str]
     whole: frozenset[str]
     hidden: Hidden
+    codes: CodeFacts
     moved: tuple[Moved, ...]
     norms: tuple[Folded, ...]
     dead: tuple[Node, ...]
@@ -115,7 +117,8 @@ def _rewritten(
         norms += ahead
     graph = name_norms(graph, pool)
     states: Pairs = carried.pairs(graph) if carried else ()
-    wide = widths(graph, pool, carried.widths(graph, pool) if carried else around)
+    codes = follow_codes(graph, pool)
+    wide = find_widths(graph, pool, codes, carried.widths(graph, pool, codes) if carried else around)
     given = as_given(graph, pool, states, outer)
     bodies = {
         name: tuple(_rewritten(body, pool, norms_fold, None, wide, given) for body in inside) for name, inside in found.bodies.items()
@@ -127,6 +130,7 @@ def _rewritten(
         given,
         whole_numbers(graph),
         hidden_elements(graph, pool),
+        codes,
         find_moved(graph, pool),
         norms,
         found.dead,

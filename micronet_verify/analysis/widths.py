@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from micronet_verify.analysis.codes import NO_CODES, CodeFacts, code_range, one_scale, zero_points
 from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.representation import Measured
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Graph, Node, Value
-from micronet_verify.facts.shapes import integer
 
+_MOST_LOOKED_AT = 1 << 20
 _KEEPING_FUNCTIONS = frozenset({"relu", "neg", "abs", "max", "min"})
 
 
@@ -31,14 +35,21 @@ class Width:
     scale: str = ""
 
 
+UNWRITTEN = Width(0, True, scale="unwritten")
+"""A state before anything was written into it: as narrow as whatever is."""
+
+
 def format_width(fmt: NumericFormat) -> Width:
     return Width(fmt.bits, fmt.stand_alone_sign)
 
 
-def widths(graph: Graph, constants: Mapping[str, Constant], outer: Mapping[str, Width] | None = None) -> dict[str, Width]:
+def find_widths(
+    graph: Graph, constants: Mapping[str, Constant], codes: CodeFacts = NO_CODES, outer: Mapping[str, Width] | None = None
+) -> dict[str, Width]:
     """The width of every value that is not a constant (constants are measured where they are used).
 
     ``outer``: widths that are known, of values around a body and of inputs that are narrower than their format.
+    What a quantizer does not change is as wide as it was. What is looked up in a constant table on one grid is as wide as the table.
     """
     found: dict[str, Width] = dict(outer or {})
     for name in graph.inputs:
@@ -48,38 +59,26 @@ def widths(graph: Graph, constants: Mapping[str, Constant], outer: Mapping[str, 
         if node.kind == "quantize":
             low, high = node.attributes.get("low"), node.attributes.get("high")
             ranges[node.outputs[0]] = (None if low is None else float(low), None if high is None else float(high))  # type: ignore[arg-type]
-        width = _kept(node, graph.values, constants, found, ranges)
+        original = codes.unchanged.get(node.outputs[0], "")
+        if original in found:
+            width: Width | None = found[original]
+        elif node.outputs[0] in codes.rescaled:
+            width = None  # a product with another scale, which is a number like any other
+        elif node.kind in ("lookup", "permute") and node.inputs[0] in constants:
+            width = _of_table(constants[node.inputs[0]])
+        else:
+            width = _kept(node, graph.values, constants, found, ranges)
         for name in node.outputs:
             found[name] = width if width is not None else format_width(graph.values[name].format)
     return found
 
 
-def code_range(fmt: NumericFormat, low: float | None, high: float | None) -> tuple[int, int]:
-    """The least and greatest code of an integer format, narrowed where a clip says so."""
-    if fmt.family == "int":
-        least, most = -(2 ** (fmt.bits - 1)), 2 ** (fmt.bits - 1) - 1
-    else:
-        least, most = 0, 2**fmt.bits - 1
-    return max(least, least if low is None else int(low)), min(most, most if high is None else int(high))
-
-
-def _zero_points(node: Node, constants: Mapping[str, Constant]) -> tuple[int, int]:
-    """The least and the greatest zero point, which a code loses before it is multiplied."""
-    zero = constants.get(node.inputs[2]) if len(node.inputs) > 2 else None
-    if zero is None:
-        return 0, 0
-    found = zero.load()
-    return int(found.min()), int(found.max())
-
-
-def _one_scale(node: Node, values: Mapping[str, Value], constants: Mapping[str, Constant]) -> str | None:
-    """A name for the one scale of all codes, or ``None`` where slices have scales of their own: those stay inside a sum."""
-    scale = constants.get(node.inputs[1])
-    if scale is None:
-        one = integer(node.attributes, "axis", -1) < 0 or (node.inputs[1] in values and values[node.inputs[1]].numel == 1)
-        return node.inputs[1] if one else None
-    found = scale.load().reshape(-1)
-    return repr(float(found[0])) if found.size and (found == found[0]).all() else None
+def _of_table(table: Constant) -> Width | None:
+    """The width of a constant table whose values lie on one grid."""
+    grid = Measured(table).grid
+    if grid is None or grid.groups > 1 or grid.multiply_bits >= table.format.bits:
+        return None
+    return Width(grid.multiply_bits, grid.sign_only, grid.low, grid.high, f"table {table.key}")
 
 
 def _kept(
@@ -97,16 +96,21 @@ def _kept(
         fmt = values[node.inputs[0]].format if node.inputs[0] in values else None
         if fmt is None or not fmt.is_integer:
             return operands[0]
-        scale = _one_scale(node, values, constants)
+        scale = one_scale(node, values, constants)
         if scale is None:
             return None
         low, high = code_range(fmt, *ranges.get(node.inputs[0], (None, None)))
-        least, most = _zero_points(node, constants)
+        least, most = zero_points(node, constants)
         return Width(min(fmt.bits, max((high - low).bit_length(), 1)), False, low - most, high - least, scale)
     if node.kind == "move":
         if node.attributes["op"] == "cast":
             return None
-        return operands[0] if node.attributes["op"] not in ("concat",) else _widest(operands)
+        if node.attributes["op"] == "pad" and node.attributes.get("value", 0) != 0:
+            return None
+        others = [constants[name] for name in node.inputs if name not in found and name in constants]
+        if any(other.numel > _MOST_LOOKED_AT or np.any(other.load()) for other in others):
+            return None  # zeros lie on every grid; other numbers need not
+        return operands[0] if node.attributes["op"] != "concat" else _widest(operands)
     if node.kind == "permute" or (node.kind == "resize" and node.attributes["op"] == "nearest"):
         return operands[0]
     if node.kind == "pool" and node.attributes["op"] == "max":
@@ -125,6 +129,7 @@ def _kept(
 
 def _widest(operands: list[Width]) -> Width | None:
     """The widest of values that stand side by side; ``None`` for codes of different scales, which make no narrower numbers."""
+    operands = [width for width in operands if width is not UNWRITTEN] or operands
     wide = max(operands, key=lambda width: width.bits)
     if len({width.scale for width in operands}) > 1:
         return None

@@ -69,7 +69,8 @@ class Analysed:
 
     def operands(self, found: Rewritten, rules: CountingRules) -> Operands:
         """What may be asked about the operands of one graph or body under ``rules``."""
-        return Operands(found.graph.values, found.constants, found.widths, self._measured, rules, found.given, found.whole, found.hidden)
+        graph, facts = found.graph, (found.given, found.whole, found.hidden, found.codes)
+        return Operands(graph.values, found.constants, found.widths, self._measured, rules, *facts)
 
     def stock(self, rules: CountingRules) -> Inventory:
         """Every constant that the graph needs, once, with its uses."""

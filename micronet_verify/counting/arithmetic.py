@@ -18,7 +18,7 @@ from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.work import Work, adds, many, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Node
+from micronet_verify.facts.graph import Node, Shape
 from micronet_verify.facts.shapes import adaptive_windows, integer, ints, text
 from micronet_verify.facts.validate import place
 
@@ -45,16 +45,29 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
     if node.outputs[0] in operands.hidden.masks:
         return []  # what a constant mask does to an element is known before any input is (O15)
     op, count, bits = text(node.attributes, "op"), operands.computed(node), operands.widest(node)
+    if op in ("add", "sub") and count == operands.output(node).numel:
+        count = _added(node, operands)
     cost = FUNCTIONS[op]
     total = (sum(name in node.attributes for name in ("low", "high")) if op == "clip" else cost.multiplies, cost.adds)
     rule, inner = ("O8" if len(node.inputs) > 1 else "O4"), operands.inner(node)
+    if node.outputs[0] in operands.codes.accumulated:
+        return _of_integers(node, operands, [adds("O12", count, max(FULL, bits), f"{count:,} × x + y of parts of one result", True)])
     first = total if cost.first is None or inner == bits else cost.first
     work = []
     for times, width, of in ((first, bits, ""), ((total[0] - first[0], total[1] - first[1]), inner, " of intermediate results")):
         for make, each in ((multiplies, times[0]), (adds, times[1])):
             work.append(make(rule, each * count, width, f"{count:,} × {each}{of}: {cost.formula}", note=HINT if op in ROUNDING else ""))
-    operand_formats = (operands.values[name].format for name in node.inputs if name in operands.values)
-    return [replace(item, integer=True) for item in work] if all(fmt.is_integer for fmt in operand_formats) else work
+    return _of_integers(node, operands, work)
+
+
+def _added(node: Node, operands: Operands) -> int:
+    """Outputs of which a constant operand is not zero, as a bias written out: what is zero is not added (O1)."""
+    outputs = operands.output(node).numel
+    for name in node.inputs:
+        measured = operands.constant(name)
+        if measured is not None and measured.constant.numel > 1 and measured.nonzeros < measured.constant.numel:
+            outputs = min(outputs, operands.output(node).numel // measured.constant.numel * measured.nonzeros)
+    return outputs
 
 
 def _reduce(node: Node, operands: Operands) -> list[Work]:
@@ -62,22 +75,34 @@ def _reduce(node: Node, operands: Operands) -> list[Work]:
     op, (taken, outputs) = text(node.attributes, "op"), _taken(node, operands)
     # A sum over no values is a fill with 0, never −1 adds.
     bits, inner, steps = operands.widest(node), operands.inner(node), max(taken - outputs, 0)
+    wide = accumulator_width(node, operands)
     text_steps = f"{taken:,} − {many(outputs, 'output')}"
     if op in ("max", "min", "prod", "any", "all"):
         return [multiplies("O5", steps, bits, text_steps)]
     extra: Mapping[str, list[Work]] = {
         "sum": [],
-        "mean": [multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")],
+        "mean": [multiplies("O5", outputs, wide, f"{outputs:,} × 1/m")],
         "sum_square": [multiplies("O4", taken, bits, many(taken, "square"))],
         "l1": [multiplies("O4", taken, bits, many(taken, "magnitude"))],
         "l2": [multiplies("O4", taken, bits, many(taken, "square")), multiplies("O4", outputs, inner, many(outputs, "root"))],
         "logsumexp": [multiplies("O4", taken, bits, f"{taken:,} exp"), multiplies("O4", outputs, inner, f"{outputs:,} log")],
         "var": [
-            adds("O4", steps + taken, FULL, f"mean and {many(taken, 'difference')}"),
+            adds("O4", steps + taken, wide, f"mean and {many(taken, 'difference')}"),
             multiplies("O4", taken + 2 * outputs, inner, f"{many(taken, 'square')}, {outputs:,} × 2 means"),
         ],
     }
-    return [*extra[op], adds("O5", steps, FULL, text_steps, True)]
+    return _of_integers(node, operands, [*extra[op], adds("O5", steps, wide, text_steps, True)])
+
+
+def accumulator_width(node: Node, operands: Operands) -> int:
+    """Bits of the adds of a sum: 32 (O12), or 64 where what is summed or the result is a 64-bit number (O2)."""
+    return max(FULL, operands.inner(node))
+
+
+def _of_integers(node: Node, operands: Operands, work: list[Work]) -> list[Work]:
+    """The work, marked where every operand is an integer: of positions and counts, because on data it forfeits the freebie (S5)."""
+    formats = (operands.values[name].format for name in node.inputs if name in operands.values)
+    return [replace(item, integer=True) for item in work] if all(fmt.is_integer for fmt in formats) else work
 
 
 def _taken(node: Node, operands: Operands) -> tuple[int, int]:
@@ -106,7 +131,8 @@ def _pool(node: Node, operands: Operands) -> list[Work]:
         formula = f"{many(outputs, 'output')} × ({window} − 1)"
     if node.attributes["op"] == "max":
         return [multiplies("O5", max(taken - outputs, 0), bits, formula)]
-    return [adds("O5", max(taken - outputs, 0), FULL, formula, True), multiplies("O5", outputs, FULL, f"{outputs:,} × 1/m")]
+    wide = accumulator_width(node, operands)
+    return [adds("O5", max(taken - outputs, 0), wide, formula, True), multiplies("O5", outputs, wide, f"{outputs:,} × 1/m")]
 
 
 def _normalise(node: Node, operands: Operands) -> list[Work]:
@@ -119,7 +145,7 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
     power and divide.
     """
     op, shape = text(node.attributes, "op"), operands.output(node).shape
-    count, bits, inner = prod(shape), operands.widest(node), operands.inner(node)
+    count, bits, inner, wide = prod(shape), operands.widest(node), operands.inner(node), accumulator_width(node, operands)
     if op == "batch_norm":
         return [multiplies("S7", count, bits, f"{count:,} × a·x"), adds("S7", count, inner, f"{count:,} × + c")]
     if op == "local_response_norm":
@@ -127,7 +153,7 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
         return [
             multiplies("O4", count, bits, many(count, "square")),
             multiplies("O4", count * 4, inner, f"{count:,} × (average, multiply, power, divide)"),
-            adds("O4", count * size, FULL, f"{count:,} × ({size} − 1 + 1)"),
+            adds("O4", count * size, wide, f"{count:,} × ({size} − 1 + 1)"),
         ]
     if op in ("layer_norm", "rms_norm"):
         groups = count // max(prod(shape[axis] for axis in ints(node.attributes, "axes")), 1)
@@ -144,7 +170,7 @@ def _normalise(node: Node, operands: Operands) -> list[Work]:
     return [
         multiplies("O4", squares, operands.width(node.inputs[0]).bits, many(count, "square")),
         multiplies("O4", others + groups * means, inner, f"{count:,} × {1 + scales + centred} + {groups:,} × {means}"),
-        adds("O4", (1 + centred) * (count - groups), FULL, f"({count:,} − {groups:,}) × {1 + centred}", True),
+        adds("O4", (1 + centred) * (count - groups), wide, f"({count:,} − {groups:,}) × {1 + centred}", True),
         adds("O4", count * (centred + shifts) + groups, inner, f"{count:,} × {centred + shifts} + {groups:,}"),
     ]
 
@@ -159,7 +185,7 @@ def _softmax(node: Node, operands: Operands) -> list[Work]:
         count, rows = count_kept(kept, shape), rows_kept(kept, shape, (axis,))
     exponentials, sums = (
         multiplies("O4", count, bits, f"{count:,} exp"),
-        adds("O4", count - rows, FULL, f"{count:,} − {many(rows, 'row')}", True),
+        adds("O4", count - rows, accumulator_width(node, operands), f"{count:,} − {many(rows, 'row')}", True),
     )
     if node.attributes["op"] == "softmax":
         return [exponentials, sums, multiplies("O4", quotients, inner, many(quotients, "divide"))]
@@ -167,13 +193,14 @@ def _softmax(node: Node, operands: Operands) -> list[Work]:
 
 
 def _cumulative(node: Node, operands: Operands) -> list[Work]:
-    """n − 1 operations along the axis."""
+    """n − 1 operations along the axis; n − 2 where each result leaves its own value out, because the first is 0 and the second a copy."""
     shape, axis = operands.output(node).shape, integer(node.attributes, "axis")
-    steps = prod(shape) - prod(shape) // shape[axis] if prod(shape) else 0
-    formula = f"{prod(shape):,} − {many(prod(shape) // max(shape[axis], 1), 'row')}"
+    n = shape[axis] if shape else 1
+    rows, free = prod(shape) // max(n, 1), 2 if node.attributes.get("exclusive") else 1
+    steps, formula = rows * max(n - free, 0), f"{many(rows, 'row')} × ({n} − {free})"
     if node.attributes["op"] == "cumsum":
-        return [adds("O8", steps, FULL, formula, True)]
-    return [multiplies("O8", steps, operands.inner(node), formula)]
+        return _of_integers(node, operands, [adds("O8", steps, accumulator_width(node, operands), formula, True)])
+    return _of_integers(node, operands, [multiplies("O8", steps, operands.inner(node), formula)])
 
 
 def _select(node: Node, operands: Operands) -> list[Work]:
@@ -191,10 +218,12 @@ def _select(node: Node, operands: Operands) -> list[Work]:
 
 
 def _permute(node: Node, operands: Operands) -> list[Work]:
-    """A permutation by an index that was computed, or of several axes: one multiply per element moved (O9).
+    """A permutation by an index of several axes: one multiply per element moved (O9); by one that was computed, a look-up (O20).
 
     Others are followed from move to move, and charged where what they come to is complete (``analysis/shuffle.py``).
     """
+    if len(node.inputs) > 1 and node.inputs[1] not in operands.constants:
+        return _selected(node, operands, operands.shape(node.inputs[0])[integer(node.attributes, "axis")], operands.output(node).numel)
     if operands.rules.permutation == "free" or is_followed(node, operands) or keeps_order(node, operands):
         return []
     moved = operands.output(node).numel
@@ -232,24 +261,56 @@ def _resize(node: Node, operands: Operands) -> list[Work]:
 
 
 def _scatter(node: Node, operands: Operands) -> list[Work]:
-    """Adding updates into a tensor is an add each; replacing moves data."""
-    if node.attributes["op"] != "add":
-        return []
-    updates = prod(operands.shape(node.inputs[2]))
+    """Replacing moves data (O9), and adding, multiplying or comparing updates is an operation each; computed places select (O20).
+
+    One update may meet many places, so they are counted as they are written.
+    """
+    x, op = operands.output(node).shape, text(node.attributes, "op")
+    updates = prod(_written(node, operands))
     bits = max(operands.width(node.inputs[0]).bits, operands.width(node.inputs[2]).bits)
-    return [adds("O8", updates, bits, many(updates, "update"))]
+    work = []
+    if op == "add":
+        work.append(adds("O8", updates, bits, many(updates, "update")))
+    elif op != "replace":
+        work.append(multiplies("O8", updates, bits, many(updates, "update")))
+    return work + _selected(node, operands, _places(node, x, operands.shape(node.inputs[1])), updates)
+
+
+def _written(node: Node, operands: Operands) -> Shape:
+    """The shape of the updates as they are written, before any of them is written to several places."""
+    index, updates, x = (operands.shape(node.inputs[at]) for at in (1, 2, 0))
+    places, axis = node.attributes.get("places"), integer(node.attributes, "axis")
+    if places == "slices":
+        return (*x[:axis], *index, *x[axis + 1 :])
+    if places == "nd":
+        return (*index[:-1], *x[index[-1] :])
+    return index if places == "elements" else updates
+
+
+def _places(node: Node, table: Shape, index: Shape) -> int:
+    """Among how many places an index chooses: those of an axis, or of all axes that a tuple names."""
+    if "nd" not in (node.attributes["op"], node.attributes.get("places")):
+        return table[integer(node.attributes, "axis")] if table else 1
+    batch = integer(node.attributes, "batch")
+    return prod(table[batch : batch + index[-1]])
+
+
+def _selected(node: Node, operands: Operands, places: int, count: int) -> list[Work]:
+    """⌈log₂ K⌉ selects for an element at one of K computed places (O20): a tree of choices between two."""
+    if node.inputs[1] in operands.given or node.inputs[1] in operands.constants:
+        return []
+    steps = max(places - 1, 0).bit_length()
+    bits = max(operands.width(node.inputs[at]).bits for at in (0, 2) if at < len(node.inputs))
+    return [multiplies("O20", count * steps, bits, f"{many(count, 'element')} × ⌈log₂ {places:,}⌉ selects")]
 
 
 def _lookup(node: Node, operands: Operands) -> list[Work]:
-    """Rows looked up with the model's own input move data (O9: embeddings).
+    """Rows looked up with the model's own input, or at constant places, move data (O9: embeddings).
 
-    With an index that was computed the look-up is a function of activations, whatever the table holds: one select per
-    element, as if it were compared for.
+    With an index that was computed the look-up is a function of activations, whatever the table holds (O20).
     """
-    if node.inputs[1] in operands.given or node.inputs[1] in operands.constants:
-        return []
-    count = operands.output(node).numel
-    return [multiplies("O9", count, operands.width(node.inputs[0]).bits, f"{many(count, 'element')} selected by a computed index")]
+    places = _places(node, operands.shape(node.inputs[0]), operands.shape(node.inputs[1]))
+    return _selected(node, operands, places, operands.output(node).numel)
 
 
 def _move(node: Node, operands: Operands) -> list[Work]:
@@ -269,12 +330,15 @@ def _move(node: Node, operands: Operands) -> list[Work]:
 
 
 def _quantize(node: Node, operands: Operands) -> list[Work]:
-    """Conversions (O11). A scale of its own for each slice is a multiply by weights, and an offset of its own an add (O8)."""
+    """Conversions (O11). A scale of its own for each slice, or another than the codes were made with, is a multiply by weights,
+    and an offset of its own an add (O8)."""
     name, count = node.inputs[0], operands.output(node).numel
     work = _conversion(operands.values[name].format, operands.output(node).format, count)
     scale, zero = node.inputs[1], node.inputs[2] if len(node.inputs) > 2 else ""
     if _varies(scale, operands):
         work.append(multiplies("O8", count, FULL, f"{count:,} × a scale per slice"))
+    elif node.outputs[0] in operands.codes.rescaled:
+        work.append(multiplies("O8", count, FULL, f"{count:,} × another scale than the codes have"))
     if zero and _varies(zero, operands):
         work.append(adds("O8", count, FULL, f"{count:,} × a zero point per slice"))
     return work

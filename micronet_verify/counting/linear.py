@@ -169,7 +169,9 @@ def _tree(counts: Counts, positions: int, bits: int) -> list[Work]:
 def _bias(node: Node, operands: Operands) -> list[Work]:
     if len(node.inputs) < 3 or not node.inputs[2]:
         return []
-    outputs = operands.output(node).numel
+    outputs, bias = operands.output(node).numel, operands.constant(node.inputs[2])
+    if bias is not None and bias.nonzeros < bias.constant.numel:  # as O1 has it for weights: what is zero is not added
+        outputs = outputs // bias.constant.numel * bias.nonzeros
     return [adds("O1", outputs, full_width(node, operands), f"{many(outputs, 'output')}, bias", True)]
 
 

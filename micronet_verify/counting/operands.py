@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from micronet_verify.analysis.codes import NO_CODES, CodeFacts
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, count_kept
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.widths import Width, format_width
 from micronet_verify.facts.graph import Node, Shape, Value
 from micronet_verify.track.rules import CountingRules
+
+_MEETING = frozenset("add sub max min where equal not_equal less less_equal greater greater_equal".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class Measurements:
 class Operands:
     """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
 
-    ``measured`` is shared by all readings of a model. ``given`` are
-    integers that the model was given; ``whole`` the floats that are rounded already; ``hidden`` what constant masks spare.
+    ``measured`` is shared by all readings of a model. ``given`` are integers that the model was given; ``whole`` the floats
+    that are rounded already; ``hidden`` what constant masks spare; ``codes`` what is known of codes and sums of them.
     """
 
     values: Mapping[str, Value]
@@ -42,6 +45,7 @@ class Operands:
     given: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
     hidden: Hidden = NOTHING_HIDDEN
+    codes: CodeFacts = NO_CODES
 
     def shape(self, name: str) -> Shape:
         constant = self.constants.get(name)
@@ -77,11 +81,24 @@ class Operands:
     def widest(self, node: Node) -> int:
         """Bits of the widest operand (rule O2); 1 for a node of literals alone."""
         bits = 0
+        if node.kind == "elementwise" and not self._aligned(node):
+            bits = max(self.values[name].format.bits for name in node.inputs if name not in self.constants)
         # Constants come last: where nothing can make them the widest, their values are not asked for.
         for name in sorted(filter(None, node.inputs), key=self.constants.__contains__):
             if name not in self.constants or self.constants[name].format.bits > bits:
                 bits = max(bits, self.width(name).bits)
         return bits or 1
+
+    def _aligned(self, node: Node) -> bool:
+        """Whether codes can be added or compared as they are: of one scale, or by 0. Others meet as the numbers that they stand for."""
+        if node.attributes["op"] not in _MEETING or self.rules.activation_bits != "measured":
+            return True
+        names = node.inputs[1:] if node.attributes["op"] == "where" else node.inputs
+        varying = [self.width(name) for name in dict.fromkeys(names) if name not in self.constants]
+        if not any(width.scale for width in varying):
+            return True  # nothing is narrower than its format because a scale was taken out
+        constants = [self.constants[name] for name in names if name in self.constants]
+        return len({width.scale for width in varying}) == 1 and all(item.numel == 1 for item in constants)
 
     def inner(self, node: Node) -> int:
         """Bits of what a node computes on the way to its result: nobody quantized it, so it has the result's format."""

@@ -1,7 +1,8 @@
 """Counting rules: the named knobs of the price list, each with a closed set of values.
 
 A track names an edition; an edition is one file in ``track_specs/rules`` that spells every knob. ``CountingRules()``
-without arguments is the edition ``micronet-2019``, the published text; ``micronet-2026`` takes the hardened reading of every knob. A knob is where the challenge's text is silent or was read in more
+without arguments is the edition ``micronet-2019``, the published text; ``micronet-2026`` takes the hardened reading of
+every knob. A knob is where the challenge's text is silent or was read in more
 than one way; everything else is not a knob but a rule, and lives in ``counting``. Ids in brackets (S3, O9 …) name the rule.
 """
 
