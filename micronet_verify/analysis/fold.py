@@ -123,10 +123,13 @@ def _dequantized(node: Node, operands: list[Constant], result: Value) -> Constan
 
     def centred() -> Array:
         data = codes.load()
-        if not zero_points:
+        if zero_points:
+            assert zero is not None
+            data = data.astype(np.int32) - evaluate.spread(node, zero.load(), data.shape).astype(np.int32)
+        scales = np.asarray(scale.load())
+        if scales.all():
             return data
-        assert zero is not None
-        return data.astype(np.int32) - evaluate.spread(node, zero.load(), data.shape).astype(np.int32)
+        return np.where(evaluate.spread(node, scales, data.shape) == 0, np.zeros((), data.dtype), data)  # whatever times 0
 
     def load() -> Array:
         scales = evaluate.spread(node, scale.load(), result.shape)

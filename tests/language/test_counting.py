@@ -130,4 +130,4 @@ def test_a_state_that_is_computed_is_no_token() -> None:
         lines = ledger(net, net.b.elementwise("add", x, y), token if carries == "a token" else best).lines
         found[carries] = {line.subject: line.amount for line in lines if line.axis == "operations" and line.amount}
     assert [line for line in found["a token"] if "lookup" in line] == []
-    assert [found["a choice"][line] for line in found["a choice"] if "lookup" in line] == [WIDTH]
+    assert [found["a choice"][line] for line in found["a choice"] if "lookup" in line] == [WIDTH * 5]  # ⌈log₂ 20⌉ selects each (A8)
