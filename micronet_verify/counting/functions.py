@@ -14,6 +14,7 @@ from math import pi, sqrt
 from types import MappingProxyType
 from typing import NamedTuple
 
+from micronet_verify.facts.functions import DEFAULTS
 from micronet_verify.facts.graph import Attribute
 
 
@@ -75,19 +76,6 @@ FUNCTIONS: Mapping[str, Cost] = MappingProxyType(
     }
 )
 """The price of ``elementwise`` by its ``op``."""
-
-DEFAULTS: Mapping[tuple[str, str], float] = MappingProxyType(
-    {
-        ("hard_sigmoid", "alpha"): 1 / 6,
-        ("hard_sigmoid", "beta"): 0.5,
-        ("elu", "alpha"): 1.0,
-        ("celu", "alpha"): 1.0,
-        ("selu", "alpha"): 1.6732632423543772,
-        ("selu", "gamma"): 1.0507009873554805,
-        ("leaky_relu", "alpha"): 0.01,
-    }
-)
-"""Values of parameters that a node leaves out."""
 
 
 def literals(op: str, attributes: Mapping[str, Attribute]) -> Iterator[float]:

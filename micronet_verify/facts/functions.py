@@ -37,3 +37,17 @@ OPS: Mapping[str, frozenset[str]] = MappingProxyType(
         "move": frozenset("identity cast reshape transpose slice concat expand pad split tile".split()),
     }
 )
+
+DEFAULTS: Mapping[tuple[str, str], float] = MappingProxyType(
+    {
+        ("hard_sigmoid", "alpha"): 1 / 6,
+        ("hard_sigmoid", "beta"): 0.5,
+        ("elu", "alpha"): 1.0,
+        ("celu", "alpha"): 1.0,
+        ("selu", "alpha"): 1.6732632423543772,
+        ("selu", "gamma"): 1.0507009873554805,
+        ("leaky_relu", "alpha"): 0.01,
+        ("threshold", "beta"): 0.0,
+    }
+)
+"""Values of parameters that a node leaves out."""

@@ -67,7 +67,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "op:str kernel?:ints stride?:ints padding?:ints dilation?:ints ceil?:bool adaptive?:ints channels_last?:bool "
             "counts_padding?:bool divisor?:int",
         ),
-        # op: batch_norm (x, mean, variance, scale?, shift?) | layer_norm | rms_norm | group_norm | instance_norm (x, scale?, shift?)
+        # op: batch_norm (x, mean, variance, scale?, shift?) | layer_norm | rms_norm | group_norm | instance_norm (x, scale?, shift?),
+        #     where group_norm has a scale and a shift for each channel, or for each group
         #     | local_response_norm (x): size, alpha, beta, bias: x / (bias + alpha/size · Σ x²)^beta, over ⌊(size−1)/2⌋ channels before
         #     and ⌈(size−1)/2⌉ behind (absent bias: 1); axes: the normalised axes of layer_norm and rms_norm
         "normalise": _kind(
@@ -110,7 +111,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "resize": _kind(1, 1, "op:str shape:ints coordinates?:str nearest?:str cubic_a?:float exclude_outside?:bool scales?:floats"),
         # x, scale, zero_point?: axis -1 per tensor, else per slice of that axis; low and high where a clip narrows the range.
         # q = clip(round(x / scale) + zero point). rounding: even (absent) | away; zero_first: round(x / scale + zero point).
-        # reciprocal: x · (1 / scale), rounded to the operand's format each time, in place of the division
+        # The quotient is rounded to the operand's format before it becomes a code. int1 has the codes −1 and 1: 1 where x / scale + zero
+        # point ≥ 0. reciprocal: x · (1 / scale), rounded to the operand's format each time, in place of the division
         "quantize": _kind(2, 3, "axis:int block?:int low?:float high?:float rounding?:str zero_first?:bool reciprocal?:bool"),
         # q, scale, zero_point?
         "dequantize": _kind(2, 3, "axis:int block?:int"),

@@ -29,6 +29,23 @@ def infer(kind: str, attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...
     return _RULES[kind](attributes, shapes)
 
 
+def loop(attributes: Attributes, operands: Shapes, taken: Shapes, returned: Shapes) -> tuple[Shape, ...]:
+    """Output shapes of a ``loop`` whose body takes and returns values of these shapes. Raises ``ShapeError`` where they do not fit."""
+    trips, carried = integer(attributes, "trips"), len(operands) - integer(attributes, "scanned")
+    if trips < 0 or not 0 <= carried <= len(operands):
+        raise ShapeError(f"got a loop of {trips} turns over {len(operands)} operands, {carried} of them carried, but should fit")
+    for shape in operands[carried:]:
+        if shape[:1] != (trips,):
+            raise ShapeError(f"got a scanned tensor of shape {shape} but should have {trips} slices, one for each turn")
+    number = [()] if attributes.get("turn") else []
+    wanted = [*number, *operands[:carried], *(shape[1:] for shape in operands[carried:])]
+    if list(taken) != wanted:
+        raise ShapeError(f"got a body that takes {list(taken)} but should take {wanted}")
+    if list(returned[:carried]) != list(operands[:carried]):
+        raise ShapeError(f"got carried values that become {list(returned[:carried])} but should stay {list(operands[:carried])}")
+    return (*returned[:carried], *((trips, *shape) for shape in returned[carried:]))
+
+
 def broadcast(*shapes: Shape) -> Shape:
     """The numpy broadcast of ``shapes``; raises ``ShapeError`` where they do not fit."""
     rank = max((len(shape) for shape in shapes), default=0)

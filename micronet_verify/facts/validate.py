@@ -6,18 +6,18 @@ from the closed list, ids are defined before use and once, and every shape is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.kinds import check_attributes
-from micronet_verify.facts.shapes import ShapeError, infer
+from micronet_verify.facts.shapes import ShapeError, infer, integer, loop
 
 
 def validate(graph: Graph) -> None:
     """Raise ``SubmissionFault`` with the first fault of each node, all nodes together."""
     problems: list[Problem] = []
-    _check(graph, problems, {})
+    _check(graph, problems, {}, set())
     if problems:
         raise SubmissionFault(problems)
 
@@ -27,12 +27,16 @@ def place(node: Node) -> str:
     return f"{node.source or node.kind} in {node.scope}" if node.scope else node.source or node.kind
 
 
-def _check(graph: Graph, problems: list[Problem], outer: Mapping[str, Value]) -> None:
-    """Check one graph; a body may also read the values of the graphs around it that are defined before it (``outer``)."""
+def _check(graph: Graph, problems: list[Problem], outer: Mapping[str, Value], known: set[str]) -> None:
+    """Check one graph; a body may also read the values of the graphs around it that are defined before it (``outer``).
+
+    ``known`` are the ids of all graphs so far, also of bodies beside this one.
+    """
     defined = {*outer, *graph.inputs, *(key for key, value in graph.values.items() if value.constant is not None)}
     seen = {**outer, **graph.values}
-    for key in graph.values.keys() & outer.keys():
+    for key in sorted(graph.values.keys() & known):
         problems.append(Problem(f"a body that defines {key!r} again", "have ids of its own", graph.values[key].label))
+    known.update(graph.values)
     for key, value in graph.values.items():
         if key != value.id or min(value.shape, default=0) < 0:
             problems.append(Problem(f"a value {value.id!r} of shape {value.shape}", "have its own id and sizes ≥ 0", value.label))
@@ -45,7 +49,7 @@ def _check(graph: Graph, problems: list[Problem], outer: Mapping[str, Value]) ->
             got, _, should = str(error).removeprefix("got ").partition(" but should ")
             problems.append(Problem(got, should, place(node)))
         for body in node.bodies:
-            _check(body, problems, {name: seen[name] for name in defined if name in seen})
+            _check(body, problems, {name: seen[name] for name in defined if name in seen}, known)
         defined.update(node.outputs)
     for name in graph.outputs:
         if name not in defined:
@@ -71,8 +75,33 @@ def _check_node(values: Mapping[str, Value], node: Node, defined: set[str]) -> N
 
 
 def _check_bodies(values: Mapping[str, Value], node: Node, where: str) -> None:
+    """What goes into the bodies and what comes out of them."""
+    operands = [values[name] for name in node.inputs if name]
+    if len(operands) < len(node.inputs):
+        raise SubmissionFault(Problem(f"a {node.kind} with an absent operand", "have all of its operands", where))
+    wanted = [(values[name].shape, values[name].format) for name in node.outputs]
     for body in node.bodies:
-        shapes = [(body.values.get(name) or values[name]).shape for name in body.outputs if name in body.values or name in values]
-        wanted = [values[name].shape for name in node.outputs]
-        if shapes != wanted:
-            raise SubmissionFault(Problem(f"a body that returns {shapes}", f"return {wanted}", where))
+        if unknown := [name for name in (*body.inputs, *body.outputs) if name not in body.values and name not in values]:
+            raise SubmissionFault(Problem(f"a body of unknown values {unknown}", "take and return values that there are", where))
+        taken, returned = ([body.values.get(name) or values[name] for name in names] for names in (body.inputs, body.outputs))
+        shapes = [value.shape for value in returned]
+        if node.kind == "loop":
+            shapes = list(loop(node.attributes, [v.shape for v in operands], [v.shape for v in taken], shapes))
+            _check_formats(node, operands, taken, returned, where)
+        elif [value.shape for value in taken] != [value.shape for value in operands[1:]]:
+            got = f"a body that takes {[value.shape for value in taken]}"
+            raise SubmissionFault(Problem(got, f"take {[value.shape for value in operands[1:]]}", where))
+        made = [(shape, value.format) for shape, value in zip(shapes, returned, strict=True)]
+        if made != wanted:
+            got, should = (", ".join(f"{fmt} {shape}" for shape, fmt in found) for found in (made, wanted))
+            raise SubmissionFault(Problem(f"a body that returns {got}", f"return {should}", where))
+
+
+def _check_formats(node: Node, operands: Sequence[Value], taken: Sequence[Value], returned: Sequence[Value], where: str) -> None:
+    """A carried value keeps its format from turn to turn, and a slice has that of its tensor."""
+    inner = taken[1:] if node.attributes.get("turn") else taken
+    carried = len(operands) - integer(node.attributes, "scanned")
+    pairs = [*zip(operands, inner, strict=True), *zip(inner[:carried], returned[:carried], strict=True)]
+    for before, after in pairs:
+        if before.format != after.format:
+            raise SubmissionFault(Problem(f"a loop that carries {before.format} on as {after.format}", "keep the format", where))

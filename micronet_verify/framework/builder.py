@@ -16,7 +16,7 @@ from micronet_verify.facts.formats import BOOL, FLOAT32, INT64, NumericFormat, n
 from micronet_verify.facts.functions import COMPARE
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
 from micronet_verify.facts.kinds import check_attributes
-from micronet_verify.facts.shapes import ShapeError, infer
+from micronet_verify.facts.shapes import ShapeError, infer, loop
 from micronet_verify.facts.tensors import SIDECAR, TensorRef
 
 # Decoded constants up to this many elements are kept in memory as well.
@@ -141,6 +141,41 @@ class GraphBuilder:
         results = [first.values[name] for name in first.outputs]
         outputs = tuple(self._value(value.shape, value.format) for value in results)
         self._append(kind, operands, outputs, attributes, tuple(bodies))
+        return outputs
+
+    def loop(
+        self,
+        body: Graph,
+        carried: Sequence[Value],
+        scanned: Sequence[Value] = (),
+        *,
+        trips: int,
+        turn: bool = False,
+        backward: Sequence[int] = (),
+        collected_backward: Sequence[int] = (),
+    ) -> tuple[Value, ...]:
+        """Append a ``loop`` and return the last carried values, then what was collected [trips, …].
+
+        Inputs of ``body``: the turn's number if ``turn``, the carried values, a slice of each of ``scanned``; outputs: the carried
+        values again, then what is collected. Raises ``SubmissionFault`` if they do not fit.
+        """
+        operands = (*carried, *scanned)
+        attributes: dict[str, Attribute] = {"trips": trips}
+        if turn:
+            attributes["turn"] = True
+        for name, number in (("scanned", len(scanned)), ("backward", tuple(backward)), ("collected_backward", tuple(collected_backward))):
+            if number:
+                attributes[name] = number
+        check_attributes("loop", len(operands), attributes, 1, self.where)
+        try:
+            taken, returned = ([body.values[name].shape for name in names] for names in (body.inputs, body.outputs))
+            shapes = loop(attributes, [value.shape for value in operands], taken, returned)
+        except ShapeError as error:
+            got, _, should = str(error).removeprefix("got ").partition(" but should ")
+            raise SubmissionFault(Problem(got, should, self.where)) from None
+        formats = [body.values[name].format for name in body.outputs]
+        outputs = tuple(self._value(shape, fmt) for shape, fmt in zip(shapes, formats, strict=True))
+        self._append("loop", operands, outputs, attributes, (body,))
         return outputs
 
     def elementwise(self, op: str, *inputs: Value, fmt: NumericFormat | None = None, **parameters: float | None) -> Value:

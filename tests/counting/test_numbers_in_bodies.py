@@ -28,7 +28,7 @@ def test_a_number_in_bodies_is_stored_once(kind: str) -> None:
         positive = net.b.elementwise("greater", net.b.emit("reduce", x, op="sum", axes=(0, 1), keepdims=False), net.b.scalar(0.0))
         (y,) = net.b.emit_bodies("branch", (positive,), [body(net, x), body(net, x)], id="0")
     else:
-        (y,) = net.b.emit_bodies("loop", (x,), [body(net, None)], trips=4)
+        (y,) = net.b.loop(body(net, None), (x,), trips=4)
     ledger = net.ledger(net.b.elementwise("add", y, net.b.scalar(3.3)))
     assert ledger.storage == Fraction(16, 32)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx
 
-from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Graph, Value
+from micronet_verify.facts.formats import INT64, NumericFormat
+from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify_onnx.operands import Operand, computed, folded
 
@@ -105,7 +105,7 @@ def scan(op: Op) -> Sequence[Operand | Value | None]:
     if one_node:
         if any(out_axes):
             op.refuse("a long Scan with scan_output_axes", "collect its outputs on axis 0")
-        return _one_node(op, body, turns, [*state, *at(0)], states)
+        return _one_node(op, body, turns, state, sequences, axes, backward, out_backward)
     collected: list[Results] = [[] for _ in range(scans)]
     for turn in range(turns):
         results = _inline(op, body, op.builder, (*state, *at(turn)))
@@ -144,36 +144,57 @@ def _finished(builder: GraphBuilder, results: Results) -> Graph | None:
     return builder.finish([value if value.id in own else builder.emit("move", value, op="identity") for value in values])
 
 
-def _one_node(op: Op, body: onnx.GraphProto, turns: int, operands: Results, carried: int | None = None) -> Sequence[Operand | Value | None]:
-    """A ``loop`` node. Operands are the carried values, then a Scan's first slices or a Loop's number of the turn.
-
-    Collected outputs are spread to their length.
-    """
-    is_loop = carried is None
-    carried = len(operands) if carried is None else carried
+def _one_node(
+    op: Op,
+    body: onnx.GraphProto,
+    turns: int,
+    state: Results,
+    sequences: Sequence[Operand] | None = None,
+    axes: Sequence[int] = (),
+    backward: Sequence[int] = (),
+    collected_backward: Sequence[int] = (),
+) -> Sequence[Operand | Value | None]:
+    """A ``loop`` node: of a Scan over ``sequences``, or of a Loop, whose body reads the number of the turn and a condition."""
     builder = op.builder.body()
-    given = [operand for operand in operands if operand is not None]
-    arguments: list[Operand | None] = [computed(builder.input(x.shape, x.format), static=False) for x in given]
-    values = [operand.value for operand in given]
-    if is_loop:
-        turn = computed(builder.input((), INT64, "iteration"), static=False)
-        arguments = [turn, folded(op.builder, np.array(True), "condition"), *arguments]
-        values.append(op.builder.constant(np.array(0, np.int64), "iteration"))
+    carried = [operand for operand in state if operand is not None]
+    arguments: list[Operand | None] = []
+    if sequences is None:
+        arguments = [_inside(builder, (), INT64, "iteration"), folded(op.builder, np.array(True), "condition")]
+    arguments += [_inside(builder, x.shape, x.format) for x in carried]
+    scanned = [_first(op, x, axis) for x, axis in zip(sequences or (), axes, strict=True)]
+    arguments += [_inside(builder, x.shape[1:], x.format) for x in scanned]
     results = _inline(op, body, builder, arguments)
     if None in results:
         return [None] * len(op.node.output)
-    if is_loop:
+    if sequences is None:
         condition = results.pop(0)
         if condition is None or condition.known is None or not condition.known.all():
             op.refuse(f"a Loop: {_DATA_DECIDES}", "turn a constant number of times", _ADVICE)
     graph = _finished(builder, results)
     assert graph is not None
-    for index, operand in enumerate(given[:carried]):
-        if graph.values[graph.outputs[index]].shape != operand.shape:
+    for name, operand in zip(graph.outputs, carried, strict=False):
+        if graph.values[name].shape != operand.shape:
             op.refuse(f"a carried value whose shape changes from {operand.shape}", "keep its shape")
-    made = op.builder.emit_bodies("loop", values, (graph,), trips=turns)
-    collected = [op.expand(op.builder.reshape(x, (1, *x.shape)), (turns, *x.shape)) for x in made[carried:]]
-    return [*made[:carried], *collected]
+    return op.builder.loop(
+        graph,
+        [operand.value for operand in carried],
+        scanned,
+        trips=turns,
+        turn=sequences is None,
+        backward=[at for at, back in enumerate(backward) if back],
+        collected_backward=[at for at, back in enumerate(collected_backward) if back],
+    )
+
+
+def _inside(builder: GraphBuilder, shape: Shape, fmt: NumericFormat, label: str = "") -> Operand:
+    """An input of a loop's body: nothing is known of it, because it is another in each turn."""
+    return computed(builder.input(shape, fmt, label), static=False)
+
+
+def _first(op: Op, x: Operand, axis: int) -> Value:
+    """``x`` with ``axis`` in front."""
+    rest = [at for at in range(len(x.shape)) if at != axis]
+    return op.builder.transpose(x.value, (axis, *rest))
 
 
 def _never_stops(body: onnx.GraphProto) -> bool:

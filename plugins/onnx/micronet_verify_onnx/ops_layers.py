@@ -58,6 +58,7 @@ def local_response_norm(op: Op) -> Value:
         op.x(),
         op="local_response_norm",
         eps=op.number("bias", 1.0),
+        bias=op.number("bias", 1.0),
         size=op.integer("size"),
         alpha=op.number("alpha", 1e-4),
         beta=op.number("beta", 0.75),

@@ -22,7 +22,7 @@ from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
-from tests.plugins.onnx.interpreter import Interpreter
+from tests.executed import Executed
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
@@ -120,7 +120,7 @@ class Translated:
         }
 
     def run(self, feeds: Sequence[Array]) -> list[Array]:
-        return Interpreter(self.graph, self.store()).run(feeds)
+        return Executed(self.graph, self.store()).run(*feeds)
 
 
 def translate(path: Path) -> Translated:

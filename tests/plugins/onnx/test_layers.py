@@ -59,7 +59,7 @@ def test_group_norm_scales_groups_before_opset_21_and_channels_after(opset: int,
 def test_instance_norm_and_local_response_norm() -> None:
     assert compare([node("InstanceNormalization", "x s b")], {"x": X}, per_channel()).kinds == ["normalise:instance_norm"]
     found = compare([node("LRN", "x", size=3)], {"x": X})
-    assert found.nodes[0].attributes == {"op": "local_response_norm", "eps": 1.0, "size": 3, "alpha": 1e-4, "beta": 0.75}
+    assert found.nodes[0].attributes == {"op": "local_response_norm", "eps": 1.0, "bias": 1.0, "size": 3, "alpha": 1e-4, "beta": 0.75}
 
 
 def test_lp_norm_and_mean_variance_norm() -> None:

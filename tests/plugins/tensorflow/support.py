@@ -22,7 +22,7 @@ from micronet_verify.facts.validate import validate
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.track.rules import CountingRules
-from tests.plugins.numbers import Numbers
+from tests.executed import Executed
 
 Array = NDArray[Any]
 MODEL = "saved_model.pb"
@@ -53,7 +53,7 @@ class Translated:
         return ConstantStore(self.path.parent, self.sidecar)
 
     def run(self, *feeds: Array) -> list[Array]:
-        return Numbers(self.graph, self.store()).run(feeds)
+        return Executed(self.graph, self.store()).run(*feeds)
 
     def count(self, rules: CountingRules | None = None) -> Count:
         return count_graph(self.graph, self.store(), rules or CountingRules())
