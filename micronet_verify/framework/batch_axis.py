@@ -76,6 +76,8 @@ def follow(node: Node, places: Sequence[Place], shapes: Sequence[Shape], results
 def named(node: Node) -> str:
     """What a node does, in a word or two."""
     op = node.attributes.get("op")
+    if node.kind == "lookup" and op in ("elements", "nd"):
+        return "gather"
     return f"{node.kind} {op}" if op and node.kind in ("pool", "resize", "scatter") else str(op or node.kind)
 
 
@@ -181,9 +183,11 @@ def _normalise(
         if place is None or place.axis in ints(node.attributes, "axes"):
             raise _along(node)
         return (_together(places, shapes, results[0]),)
-    if place is None or any(places[1:]):
+    channelwise = op in ("batch_norm", "instance_norm") and place is not None and place.axis == _channel_axis(node, shapes[0])
+    # Channels of all examples side by side: their scales lie in the same order.
+    beside = {Lies(0, place.outer, place.inner)} if channelwise and place is not None else set()
+    if place is None or not {other for other in places[1:] if other is not None} <= beside:
         raise Mixed(f"{named(node)} by values of other examples")
-    channelwise = op in ("batch_norm", "instance_norm") and place.axis == _channel_axis(node, shapes[0])
     if place.axis != 0 and not channelwise:
         raise _along(node)
     return (place,)
@@ -207,31 +211,65 @@ def _permute(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape],
 
 def _lookup(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape], results: Sequence[Shape], batch: int) -> tuple[Place, ...]:
     """Rows of a table that all examples share, or, by places of its own in each example's part, of a flattened tensor."""
-    (table, index), axis = places, integer(node.attributes, "axis")
-    side, nd = integer(node.attributes, "batch"), node.attributes["op"] == "nd"
-    if side and table is not None and (index is None or index == table) and table.axis < side:
-        return (table,)  # each example looks into its own part
+    (table, index), axis, op = places, node.attributes["axis"], node.attributes["op"]
+    assert isinstance(axis, int)
+    if node.kind == "lookup" and op == "elements":
+        return (_own_elements(node, (table, index), axis),)
+    if node.kind == "lookup" and op == "nd":
+        return (_tuples(node, table, index, shapes),)
+    beside = integer(node.attributes, "batch")
     if index is None:
         assert table is not None
-        ends = side + shapes[1][-1] if nd else axis + 1
-        if side <= table.axis < ends and (nd or table.axis == axis):
-            raise _along(node)
-        more = len(results[0]) - len(shapes[0]) if table.axis > axis else 0
-        return (Lies(table.axis + more, table.outer, table.inner),)
-    if side:
-        raise Mixed(f"{named(node)} by places of other examples")
+        return _apart(node, [table], shapes, results, batch)
+    if index.axis < beside:
+        if table is not None and table != index:
+            raise Mixed(f"{named(node)} by places of other examples")
+        return (index,)
     if table is not None and table.axis != axis:
         raise Mixed(f"{named(node)} by places of other examples")
-    return (Lies(axis + index.axis, index.outer, index.inner),)
+    return (Lies(axis + index.axis - beside, index.outer, index.inner),)
+
+
+def _own_elements(node: Node, places: Sequence[Lies | None], axis: int) -> Lies:
+    """Element by element, along one axis: every example must meet its own."""
+    found = {place for place in places if place is not None}
+    if len(found) > 1:
+        raise Mixed(f"{named(node)} by places of other examples")
+    if any(place.axis == axis for place in found):
+        raise _along(node)
+    return found.pop()
+
+
+def _tuples(node: Node, table: Lies | None, index: Lies | None, shapes: Sequence[Shape]) -> Lies:
+    """Tuples of places on the axes behind the first ``batch``; what they name is theirs, what follows is kept."""
+    beside = integer(node.attributes, "batch")
+    kept, last = beside + shapes[1][-1], len(shapes[1]) - 1
+    if index is not None and index.axis == last:
+        raise _along(node)
+    if table is None or (index is not None and index.axis < beside and table == index):
+        assert index is not None
+        return index
+    if index is None and table.axis < beside:
+        return table
+    if index is None and table.axis < kept:
+        raise _along(node)
+    if index is not None and table.axis != node.attributes["axis"]:
+        raise Mixed(f"{named(node)} by places of other examples")
+    return index or Lies(last + table.axis - kept, table.outer, table.inner)
 
 
 def _scatter(node: Node, places: Sequence[Lies | None], shapes: Sequence[Shape], results: Sequence[Shape], batch: int) -> tuple[Place, ...]:
-    x, _, updates = places
+    x, index, updates = places
     axis = node.attributes["axis"]
+    if node.attributes.get("places") == "elements":
+        return (_own_elements(node, places, int(axis)),)  # type: ignore[arg-type]
     found = x or updates
+    named_axes = range(shapes[1][-1]) if node.attributes.get("places") == "nd" else (axis,)
     # Zeros that are written to: every example has its own.
-    if found is None or (x is not None and x.axis == axis) or (x is None and updates is not None and updates.axis == axis):
+    if found is None or (x is not None and x.axis in named_axes) or (x is None and updates is not None and updates.axis == axis):
         raise _along(node)
+    if index is not None and "places" in node.attributes:
+        raise Mixed(f"{named(node)} at places of other examples")
     return (find(results[0], found.inner * prod(results[0][found.axis + 1 :]), batch),)
 
 

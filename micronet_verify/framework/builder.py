@@ -43,6 +43,7 @@ class GraphBuilder:
         # Small decoded constants by value id, and what ``choosing`` was told; read by ``framework.batch``.
         self.decoded: dict[str, NDArray[Any]] = parent.decoded if parent else {}
         self.choices: dict[str, tuple[str, int]] = parent.choices if parent else {}
+        self._makers: dict[str, tuple[Node, Value | None]] = parent._makers if parent else {}
         self._inputs: list[str] = []
         self._values: dict[str, Value] = {}
         self._nodes: list[Node] = []
@@ -101,6 +102,10 @@ class GraphBuilder:
         """Remember that elements are chosen out of ``flat``, which is ``x`` without axes, along ``axis`` of ``x``; returns ``flat``."""
         self.choices[flat.id] = (x.id, axis)
         return flat
+
+    def maker(self, value: Value) -> tuple[Node, Value | None] | None:
+        """The node that made ``value`` and its first operand; ``None`` for inputs and constants."""
+        return self._makers.get(value.id)
 
     def scalar(self, number: float, fmt: NumericFormat = FLOAT32) -> Value:
         """A literal of the program, as a constant of no axes; one per distinct number."""
@@ -216,7 +221,9 @@ class GraphBuilder:
     ) -> None:
         ids = tuple(value.id if value else "" for value in inputs)
         names = tuple(value.id for value in outputs)
-        self._nodes.append(Node(kind, ids, names, attributes, self._source, self._scope, bodies))
+        node = Node(kind, ids, names, attributes, self._source, self._scope, bodies)
+        self._nodes.append(node)
+        self._makers.update(dict.fromkeys(names, (node, inputs[0] if inputs else None)))
 
 
 def _given(value: Value | None) -> tuple[Value, ...]:

@@ -166,7 +166,10 @@ class Call:
             fmt = as_float(fmt)
         return self.builder.scalar(operand, fmt)
 
-    def elementwise(self, op: str, *operands: Operand, fmt: NumericFormat | None = None, **parameters: float | None) -> Value:
+    def elementwise(
+        self, op: str, *operands: Operand, fmt: NumericFormat | None = None, rounding: str | None = None, **parameters: float | None
+    ) -> Value:
         """An element-wise node; numbers become constants in the format of the arithmetic, results follow torch's promotion."""
         common = promote(operands)
-        return self.builder.elementwise(op, *(self.value(operand, common) for operand in operands), fmt=fmt or common, **parameters)
+        values = (self.value(operand, common) for operand in operands)
+        return self.builder.emit("elementwise", *values, fmt=fmt or common, op=op, rounding=rounding, **parameters)

@@ -22,7 +22,6 @@ _PACKED = refused(
     "be quantize and dequantize operators on plain tensors",
     "use the PT2E flow, or fake_quantize_per_*_affine",
 )
-_DYNAMIC = refused("a scale measured from the data", "be fixed at export", "dynamic quantization has no price yet: calibrate, then convert")
 
 REFUSED: Mapping[str, Op] = MappingProxyType(
     {
@@ -95,9 +94,5 @@ REFUSED: Mapping[str, Op] = MappingProxyType(
         "higher_order.map_impl": _LOOP,
         "higher_order.scan": _LOOP,
         "higher_order.while_loop": _LOOP,
-        "quantized_decomposed.choose_qparams": _DYNAMIC,
-        "quantized_decomposed.choose_qparams_per_token": _DYNAMIC,
-        "quantized_decomposed.choose_qparams_symmetric": _DYNAMIC,
-        "quantized_decomposed.quantize_per_token": _DYNAMIC,
     }
 )

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from micronet_verify_pytorch import ops_branch
 from micronet_verify_pytorch import ops_create as cr
+from micronet_verify_pytorch import ops_dynamic as dy
 from micronet_verify_pytorch import ops_elementwise as el
 from micronet_verify_pytorch import ops_index as ix
 from micronet_verify_pytorch import ops_layers as la
@@ -22,6 +23,7 @@ from micronet_verify_pytorch import ops_quant as qu
 from micronet_verify_pytorch import ops_rearrange as re
 from micronet_verify_pytorch import ops_recurrent as rn
 from micronet_verify_pytorch import ops_reduce as rd
+from micronet_verify_pytorch import ops_scatter as sc
 from micronet_verify_pytorch import ops_shape as sh
 from micronet_verify_pytorch.formats import as_float, as_sum
 from micronet_verify_pytorch.op import Op, free, moves, priced, with_bodies
@@ -39,6 +41,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.__rshift__": priced(el.shift("floor_div"), "Scalar"),
         "aten.__xor__": priced(el.binary("xor"), "Tensor Scalar"),
         "aten._adaptive_avg_pool2d": priced(la.adaptive_pool("average", 2)),
+        "aten._adaptive_avg_pool3d": priced(la.adaptive_pool("average", 3)),
         "aten._assert_async": free(sh.nothing, "default msg", "an assertion"),
         "aten._assert_scalar": free(sh.nothing, "default msg", "an assertion"),
         "aten._assert_tensor_metadata": free(sh.nothing, "default msg", "an assertion"),
@@ -46,7 +49,9 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten._functional_assert_async": free(sh.nothing, "default msg", "an assertion"),
         "aten._functional_assert_scalar": free(sh.nothing, "default msg", "an assertion"),
         "aten._log_softmax": priced(rd.softmax("log_softmax")),
-        "aten._native_batch_norm_legit": priced(la.batch_norm_results),
+        "aten._native_batch_norm_legit": priced(
+            la.batch_norm_results, "default no_stats", note="or statistics of a constant, or of one example"
+        ),
         "aten._native_batch_norm_legit_no_training": priced(la.batch_norm_results),
         "aten._prelu_kernel": priced(el.prelu),
         "aten._safe_softmax": priced(rd.softmax("softmax")),
@@ -56,9 +61,9 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten._softmax": priced(rd.softmax("softmax")),
         "aten._to_copy": moves(sh.cast, note="a conversion of type where it changes"),
         "aten._unsafe_view": moves(sh.view()),
-        "aten._upsample_nearest_exact1d": priced(la.upsample("nearest", 1), "default vec"),
-        "aten._upsample_nearest_exact2d": priced(la.upsample("nearest", 2), "default vec"),
-        "aten._upsample_nearest_exact3d": priced(la.upsample("nearest", 3), "default vec"),
+        "aten._upsample_nearest_exact1d": priced(la.upsample("nearest exact", 1), "default vec"),
+        "aten._upsample_nearest_exact2d": priced(la.upsample("nearest exact", 2), "default vec"),
+        "aten._upsample_nearest_exact3d": priced(la.upsample("nearest exact", 3), "default vec"),
         "aten._weight_norm": priced(weight_norm),
         "aten._weight_norm_interface": priced(weight_norm_results),
         "aten.abs": priced(el.unary("abs", real=False)),
@@ -80,6 +85,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.alpha_dropout": moves(sh.eval_dropout, alias="same", note="refused in training mode"),
         "aten.amax": priced(rd.reduce("max")),
         "aten.amin": priced(rd.reduce("min")),
+        "aten.aminmax": priced(rd.aminmax),
         "aten.any": priced(rd.truth("any"), "default dim dims"),
         "aten.arange": moves(cr.arange, "default start start_step", note="stored as its values"),
         "aten.argmax": priced(rd.arg_extreme("argmax")),
@@ -157,7 +163,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.flip": moves(ix.flip, note="a permutation (rule O9)"),
         "aten.floor": priced(el.unary("floor", real=False)),
         "aten.floor_divide": priced(el.binary("floor_div"), "default Scalar"),
-        "aten.fmod": priced(el.binary("mod"), "Tensor Scalar Scalar_Tensor"),
+        "aten.fmod": priced(el.binary("mod", rounding="trunc"), "Tensor Scalar Scalar_Tensor"),
         "aten.frac": priced(el.frac),
         "aten.full": moves(cr.full()),
         "aten.full_like": moves(cr.full(like=True)),
@@ -175,8 +181,10 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.hardtanh": priced(el.clip, "default Tensor"),
         "aten.im2col": moves(re.im2col),
         "aten.index": moves(ix.index, "Tensor", note="a look-up; by a constant, a permutation (rule O9)"),
-        "aten.index_add": priced(ix.index_add),
-        "aten.index_put": priced(ix.index_put),
+        "aten.index_add": priced(sc.index_add),
+        "aten.index_copy": moves(sc.index_copy),
+        "aten.index_fill": moves(sc.index_fill, "int_Scalar int_Tensor"),
+        "aten.index_put": priced(sc.index_put),
         "aten.index_select": moves(ix.index_select, note="a look-up; by a constant, a permutation (rule O9)"),
         "aten.instance_norm": priced(la.instance_norm),
         "aten.isinf": priced(el.predicate("isinf")),
@@ -270,15 +278,17 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.rnn_tanh": priced(rn.layer(rn.rnn("tanh")), "input"),
         "aten.rnn_tanh_cell": priced(rn.cell(rn.rnn("tanh"))),
         "aten.roll": moves(ix.roll, note="a permutation (rule O9)"),
-        "aten.round": priced(el.unary("round", real=False)),
+        "aten.rot90": moves(ix.rot90, note="a permutation (rule O9)"),
+        "aten.round": priced(el.round_to, "default decimals"),
         "aten.rsqrt": priced(el.unary("rsqrt")),
         "aten.rsub": priced(el.reversed_sub, "Tensor Scalar"),
         "aten.scalar_tensor": moves(cr.scalar_tensor),
         "aten.scaled_dot_product_attention": priced(attention, note="written out; what a causal mask hides is not charged (O15)"),
-        "aten.scatter": moves(ix.scatter("replace"), "src value reduce value_reduce"),
-        "aten.scatter_add": priced(ix.scatter("add")),
+        "aten.scatter": priced(sc.scatter("replace"), "src value reduce value_reduce", note="moves data where it replaces"),
+        "aten.scatter_add": priced(sc.scatter("add")),
+        "aten.scatter_reduce": priced(sc.scatter_reduce, "two", note="but for means"),
         "aten.select": moves(sh.select, "int", alias="part"),
-        "aten.select_scatter": moves(ix.select_scatter),
+        "aten.select_scatter": moves(sc.select_scatter),
         "aten.selu": priced(el.unary("selu")),
         "aten.sigmoid": priced(el.unary("sigmoid")),
         "aten.sign": priced(el.unary("sign", real=False)),
@@ -286,7 +296,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.sin": priced(el.unary("sin")),
         "aten.sinh": priced(el.unary("sinh")),
         "aten.slice": moves(sh.slice_axis, "Tensor", alias="part"),
-        "aten.slice_scatter": moves(ix.slice_scatter),
+        "aten.slice_scatter": moves(sc.slice_scatter),
         "aten.softmax": priced(rd.softmax("softmax"), "int"),
         "aten.softplus": priced(el.softplus),
         "aten.softshrink": priced(el.with_alpha("soft_shrink", "lambd", 0.5)),
@@ -310,6 +320,8 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.sym_numel": free(sh.sym_numel, "default", "sizes"),
         "aten.sym_size": free(sh.sym_size, "int", "sizes"),
         "aten.t": moves(sh.last_two, alias="part"),
+        "aten.take": moves(ix.take, note="a look-up; by a constant, a permutation (rule O9)"),
+        "aten.take_along_dim": moves(ix.take_along_dim, note="a look-up; by a constant, a permutation (rule O9)"),
         "aten.tan": priced(el.unary("tan")),
         "aten.tanh": priced(el.unary("tanh")),
         "aten.tensordot": priced(li.tensordot),
@@ -344,10 +356,18 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.zeros_like": moves(cr.full(0, like=True)),
         "higher_order.cond": with_bodies(ops_branch.cond, "priced", "a branch: charged by how often it was taken (rule O13)"),
         "higher_order.wrap_with_set_grad_enabled": with_bodies(ops_branch.inlined, "free", "its body is counted"),
+        "quantized_decomposed.choose_qparams": priced(dy.choose_qparams, "tensor", note="a scale measured from the data, written out"),
+        "quantized_decomposed.choose_qparams_per_token": priced(dy.choose_qparams_per_token, note="written out"),
+        "quantized_decomposed.choose_qparams_per_token_asymmetric": priced(dy.choose_qparams_per_token_asymmetric, note="written out"),
+        "quantized_decomposed.choose_qparams_symmetric": priced(dy.choose_qparams_symmetric, "tensor", note="written out"),
         "quantized_decomposed.dequantize_per_channel": priced(qu.dequantize(True), "default tensor"),
+        "quantized_decomposed.dequantize_per_channel_group": priced(qu.dequantize_per_group),
         "quantized_decomposed.dequantize_per_tensor": priced(qu.dequantize(False), "default tensor"),
+        "quantized_decomposed.dequantize_per_token": priced(qu.dequantize_per_token),
         "quantized_decomposed.quantize_per_channel": priced(qu.quantize(True), "default tensor"),
+        "quantized_decomposed.quantize_per_channel_group": priced(qu.quantize_per_group),
         "quantized_decomposed.quantize_per_tensor": priced(qu.quantize(False), "default tensor"),
+        "quantized_decomposed.quantize_per_token": priced(qu.quantize_per_token),
     }
 )
 

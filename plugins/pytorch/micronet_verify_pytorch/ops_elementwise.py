@@ -12,11 +12,11 @@ from micronet_verify_pytorch.formats import Operand, as_float, container, promot
 Translate = Callable[[Call], Value]
 
 
-def binary(op: str, left: str = "self", right: str = "other") -> Translate:
+def binary(op: str, left: str = "self", right: str = "other", rounding: str | None = None) -> Translate:
     """``left op right``, with ``alpha`` on the right operand where the operator has one."""
 
     def translate(call: Call) -> Value:
-        return call.elementwise(op, call.operand(left), _scaled(call, call.operand(right)))
+        return call.elementwise(op, call.operand(left), _scaled(call, call.operand(right)), rounding=rounding)
 
     return translate
 
@@ -40,7 +40,9 @@ def divide(call: Call) -> Value:
         return call.elementwise("floor_div", x, y)
     if mode == "trunc":
         common = promote([x, y])
-        return call.elementwise("trunc", call.elementwise("div", x, y, fmt=as_float(common)), fmt=common)
+        if common.family != "float":
+            return call.elementwise("div", x, y, fmt=common, rounding="trunc")
+        return call.elementwise("trunc", call.elementwise("div", x, y, fmt=common), fmt=common)
     if mode is not None:
         call.refuse(f"rounding_mode={mode!r}", "be floor or trunc")
     return call.elementwise("div", x, y, fmt=as_float(promote([x, y])))
@@ -78,13 +80,18 @@ def bitwise_not(call: Call) -> Value:
 
 
 def shift(op: str) -> Translate:
-    """A shift by n bits is the multiply by 2ⁿ, or the whole division, that it stands for."""
+    """A shift by n bits is the multiply by 2ⁿ, or the whole division, that it stands for. It wraps around in the type's width."""
 
     def translate(call: Call) -> Value:
         x, bits = call.tensor(), call.raw("other")
-        if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits < container(x.format).bits:
+        fmt = container(x.format)
+        if isinstance(bits, bool) or not isinstance(bits, int) or not 0 <= bits < fmt.bits or not fmt.is_integer:
             call.refuse(f"a shift by {bits!r}", "be by a number of bits that the type has")
-        return call.elementwise(op, x, 1 << bits, fmt=container(x.format))
+        factor = 1 << bits
+        if fmt.family == "int" and bits == fmt.bits - 1:  # 2ⁿ is no number of the type: −2ⁿ is the same modulo, and x ⟶ −1 or 0
+            factor = -factor if op == "mul" else factor >> 1
+            x = x if op == "mul" else call.elementwise(op, x, 2, fmt=fmt)
+        return call.elementwise(op, x, factor, fmt=fmt)
 
     return translate
 
@@ -98,6 +105,17 @@ def unary(op: str, *parameters: str, real: bool = True, x: str = "self") -> Tran
         return call.builder.elementwise(op, value, fmt=fmt, **{name: call.number(name) for name in parameters})
 
     return translate
+
+
+def round_to(call: Call) -> Value:
+    """To whole numbers, half to even; to decimals, of the multiple by a power of ten."""
+    x, decimals = call.tensor(), call.integer("decimals", 0)
+    fmt = container(x.format)
+    if not decimals or fmt.family != "float":
+        return call.builder.elementwise("round", x, fmt=fmt)
+    there, back = ("mul", "div") if decimals > 0 else ("div", "mul")
+    power_of_ten = 10.0 ** abs(decimals)
+    return call.elementwise(back, call.elementwise("round", call.elementwise(there, x, power_of_ten)), power_of_ten)
 
 
 def predicate(op: str) -> Translate:
@@ -153,12 +171,12 @@ def gelu(call: Call) -> Value:
 
 
 def elu(call: Call) -> Value:
-    """elu with a scale other than 1 is one more multiply (selu has its own operator)."""
-    y = call.builder.elementwise("elu", call.tensor(), alpha=call.number("alpha", 1.0))
-    for name in ("scale", "input_scale"):
-        if call.number(name, 1.0) != 1:
-            y = call.elementwise("mul", y, call.number(name))
-    return y
+    """elu with a scale other than 1 is one more multiply (selu has its own operator); celu is written with an inner scale of 1/α."""
+    alpha, inner, scale = float(call.number("alpha", 1.0)), call.number("input_scale", 1.0), call.number("scale", 1.0)
+    if inner != 1 and abs(inner * alpha - 1) > 1e-6:
+        call.refuse(f"an elu with an inner scale of {inner}", "be 1, or 1/alpha as in celu", "write the scale as a multiply")
+    y = call.builder.elementwise("elu" if inner == 1 else "celu", call.tensor(), alpha=alpha)
+    return y if scale == 1 else call.elementwise("mul", y, scale)
 
 
 def with_alpha(op: str, argument: str, default: float) -> Translate:
@@ -176,12 +194,15 @@ def hard_sigmoid(call: Call) -> Value:
 
 
 def softplus(call: Call) -> Value:
-    """log(1 + exp(beta·x)) / beta; beta other than 1 is a multiply and a divide more."""
-    x, beta = call.tensor(), call.number("beta", 1.0)
-    call.ignore("threshold")
-    if beta == 1:
-        return call.builder.elementwise("softplus", x)
-    return call.elementwise("div", call.builder.elementwise("softplus", call.elementwise("mul", x, beta)), beta)
+    """log(1 + exp(beta·x)) / beta; beta other than 1 is a multiply and a divide more.
+
+    Where beta·x is above the threshold the answer is x. From 16 on both are equal to fp32; a lower one is a compare and a select.
+    """
+    x, beta, threshold = call.tensor(), call.number("beta", 1.0), call.number("threshold", 20.0)
+    inner = x if beta == 1 else call.elementwise("mul", x, beta)
+    y = call.builder.elementwise("softplus", inner)
+    y = y if beta == 1 else call.elementwise("div", y, beta)
+    return y if threshold >= 16 else _where(call, call.elementwise("greater", inner, threshold, fmt=BOOL), x, y)
 
 
 def prelu(call: Call) -> Value:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import prod
 
 import numpy as np
 
-from micronet_verify.facts.formats import INT64
+from micronet_verify.facts.formats import BOOL, INT64
 from micronet_verify.facts.graph import Value
+from micronet_verify.facts.shapes import broadcast
 from micronet_verify_pytorch.call import Call
-from micronet_verify_pytorch.formats import container
+from micronet_verify_pytorch.narrow import narrowed
 from micronet_verify_pytorch.ops_create import generated, within
-from micronet_verify_pytorch.ops_shape import expanded, joined, slice_bounds, sliced
+from micronet_verify_pytorch.ops_shape import expanded, joined, sliced
 
 Translate = Callable[[Call], Value]
 
@@ -22,48 +24,172 @@ def embedding(call: Call) -> Value:
     return call.builder.emit("lookup", call.tensor("weight"), call.tensor("indices"), op="embedding", axis=0)
 
 
-def chosen(call: Call, x: Value, index: Value, axis: int) -> Value:
-    """Slices of ``x`` along ``axis`` in the order of ``index``."""
+def whole_numbers(call: Call, index: Value) -> Value:
     if index.format.family == "bool":
         call.refuse("an index of truth values", "be of integers", "how many elements remain would depend on the data")
-    if call.is_fixed(index):
-        return call.builder.emit("permute", x, index, op="index", axis=axis)
+    return index
+
+
+def chosen(call: Call, x: Value, index: Value, axis: int) -> Value:
+    """Slices of ``x`` along ``axis`` in the order of ``index``."""
+    if call.is_fixed(whole_numbers(call, index)):
+        return _ordered(call, x, index, axis)
     return call.builder.emit("lookup", x, index, op="gather", axis=axis)
 
 
+def _ordered(call: Call, x: Value, index: Value, axis: int) -> Value:
+    """``chosen`` by an index that is known to be a constant."""
+    return call.builder.emit("permute", x, index, op="index", axis=axis)
+
+
 def index_select(call: Call) -> Value:
+    """An index of no axes is one of one."""
+    x, places = call.tensor(), call.tensor("index")
+    axis = call.axis("dim", len(x.shape))
+    y = chosen(call, x, places, axis)
+    return y if places.shape else call.builder.reshape(y, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+
+
+def take(call: Call) -> Value:
+    """Elements of the flattened tensor."""
     x = call.tensor()
-    return chosen(call, x, call.tensor("index"), call.axis("dim", len(x.shape)))
+    flat = call.builder.choosing(call.builder.reshape(x, (x.numel,)), x, 0)
+    return chosen(call, flat, call.tensor("index"), 0)
 
 
-def index(call: Call) -> Value:
-    """x[.., i, ..]: index tensors on neighbouring axes become one index into the merged axis."""
-    x, parts = call.tensor(), call.optionals("indices")
-    axes = [axis for axis, part in enumerate(parts) if part is not None]
-    indices = [part for part in parts if part is not None]
-    if not indices:
-        return x
-    if axes != list(range(axes[0], axes[0] + len(axes))):
-        call.refuse("index tensors on separate axes", "be on neighbouring axes", "index one axis after the other")
-    first, last = axes[0], axes[-1] + 1
-    whole = indices[0]
-    for axis, part in zip(axes[1:], indices[1:], strict=True):
-        whole = call.elementwise("add", call.elementwise("mul", whole, x.shape[axis]), part)
-    if len(indices) > 1:
-        merged = call.builder.reshape(x, (*x.shape[:first], int(np.prod(x.shape[first:last])), *x.shape[last:]))
-        call.builder.choosing(merged, x, first)
-        if all(call.is_fixed(part) for part in indices):
-            return call.builder.emit("permute", merged, whole, op="index", axis=first)
-        return chosen(call, merged, whole, first)
-    return chosen(call, x, whole, first)
+# --- one element for each index -----------------------------------------------------------------------------------------
 
 
 def gather(call: Call) -> Value:
-    """One element for each index: a choice among the flattened elements."""
+    """Each element of the index names a place along the axis, beside its own places on the others."""
     x, places = call.tensor(), call.tensor("index")
-    axis = call.axis("dim", len(x.shape))
     call.ignore("sparse_grad")
-    return chosen(call, call.builder.choosing(call.builder.reshape(x, (x.numel,)), x, axis), places, 0)
+    return elements(call, x, places, call.axis("dim", len(x.shape)))
+
+
+def take_along_dim(call: Call) -> Value:
+    """``gather`` whose index broadcasts; without an axis, among the flattened elements."""
+    x, places = call.tensor(), call.tensor("indices")
+    if call.raw("dim") is None:
+        x, places = call.builder.reshape(x, (x.numel,)), call.builder.reshape(places, (places.numel,))
+        return elements(call, x, places, 0)
+    axis = call.axis("dim", len(x.shape))
+    shape = broadcast(_without(x.shape, axis), _without(places.shape, axis))
+    x, places = (expanded(call, value, (*shape[:axis], value.shape[axis], *shape[axis:])) for value in (x, places))
+    return elements(call, x, places, axis)
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return (*shape[:axis], *shape[axis + 1 :])
+
+
+def elements(call: Call, x: Value, index: Value, axis: int) -> Value:
+    """By the data a look-up; by constants the choice along the axes on which the index really differs."""
+    if len(index.shape) != len(x.shape):
+        call.refuse(f"an index of shape {index.shape} for {x.shape}", "have as many axes")
+    if not x.shape:
+        return x
+    if not call.is_fixed(index):
+        return call.builder.emit("lookup", x, index, op="elements", axis=axis)
+    narrow = narrowed(call.builder, index)
+    for at, size in enumerate(index.shape):
+        x = x if at == axis else sliced(call, x, at, 0, size)
+    own = [at for at, size in enumerate(narrow.shape) if at == axis or size > 1]
+    sizes = [narrow.shape[at] for at in own]
+    if len(own) == 1:
+        return _ordered(call, x, call.builder.reshape(narrow, (narrow.numel,)), axis)
+    rest = [at for at in range(len(x.shape)) if at not in own]
+    order = [*own, *rest]
+    kept = tuple(x.shape[at] for at in rest)
+    lengths = [x.shape[at] for at in own]
+    flat = call.builder.reshape(call.builder.transpose(x, order), (prod(lengths), *kept))
+    places = call.builder.reshape(narrow, tuple(sizes))
+    picked = _ordered(call, flat, _flat_places(call, places, lengths, own.index(axis)), 0)
+    back = [order.index(at) for at in range(len(order))]
+    return call.builder.transpose(call.builder.reshape(picked, (*sizes, *kept)), back)
+
+
+def _flat_places(call: Call, places: Value, lengths: Sequence[int], axis: int) -> Value:
+    """Where the elements stand in the flattened tensor of ``lengths``: Σ place · stride, the index's own place on each other axis."""
+    within(call, places.numel)
+    strides = [prod(lengths[at + 1 :]) for at in range(len(lengths))]
+    own = np.zeros(places.shape, np.int64)
+    for at, grid in enumerate(np.indices(places.shape)):
+        own += 0 if at == axis else grid * strides[at]
+    scaled = call.elementwise("mul", places, strides[axis], fmt=INT64)
+    summed = call.elementwise("add", scaled, generated(call, own, INT64, "places"), fmt=INT64)
+    return call.builder.reshape(summed, (places.numel,))
+
+
+# --- several index tensors ------------------------------------------------------------------------------------------------
+
+
+def index(call: Call) -> Value:
+    """x[.., i, .., j, ..]: the indexed axes become those of the indices, in front where they were apart, as in numpy."""
+    x, parts = call.tensor(), call.optionals("indices")
+    axes = [axis for axis, part in enumerate(parts) if part is not None]
+    indices = [whole_numbers(call, part) for part in parts if part is not None]
+    if not indices:
+        return x
+    if len(indices) == 1:
+        return chosen(call, x, indices[0], axes[0])
+    rest = [axis for axis in range(len(x.shape)) if axis not in axes]
+    shape = broadcast(*(part.shape for part in indices))
+    if all(map(call.is_fixed, indices)):
+        y = _axis_by_axis(call, x, axes, indices, shape) or _merged(call, x, axes, indices, shape)
+    else:
+        turned = call.builder.transpose(x, [*axes, *rest])
+        y = call.builder.emit("lookup", turned, _tuples(call, indices, shape), op="nd", axis=0)
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        return y
+    many = len(shape)
+    return call.builder.transpose(y, [*range(many, many + axes[0]), *range(many), *range(many + axes[0], len(y.shape))])
+
+
+def _axis_by_axis(call: Call, x: Value, axes: Sequence[int], indices: Sequence[Value], shape: tuple[int, ...]) -> Value | None:
+    """Indices that differ along axes of their own are a choice on one axis after the other; the indexed axes in front."""
+    narrow = [narrowed(call.builder, part) for part in indices]
+    own = [[len(shape) - len(part.shape) + at for at, size in enumerate(part.shape) if size > 1] for part in narrow]
+    taken = [at for ats in own for at in ats]
+    if any(len(ats) != 1 for ats in own) or len(set(taken)) != len(taken):
+        return None
+    for axis, part in zip(axes, narrow, strict=True):
+        x = _ordered(call, x, call.builder.reshape(part, (part.numel,)), axis)
+    order = [axis for _, axis in sorted(zip(taken, axes, strict=True))]
+    rest = [axis for axis in range(len(x.shape)) if axis not in axes]
+    turned = call.builder.transpose(x, [*order, *rest])
+    return call.builder.reshape(turned, (*shape, *(x.shape[axis] for axis in rest)))
+
+
+def _merged(call: Call, x: Value, axes: Sequence[int], indices: Sequence[Value], shape: tuple[int, ...]) -> Value:
+    """Constant tuples of places: a choice among the merged axes."""
+    rest = [axis for axis in range(len(x.shape)) if axis not in axes]
+    lengths, kept = [x.shape[axis] for axis in axes], tuple(x.shape[axis] for axis in rest)
+    flat = call.builder.reshape(call.builder.transpose(x, [*axes, *rest]), (prod(lengths), *kept))
+    whole = _counted(call, indices[0], lengths[0])
+    for part, length in zip(indices[1:], lengths[1:], strict=True):
+        whole = call.elementwise("add", call.elementwise("mul", whole, length), _counted(call, part, length))
+    picked = _ordered(call, flat, call.builder.reshape(whole, (whole.numel,)), 0)
+    return call.builder.reshape(picked, (*shape, *kept))
+
+
+def _counted(call: Call, part: Value, length: int) -> Value:
+    """Places counted from the front."""
+    behind = call.elementwise("less", part, 0, fmt=BOOL)
+    return call.builder.elementwise("where", behind, call.elementwise("add", part, length), part, fmt=part.format)
+
+
+def _tuples(call: Call, indices: Sequence[Value], shape: tuple[int, ...]) -> Value:
+    """The indices side by side on a last axis."""
+    return joined(call, [call.builder.reshape(expanded(call, part, shape), (*shape, 1)) for part in indices], len(shape))
+
+
+def index_tuples(call: Call, indices: Sequence[Value]) -> Value:
+    """Several index tensors as one of tuples."""
+    return _tuples(call, indices, broadcast(*(part.shape for part in indices)))
+
+
+# --- constant orders --------------------------------------------------------------------------------------------------------
 
 
 def flip(call: Call) -> Value:
@@ -71,6 +197,17 @@ def flip(call: Call) -> Value:
     for axis in call.axes("dims", len(x.shape)):
         x = call.builder.emit("permute", x, op="flip", axis=axis)
     return x
+
+
+def rot90(call: Call) -> Value:
+    """Quarter turns: flips and a transpose."""
+    x, turns, dims = call.tensor(), call.integer("k", 1) % 4, call.ints("dims", (0, 1))
+    first, second = (call.wrap(axis, len(x.shape)) for axis in dims)
+    perm = list(range(len(x.shape)))
+    perm[first], perm[second] = second, first
+    for axis in {0: (), 1: (second,), 2: (first, second), 3: (first,)}[turns]:
+        x = call.builder.emit("permute", x, op="flip", axis=axis)
+    return call.builder.transpose(x, perm) if turns % 2 else x
 
 
 def roll(call: Call) -> Value:
@@ -85,64 +222,3 @@ def roll(call: Call) -> Value:
             order = np.roll(np.arange(within(call, x.shape[at])), shift)
             x = call.builder.emit("permute", x, generated(call, order, INT64, "roll"), op="index", axis=at)
     return call.builder.reshape(x, shape)
-
-
-def scatter(op: str, updates: str = "src") -> Translate:
-    """Elements written, or added, at places along an axis."""
-
-    def translate(call: Call) -> Value:
-        x, places = call.tensor(), call.tensor("index")
-        mode = call.raw("reduce", "add" if op == "add" else None)
-        if mode not in (None, "add"):
-            call.refuse(f"scatter with reduce={mode!r}", "replace or add")
-        source = call.operand(updates if call.raw(updates) is not None else "value")
-        value = expanded(call, call.value(source, container(x.format)), places.shape) if not isinstance(source, Value) else source
-        return call.builder.emit("scatter", x, places, value, op="add" if mode else "replace", axis=call.axis("dim", len(x.shape)))
-
-    return translate
-
-
-def index_add(call: Call) -> Value:
-    x, source = call.tensor(), call.tensor("source")
-    if call.number("alpha", 1) != 1:
-        source = call.elementwise("mul", source, call.number("alpha"))
-    return call.builder.emit("scatter", x, call.tensor("index"), source, op="add", axis=call.axis("dim", len(x.shape)))
-
-
-def index_put(call: Call) -> Value:
-    """x[.., i, ..] = values, on one axis."""
-    x, parts = call.tensor(), call.optionals("indices")
-    axes = [axis for axis, part in enumerate(parts) if part is not None]
-    if len(axes) != 1:
-        call.refuse(f"a write through {len(axes)} index tensors", "be through one")
-    places = parts[axes[0]]
-    assert places is not None
-    if places.format.family == "bool":
-        call.refuse("a write through truth values", "be through integers", "torch.where gives the same values at a known price")
-    op = "add" if call.flag("accumulate") else "replace"
-    return call.builder.emit("scatter", x, places, call.tensor("values"), op=op, axis=axes[0])
-
-
-def slice_scatter(call: Call) -> Value:
-    """x with a slice replaced: what is before, the new part, what is after. Steps other than 1 go through a scatter."""
-    x, new = call.tensor(), call.tensor("src")
-    axis = call.axis("dim", len(x.shape), 0)
-    start, end, step = slice_bounds(call, x.shape[axis])
-    if step != 1:
-        places = generated(call, np.arange(start, end, step), INT64, "arange")
-        return call.builder.emit("scatter", x, places, new, op="replace", axis=axis)
-    return _replaced(call, x, new, axis, start, end)
-
-
-def select_scatter(call: Call) -> Value:
-    x, new = call.tensor(), call.tensor("src")
-    axis, place = call.axis("dim", len(x.shape)), call.integer("index")
-    place += x.shape[axis] if place < 0 else 0
-    return _replaced(call, x, call.builder.reshape(new, (*x.shape[:axis], 1, *x.shape[axis + 1 :])), axis, place, place + 1)
-
-
-def _replaced(call: Call, x: Value, new: Value, axis: int, start: int, end: int) -> Value:
-    size = x.shape[axis]
-    before = [sliced(call, x, axis, 0, start)] if start else []
-    after = [sliced(call, x, axis, end, size)] if end < size else []
-    return joined(call, [*before, new, *after], axis)

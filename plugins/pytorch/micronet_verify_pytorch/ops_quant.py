@@ -43,12 +43,7 @@ def quantize(per_channel: bool, x: str = "input") -> Translate:
     def translate(call: Call) -> Value:
         value = call.tensor(x)
         axis = call.axis("axis", len(value.shape)) if per_channel else -1
-        fmt, low, high = _range(call)
-        held = call.dtype("dtype")
-        if held.family == "int" and fmt.family == "uint":  # the sign bit is there, if never set
-            fmt = integer_format(-1 - int(high), int(high))
-        if not held.is_integer or container(fmt).bits > held.bits or fmt.family != held.family:
-            call.refuse(f"values of {fmt} in {held}", "fit")
+        fmt, low, high = _held_range(call)
         call.ignore("eps")
         scale = _value(call, "scales" if per_channel else "scale", FLOAT32)
         return _quantized(call, value, scale, _zero(call, fmt, "zero_points" if per_channel else "zero_point"), axis, fmt, low, high)
@@ -75,6 +70,17 @@ def _range(call: Call) -> tuple[NumericFormat, float, float]:
     return integer_format(low, high), float(low), float(high)
 
 
+def _held_range(call: Call) -> tuple[NumericFormat, float, float]:
+    """The range, in a format that the stated type can hold."""
+    fmt, low, high = _range(call)
+    held = call.dtype("dtype")
+    if held.family == "int" and fmt.family == "uint":  # the sign bit is there, if never set
+        fmt = integer_format(-1 - int(high), int(high))
+    if not held.is_integer or container(fmt).bits > held.bits or fmt.family != held.family:
+        call.refuse(f"values of {fmt} in {held}", "fit")
+    return fmt, low, high
+
+
 def _value(call: Call, name: str, fmt: NumericFormat) -> Value:
     return call.value(call.operand(name), fmt)
 
@@ -85,13 +91,62 @@ def _zero(call: Call, fmt: NumericFormat, name: str = "zero_point") -> Value | N
     return _value(call, name, fmt)
 
 
-def _quantized(call: Call, x: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat, low: float, high: float) -> Value:
+def _quantized(
+    call: Call, x: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat, low: float, high: float, **how: bool | int
+) -> Value:
+    """torch multiplies by 1 / scale and rounds half to even; the zero point comes after that, unless ``zero_first``."""
     full = (-(1 << fmt.bits - 1), (1 << fmt.bits - 1) - 1) if fmt.family == "int" else (0, (1 << fmt.bits) - 1)
     limits = {} if (low, high) == full else {"low": low, "high": high}
     operands = (x, scale) if zero is None else (x, scale, zero)
-    return call.builder.emit("quantize", *operands, fmt=fmt, axis=axis, **limits)
+    return call.builder.emit("quantize", *operands, fmt=fmt, axis=axis, reciprocal=True, **limits, **how)
 
 
-def _dequantized(call: Call, q: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat) -> Value:
+def _dequantized(call: Call, q: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat, block: int | None = None) -> Value:
     operands = (q, scale) if zero is None else (q, scale, zero)
-    return call.builder.emit("dequantize", *operands, fmt=fmt, axis=axis)
+    return call.builder.emit("dequantize", *operands, fmt=fmt, axis=axis, block=block)
+
+
+# --- scales for each token, or for each group of a row -----------------------------------------------------------------------
+
+
+def _per_token(call: Call, x: Value) -> tuple[Value, Value, Value]:
+    """All tokens on one axis, with the scale and zero point of each."""
+    tokens = x.numel // x.shape[-1]
+    scale, zero = call.tensor("scales"), call.tensor("zero_points")
+    flat = call.builder.reshape(x, (tokens, x.shape[-1]))
+    return flat, call.builder.reshape(scale, (tokens,)), call.builder.reshape(zero, (tokens,))
+
+
+def quantize_per_token(call: Call) -> Value:
+    x = call.tensor("input")
+    fmt, low, high = _held_range(call)
+    flat, scale, zero = _per_token(call, x)
+    return call.builder.reshape(_quantized(call, flat, scale, zero, 0, fmt, low, high, zero_first=True), x.shape)
+
+
+def dequantize_per_token(call: Call) -> Value:
+    x = call.tensor("input")
+    call.ignore("quant_min", "quant_max", "dtype")
+    flat, scale, zero = _per_token(call, x)
+    return call.builder.reshape(_dequantized(call, flat, scale, zero, 0, call.dtype("output_dtype", FLOAT32)), x.shape)
+
+
+def _group(call: Call, x: Value, scales: Value) -> int:
+    size = call.integer("group_size", 128)
+    if len(x.shape) != 2 or len(scales.shape) != 2:
+        call.refuse(f"groups of {x.shape} with scales {scales.shape}", "be of a matrix")
+    return min(size, x.shape[-1])
+
+
+def quantize_per_group(call: Call) -> Value:
+    x, scales = call.tensor("input"), call.tensor("scales")
+    fmt, low, high = _held_range(call)
+    zero = call.tensor("zero_points")
+    return _quantized(call, x, scales, zero, 1, fmt, low, high, zero_first=True, block=_group(call, x, scales))
+
+
+def dequantize_per_group(call: Call) -> Value:
+    x, scales = call.tensor("w_int8"), call.tensor("scales")
+    call.ignore("quant_min", "quant_max", "dtype")
+    fmt = call.dtype("output_dtype", FLOAT32)
+    return _dequantized(call, x, scales, call.optional("zero_points"), 1, fmt, _group(call, x, scales))

@@ -36,19 +36,34 @@ def repeat_each(call: Call) -> Value:
     return call.builder.reshape(y, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
 
 
+_MODES = {"constant": None, "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_OF_NAME = {"reflection_pad": "reflect", "replication_pad": "replicate"}
+
+
 def pad(call: Call) -> Value:
-    """Constant, reflected, replicated or circular: in each case elements are copied. Pairs begin at the last axis."""
+    """Constant, reflected, replicated or circular: in each case elements are copied. Pairs begin at the last axis; negative ones cut."""
     x, pairs = call.tensor(), call.ints("pad" if call.raw("pad") is not None else "padding")
-    mode, value = call.text("mode", "constant"), call.raw("value")
-    if mode not in ("constant", "reflect", "replicate", "circular"):
+    named = next((mode for name, mode in _OF_NAME.items() if name in call.target), "constant")
+    mode, value = call.text("mode", named), call.raw("value")
+    if mode not in _MODES:
         call.refuse(f"the padding mode {mode!r}", "be constant, reflect, replicate or circular")
     begins, ends = [0] * len(x.shape), [0] * len(x.shape)
     for position in range(len(pairs) // 2):
         begins[-1 - position], ends[-1 - position] = pairs[2 * position], pairs[2 * position + 1]
-    if not any((*begins, *ends)):
-        return x
-    fill = call.number("value") if value is not None else 0.0
-    return call.builder.emit("move", x, op="pad", padding=(*begins, *ends), value=float(fill))
+    if mode == "circular":
+        x = _cut(call, x, begins, ends)  # what is left goes around
+    padding = tuple(max(0, size) for size in (*begins, *ends))
+    if any(padding):
+        fill = float(call.number("value")) if value is not None else 0.0
+        x = call.builder.emit("move", x, op="pad", padding=padding, value=fill if mode == "constant" else None, mode=_MODES[mode])
+    return x if mode == "circular" else _cut(call, x, begins, ends)
+
+
+def _cut(call: Call, x: Value, begins: list[int], ends: list[int]) -> Value:
+    """What negative paddings leave of each axis."""
+    for axis, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        x = sliced(call, x, axis, max(0, -begin), x.shape[axis] - max(0, -end))
+    return x
 
 
 def pixel_shuffle(call: Call) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from micronet_verify.facts.formats import BOOL, INT64, NumericFormat
@@ -24,10 +25,10 @@ def reduce(op: str, result: Callable[[NumericFormat], NumericFormat] = container
     return translate
 
 
-def _reduce(call: Call, op: str, x: Value, axes: tuple[int, ...], keep: bool, fmt: NumericFormat) -> Value:
-    if not x.shape:
+def _reduce(call: Call, op: str, x: Value, axes: tuple[int, ...], keep: bool, fmt: NumericFormat, correction: float | None = None) -> Value:
+    if not x.shape and op in ("sum", "mean", "max", "min", "prod", "any", "all"):
         return converted(call, x, fmt)
-    return call.builder.emit("reduce", x, fmt=fmt, op=op, axes=axes, keepdims=keep)
+    return call.builder.emit("reduce", x, fmt=fmt, op=op, axes=axes, keepdims=keep, correction=correction)
 
 
 def truth(op: str) -> Translate:
@@ -36,12 +37,12 @@ def truth(op: str) -> Translate:
 
 
 def variance(root: bool = False) -> Translate:
-    """var and std; the correction changes a divisor, not the work."""
+    """var and std; the correction (1 where none is stated) is taken off the number of values before dividing."""
 
     def translate(call: Call) -> Value:
         x = call.tensor()
-        call.ignore("correction", "unbiased")
-        y = _reduce(call, "var", x, call.axes("dim", len(x.shape)), call.flag("keepdim"), container(x.format))
+        correction = float(call.number("correction") if call.raw("correction") is not None else call.flag("unbiased", True))
+        y = _reduce(call, "var", x, call.axes("dim", len(x.shape)), call.flag("keepdim"), container(x.format), correction or None)
         return call.builder.elementwise("sqrt", y) if root else y
 
     return translate
@@ -81,8 +82,8 @@ def vector_norm(call: Call) -> Value:
     order = 2 if order is None else order
     if order in (1, 2):
         return _reduce(call, "l1" if order == 1 else "l2", x, axes, keep, fmt)
-    if order == float("inf"):
-        return _reduce(call, "max", call.builder.elementwise("abs", x), axes, keep, fmt)
+    if order in (math.inf, -math.inf):
+        return _reduce(call, "max" if order == math.inf else "min", call.builder.elementwise("abs", x), axes, keep, fmt)
     call.refuse(f"a norm of order {order!r}", "be of order 1, 2 or infinity")
 
 
@@ -121,17 +122,34 @@ def arg_extreme(op: str) -> Translate:
 
 
 def topk(call: Call) -> tuple[Value, ...]:
+    """The largest, or least, in their order; ``sorted=False`` promises no order, so this one is as good."""
     x = call.tensor()
-    call.ignore("largest", "sorted")
-    fmts = (container(x.format), INT64)
-    return call.builder.emit_many("select", (x,), fmts, op="topk", axis=call.axis("dim", len(x.shape), -1), k=call.integer("k"))
+    call.ignore("sorted")
+    return call.builder.emit_many(
+        "select",
+        (x,),
+        (container(x.format), INT64),
+        op="topk",
+        axis=call.axis("dim", len(x.shape), -1),
+        k=call.integer("k"),
+        smallest=None if call.flag("largest", True) else True,
+    )
 
 
 def sort(call: Call) -> tuple[Value, ...]:
     x = call.tensor()
-    call.ignore("descending", "stable")
-    return call.builder.emit_many("select", (x,), (container(x.format), INT64), op="sort", axis=call.axis("dim", len(x.shape), -1))
+    call.ignore("stable")
+    axis, falls = call.axis("dim", len(x.shape), -1), True if call.flag("descending") else None
+    return call.builder.emit_many("select", (x,), (container(x.format), INT64), op="sort", axis=axis, descending=falls)
 
 
 def argsort(call: Call) -> Value:
     return sort(call)[1]
+
+
+def aminmax(call: Call) -> tuple[Value, ...]:
+    """Both extremes, along one axis or of everything."""
+    x = call.tensor()
+    axes = (call.axis("dim", len(x.shape)),) if call.raw("dim") is not None else tuple(range(len(x.shape)))
+    keep = call.flag("keepdim")
+    return tuple(_reduce(call, op, x, axes, keep, container(x.format)) for op in ("min", "max"))

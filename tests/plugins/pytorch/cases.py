@@ -227,9 +227,23 @@ case("meshgrid", "add add", lambda x: x + torch.meshgrid(x[0, 0, 0], x[0, 0, 1],
 
 case("constant index", "permute index", lambda x: x[:, torch.tensor([3, 0, 2])])
 case("index select", "permute index", lambda x: x.index_select(2, torch.tensor([1, 0])))
-case("two constant indices", "mul add permute index", lambda x: x[:, torch.tensor([1, 0]), torch.tensor([0, 1])])
+case(
+    "two constant indices",
+    "less add where mul less add where add permute index",
+    lambda x: x[:, torch.tensor([1, 0]), torch.tensor([0, -1])],
+)
+case("constant indices that cross", "permute index permute index", lambda x: x[:, torch.tensor([[1], [0], [-2]]), torch.tensor([0, -1])])
+case("two indices from data", "select argmax select argmin lookup nd", lambda x: x[:, x[0].argmax(0)[0, :3], x[0].argmin(-1)[1, :3]])
+case("indices on separate axes", "permute index permute index", lambda x: x[:, [[0], [1]], :, [0, 5, 2]].movedim(2, 0))
 case("index from data", "select argmax lookup gather", lambda x, w: w[x.argmax(1)], torch.randn(4, 3))
-case("gather", "select argmax lookup gather", lambda x: x.gather(1, x.argmax(1, keepdim=True)))
+case("gather", "select argmax lookup elements", lambda x: x.gather(1, x.argmax(1, keepdim=True)))
+case("constant gather", "permute index", lambda x: x.gather(1, torch.tensor([2, 0, 3]).view(1, 3, 1, 1).expand(x.shape[0], -1, 5, 8)))
+case(
+    "constant gather of two axes",
+    "mul add permute index",
+    lambda x: x.gather(1, torch.tensor([[2, 0, 3], [1, 1, 0]]).T[None, :, :, None].expand(x.shape[0], -1, -1, 8)),
+)
+case("take along", "select argmax lookup elements add", lambda x: x + torch.take_along_dim(x[0], x[0].argmax(0, keepdim=True), 0))
 case("embedding", "select argmax lookup embedding", lambda x, w: F.embedding(x.argmax(1), w), torch.randn(4, 3))
 case("roll", "permute index permute index", lambda x: x.roll((1, -2), (2, 3)))
 case("flip", "permute flip permute flip", lambda x: x.flip(1, 2))

@@ -44,7 +44,7 @@ def test_range_decides_the_format(low: int, high: int, name: str, limits: dict[s
     graph = made(lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, low, high), tmp_path)
     quantize, dequantize = pair(graph)
     assert graph.values[quantize.outputs[0]].format.name == name
-    assert quantize.attributes == {"axis": -1, **limits}
+    assert quantize.attributes == {"axis": -1, "reciprocal": True, **limits}
     assert graph.values[dequantize.outputs[0]].format.name == "float32"
     scale = graph.values[quantize.inputs[1]]
     assert (scale.shape, scale.label) == ((), "0.1")
@@ -71,7 +71,7 @@ def test_per_channel(tmp_path: Path) -> None:
         return torch.fake_quantize_per_channel_affine(x, scale, torch.zeros(4, dtype=torch.int32), 1, -8, 7)
 
     quantize, dequantize = pair(made(function, tmp_path, torch.ones(4)))
-    assert quantize.attributes == {"axis": 1}
+    assert quantize.attributes == {"axis": 1, "reciprocal": True}
     assert dequantize.attributes == {"axis": 1}
 
 

@@ -62,10 +62,6 @@ CASES = {
         lambda x: torch.ops.aten.index.Tensor(x, [None, torch.tensor([True, False, True])]),
         "got an index of truth values but should be of integers [aten.index] (how many elements remain would depend on the data)",
     ),
-    "separate indices": (
-        lambda x: x.unflatten(1, (3, 1, 1))[:, [0, 1], :, [0, 0]],
-        "got index tensors on separate axes but should be on neighbouring axes [aten.index] (index one axis after the other)",
-    ),
     "diagonal": (
         lambda x: torch.einsum("bii->bi", x),
         "got the term 'bii' for a tensor of shape (1, 3, 3) but should name each axis once (diagonals cannot be counted) [aten.einsum]",
