@@ -165,7 +165,8 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
 def _counted(
     track: Track, graph: Graph, store: ConstantStore, frequencies: Mapping[str, Fraction], carried: Carried | None
 ) -> tuple[Analysed, Count]:
-    analysed = analyse(graph, store, carried)
+    baseline = track.baseline
+    analysed = analyse(graph, store, carried, Fraction(baseline.operations) / Fraction(baseline.parameters))
     return analysed, price(analysed, track.rules, frequencies)
 
 

@@ -12,73 +12,48 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from micronet_verify.analysis.affine import Affine, affine_step
+from micronet_verify.analysis.affine import Affine
 from micronet_verify.analysis.constants import Array, Constant, derived, values_of
-from micronet_verify.analysis.evaluate import mean_variance_scale
 from micronet_verify.analysis.live import consumers
+from micronet_verify.analysis.norms import channel_scale_and_shift, norm_of, scale_and_shift
 from micronet_verify.facts.graph import Graph, Node, Value
-from micronet_verify.facts.shapes import integer, number, text
+from micronet_verify.facts.shapes import integer, text
 
 FOLDED = " (batch norm folded)"
 
 
 @dataclass(frozen=True, slots=True)
+class Scaled:
+    """A weight before and after a scale went into it, with the axes of its output channels."""
+
+    before: Constant
+    after: Constant
+    axes: tuple[int, ...]
+
+
+Made = dict[tuple[int, str, bytes], Scaled]
+"""Weights with a scale in them, by the weight before, the result of the norm and the scale."""
+
+
+@dataclass(frozen=True, slots=True)
 class Folded:
-    """A batch normalisation that costs nothing of its own, and the node into which it went."""
+    """A batch normalisation that costs nothing of its own, the node into which it went, and the weights that took its scale."""
 
     node: Node
     into: Node
+    weights: tuple[Scaled, ...] = ()
 
 
-def channel_scale_and_shift(node: Node, pool: Mapping[str, Constant]) -> tuple[Array, Array] | None:
-    """(a, c) per channel of a batch normalisation whose statistics are constants, else ``None``."""
-    statistics = [pool.get(name) for name in node.inputs[1:]]
-    if any(found is None for name, found in zip(node.inputs[1:], statistics, strict=True) if name) or len(node.inputs) < 3:
-        return None
-    mean, variance, scale, shift = ([None if c is None else values_of(c).reshape(-1) for c in statistics] + [None, None])[:4]
-    if mean is None or variance is None:
-        return None
-    a, c = mean_variance_scale(mean, variance, scale, shift, number(node.attributes, "eps"))
-    return np.broadcast_to(a, mean.shape), np.broadcast_to(c, mean.shape)
-
-
-def fold_batch_norms(graph: Graph, pool: dict[str, Constant]) -> tuple[Graph, tuple[Folded, ...]]:
+def fold_batch_norms(
+    graph: Graph, pool: dict[str, Constant], kept: frozenset[str] = frozenset(), made: Made | None = None
+) -> tuple[Graph, tuple[Folded, ...]]:
     """The graph with every batch normalisation gone that folds into what is before it; new weights and biases are added to ``pool``.
 
-    A multiply by one constant per channel is a batch normalisation without a shift, and folds likewise.
+    A multiply by one constant per channel is a batch normalisation without a shift, and folds likewise. Those that make a value
+    in ``kept`` stay, and take the bias of the operator before them. ``made`` keeps the weights for other readings, which ask again.
     """
-    folder = _Folder(graph, pool)
+    folder = _Folder(graph, pool, kept, {} if made is None else made)
     return folder.fold()
-
-
-def name_norms(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph with every batch normalisation that is left as y = scale·x + shift: of mean 0 and variance 1, with two constants."""
-    return replace(graph, nodes=tuple(_as_scale_and_shift(node, pool) for node in graph.nodes))
-
-
-def _as_scale_and_shift(node: Node, pool: dict[str, Constant]) -> Node:
-    found = channel_scale_and_shift(node, pool) if node.kind == "normalise" and node.attributes["op"] == "batch_norm" else None
-    if found is None:
-        return node
-    scale, shift = (array.astype(np.float32) for array in found)
-    label = pool[node.inputs[1]].label.rpartition(".")[0]
-    names = []
-    for part, array in (("mean", np.zeros_like(scale)), ("variance", np.ones_like(scale)), ("scale", scale), ("shift", shift)):
-        names.append(f"{node.outputs[0]}.{part}")
-        pool[names[-1]] = derived(names[-1], f"{label}.{part}".lstrip("."), array)
-    return replace(node, inputs=(node.inputs[0], *names), attributes={**node.attributes, "eps": 0.0})
-
-
-def norm_of(graph: Graph, node: Node, pool: Mapping[str, Constant]) -> Affine | None:
-    """What a batch normalisation, or a multiply per channel, does to its operand."""
-    if node.kind == "elementwise":
-        step = affine_step(graph, node, pool)
-        return step if step is not None and step.shift is None else None
-    if node.kind != "normalise" or node.attributes["op"] != "batch_norm":
-        return None
-    found = channel_scale_and_shift(node, pool)
-    axis = len(graph.values[node.outputs[0]].shape) - 1 if node.attributes.get("channels_last") else 1
-    return None if found is None else Affine(node.inputs[0], axis, *found, (node,))
 
 
 def _shared_weights(graph: Graph, pool: Mapping[str, Constant], readers: Mapping[str, list[Node]]) -> frozenset[str]:
@@ -108,8 +83,11 @@ class _Target:
 class _Folder:
     """Goes through the nodes in order; ``changed`` says what became of them."""
 
-    def __init__(self, graph: Graph, pool: dict[str, Constant]) -> None:
-        self._graph, self._pool, self._readers = graph, pool, consumers(graph)
+    def __init__(self, graph: Graph, pool: dict[str, Constant], kept: frozenset[str], made: Made) -> None:
+        self._graph, self._pool, self._kept, self._readers = graph, pool, kept, consumers(graph)
+        self._outputs = frozenset(graph.outputs)
+        self._scaled: list[Scaled] = []
+        self._made = made
         self._producer = {name: node for node in graph.nodes for name in node.outputs}
         self._shared = _shared_weights(graph, pool, self._readers)
         self._values: dict[str, Value] = dict(graph.values)
@@ -120,19 +98,23 @@ class _Folder:
         folded: list[Folded] = []
         for node in self._graph.nodes:
             norm = norms.get(node.outputs[0])
+            if norm is not None and node.outputs[0] in self._kept:
+                self._keep(node, norm)
+                continue
             original = None if norm is None else self._producer.get(norm.x)
             if norm is None or original is None or not self._is_read_once(norm.x):
                 continue
+            self._scaled = []
             into = self._into_pieces(original, norm) if _joins(original, norm.axis) else self._into_one(original, norm)
             if into is not None:
                 self._changed[id(node)] = None
                 self._producer[node.outputs[0]] = original
-                folded.append(Folded(node, into))
+                folded.append(Folded(node, into, tuple(self._scaled)))
         nodes = tuple(now for node in self._graph.nodes if (now := self._changed.get(id(node), node)) is not None)
         return replace(self._graph, nodes=nodes, values=self._values), tuple(folded)
 
     def _is_read_once(self, name: str) -> bool:
-        return len(self._readers.get(name, [])) == 1 and name not in self._graph.outputs
+        return len(self._readers.get(name, [])) == 1 and name not in self._outputs
 
     def _now(self, node: Node) -> Node:
         return self._changed.get(id(node)) or node
@@ -173,31 +155,83 @@ class _Folder:
         axis = _weight_axis(len(self._graph.values[norm.nodes[-1].outputs[0]].shape), linear, norm.axis)
         at = 1 if linear.kind == "conv" or (len(linear.inputs) > 1 and linear.inputs[1] in self._pool) else 0
         weight = self._pool.get(linear.inputs[at]) if axis is not None else None
-        if axis is None or weight is None or weight.key in self._shared or weight.shape[axis] != norm.scale.size:
-            return None
+        if axis is None or weight is None or weight.key in self._shared or weight.shape[axis] != norm.scale.size or weight.parts:
+            return None  # what is stored as parts has no place for a scale
         bias = self._pool.get(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] else None
         if len(linear.inputs) > 2 and linear.inputs[2] and (bias is None or bias.numel not in (1, norm.scale.size)):
             return None
         return _Target(linear, at, axis, weight, bias)
 
     def _merged(self, target: _Target, norm: Affine, name: str) -> Node:
-        a, c, weight, bias = norm.scale, norm.shift, target.weight, target.bias
-        weight_id, bias_id = f"{name}.weight", f"{name}.bias"
-        scale = a if weight.row_scale is None else a * weight.row_scale
-        # The values stay where they are; folding is remembered as one factor per channel.
-        self._pool[weight_id] = replace(weight, row_scale=np.asarray(scale), row_axis=target.axis, key=f"{weight.key}*{name}")
+        a, weight, bias = norm.scale, target.weight, target.bias
+        weight_id = f"{name}.weight"
+        again = id(weight), name, a.tobytes()
+        if again not in self._made:
+            self._made[again] = Scaled(weight, _times(weight, np.asarray(a), target.axis, name), _output_axes(target))
+        self._scaled.append(self._made[again])
+        self._pool[weight_id] = self._made[again].after
         operands = [*target.linear.inputs[:2]]
         operands[target.at] = weight_id
-        if bias is not None or c is not None:
-            shift = (0 if bias is None else values_of(bias).reshape(-1) * a) + (0 if c is None else c)
-            label = bias.label if bias is not None else f"{weight.label.removesuffix('.weight')}.bias"
-            label = label if label.endswith(FOLDED) else label + FOLDED
-            result = self._values[name]
-            behind = len(result.shape) - 1 - norm.axis
-            shape = (a.size,) if target.linear.kind == "conv" else (a.size, *(1,) * behind)
-            self._pool[bias_id] = derived(bias_id, label, np.asarray(shift).astype(np.float32).reshape(shape), result.format)
-            operands.append(bias_id)
+        shift = np.asarray((0 if bias is None else values_of(bias).reshape(-1) * a) + (0 if norm.shift is None else norm.shift))
+        if shift.any():
+            operands.append(self._with_bias(target, norm, shift.astype(np.float32), name))
         return replace(target.linear, inputs=tuple(operands), outputs=(name,))
+
+    def _with_bias(self, target: _Target, norm: Affine, shift: Array, name: str) -> str:
+        bias_id, result = f"{name}.bias", self._values[name]
+        label = target.bias.label if target.bias is not None else f"{target.weight.label.removesuffix('.weight')}.bias"
+        behind = len(result.shape) - 1 - norm.axis
+        shape = (shift.size,) if target.linear.kind == "conv" else (shift.size, *(1,) * behind)
+        label = label if label.endswith(FOLDED) else label + FOLDED
+        self._pool[bias_id] = derived(bias_id, label, shift.reshape(shape), result.format)
+        return bias_id
+
+    def _keep(self, node: Node, norm: Affine) -> None:
+        """A norm that stays takes the bias of the operator before it: a·(W x + b) + c is a·(W x) + (a·b + c)."""
+        original = self._producer.get(norm.x)
+        if node.kind != "normalise" or original is None or not self._is_read_once(norm.x):
+            return
+        target = self._target(self._now(original), norm)
+        if target is None or target.bias is None:
+            return
+        parts = channel_scale_and_shift(node, self._pool)
+        assert parts is not None
+        scale, shift = parts[0], parts[1] + values_of(target.bias).reshape(-1) * parts[0]
+        self._changed[id(original)] = replace(self._now(original), inputs=target.linear.inputs[:2])
+        self._changed[id(node)] = scale_and_shift(node, scale, shift, self._pool)
+
+
+def _times(weight: Constant, scale: Array, axis: int, name: str) -> Constant:
+    """The weight with one factor for each slice of ``axis``: the values stay where they are, and the factors beside them.
+
+    Slices whose factor is 0 are zeros from here on, as they would be had the file folded them.
+    """
+    off = scale == 0
+    total = scale if weight.row_scale is None else scale * weight.row_scale
+    key = f"{weight.key}*{name}"
+    if not off.any():
+        return replace(weight, row_scale=np.asarray(total), row_axis=axis, key=key)
+    shape = [1] * len(weight.shape)
+    shape[axis] = -1
+    kept = ~off.reshape(shape)
+    load, codes = weight.load, weight.codes
+    if codes is not None:
+        inner = codes.load
+        codes = replace(codes, load=lambda: _only(inner(), kept))
+    total = np.where(off, 1, total)
+    return replace(weight, load=lambda: _only(load(), kept), codes=codes, whole=None, row_scale=total, row_axis=axis, key=key)
+
+
+def _only(array: Array, kept: Array) -> Array:
+    return np.where(kept, array, np.zeros((), array.dtype))
+
+
+def _output_axes(target: _Target) -> tuple[int, ...]:
+    """The axes of the weight that are those of its rows."""
+    if target.linear.kind == "conv":
+        return (target.axis,)
+    labels, out = text(target.linear.attributes, "right" if target.at else "left"), text(target.linear.attributes, "out")
+    return tuple(axis for axis, label in enumerate(labels) if label in out)
 
 
 def _joins(node: Node, axis: int) -> bool:

@@ -14,10 +14,11 @@ from math import prod
 import numpy as np
 
 from micronet_verify.analysis.affine import Affine
-from micronet_verify.analysis.batch_norm import FOLDED, Folded, norm_of
+from micronet_verify.analysis.batch_norm import FOLDED, Folded
 from micronet_verify.analysis.constants import Array, Constant, derived, values_of
 from micronet_verify.analysis.live import consumers
-from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.measurements import Measurements
+from micronet_verify.analysis.norms import norm_of
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.shapes import integer, ints, text
 from micronet_verify.track.rules import CountingRules
@@ -39,7 +40,7 @@ class _Reader:
     padded: bool
 
 
-def fold_ahead(graph: Graph, pool: dict[str, Constant]) -> tuple[Graph, tuple[Folded, ...]]:
+def fold_ahead(graph: Graph, pool: dict[str, Constant], measured: Measurements) -> tuple[Graph, tuple[Folded, ...]]:
     """The graph without the batch normalisations, or their scales, that the operators behind them can take."""
     readers = consumers(graph)
     uses = _uses(graph, pool)
@@ -52,7 +53,7 @@ def fold_ahead(graph: Graph, pool: dict[str, Constant]) -> tuple[Graph, tuple[Fo
             continue
         found = [_reader(graph, reader, norm, node.outputs[0], pool, uses) for reader in behind]
         taken = [reader for reader in found if reader is not None]
-        if len(taken) < len(behind) or not all(_is_plain(reader) for reader in taken):
+        if len(taken) < len(behind) or not all(_is_plain(reader, measured) for reader in taken):
             continue
         written = _whole(graph, taken, norm, pool) or _scale_only(graph, taken, norm, pool)
         if written is not None:
@@ -76,7 +77,14 @@ def _reader(graph: Graph, linear: Node, norm: Affine, x: str, pool: dict[str, Co
     at = 1 if linear.kind == "conv" or linear.inputs[:1] == (x,) else 0
     weight = pool.get(linear.inputs[at]) if linear.kind in ("conv", "matmul") and linear.inputs.count(x) == 1 else None
     bias = linear.inputs[2] if len(linear.inputs) > 2 else ""
-    if weight is None or weight.codes is not None or uses[weight.key] > 1 or linear.inputs[1 - at] != x or (bias and bias not in pool):
+    if (
+        weight is None
+        or weight.codes is not None
+        or weight.parts
+        or uses[weight.key] > 1
+        or linear.inputs[1 - at] != x
+        or (bias and bias not in pool)
+    ):
         return None
     shift = np.zeros_like(norm.scale) if norm.shift is None else norm.shift
     rank = len(graph.values[x].shape)
@@ -104,8 +112,8 @@ def _reader(graph: Graph, linear: Node, norm: Affine, x: str, pool: dict[str, Co
     return _Reader(linear, at, weight, norm.scale.reshape(shape), shift.reshape(shape), outputs, False)
 
 
-def _is_plain(reader: _Reader) -> bool:
-    return Measured(reader.weight, reader.outputs).quantized_form(CountingRules()).spelling == "plain"
+def _is_plain(reader: _Reader, measured: Measurements) -> bool:
+    return measured.of(reader.weight, reader.outputs).quantized_form(CountingRules()).spelling == "plain"
 
 
 def _whole(graph: Graph, readers: Sequence[_Reader], norm: Affine, pool: dict[str, Constant]) -> dict[int, tuple[Node, ...]] | None:

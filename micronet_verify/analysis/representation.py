@@ -6,6 +6,7 @@ their scales, or as indices into a codebook; each dense or with its zeros masked
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import prod
@@ -20,7 +21,7 @@ from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.glance import beyond_half
 from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, lies_on_none, spans_as_widely, width_of_scales
 from micronet_verify.facts.formats import numpy_dtype
-from micronet_verify.track.rules import CountingRules
+from micronet_verify.track.rules import CountingRules, Mask, Representation
 
 Array = NDArray[Any]
 Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook"]
@@ -66,6 +67,8 @@ class Measured:
         self.axes = axes
         self.looked = False
         self._dense = False
+        self._forms: dict[tuple[bool, Representation, Mask], Form] = {}
+        self._blocks: dict[int, Blocks | None] = {}
 
     def rule_out(self, grid: bool, half: bool) -> None:
         """Keep what was proved from a few values: that the tensor lies on no ``grid``, that fp16 (``half``) does not hold it."""
@@ -215,9 +218,10 @@ class Measured:
 
     def blocks(self, value_bits: int) -> Blocks | None:
         """The best blocks of zeros for values of ``value_bits``; ``None`` where there are too few zeros for any."""
-        if not may_pay(self.constant.numel, self.nonzeros, value_bits):
-            return None
-        return best_blocks(self._counted, value_bits, self._lossless_blocks)
+        if value_bits not in self._blocks:
+            pay = may_pay(self.constant.numel, self.nonzeros, value_bits)
+            self._blocks[value_bits] = best_blocks(self._counted, value_bits, self._lossless_blocks) if pay else None
+        return self._blocks[value_bits]
 
     @cached_property
     def _lossless_blocks(self) -> tuple[Blocks, ...]:
@@ -246,14 +250,27 @@ class Measured:
 
     def freebie_form(self, rules: CountingRules) -> Form:
         """The cheaper of dense and masked at 16 bits a value (rule S5); 64-bit values have no part in it, single bits stay so."""
+        return self._form(rules, True, self._freebie_form)
+
+    def quantized_form(self, rules: CountingRules) -> Form:
+        """The cheapest of all forms at measured widths; of equals the first in the order plain, grid, codebook."""
+        return self._form(rules, False, self._quantized_form)
+
+    def _form(self, rules: CountingRules, freebie: bool, find: Callable[[CountingRules], Form]) -> Form:
+        """Forms depend on two knobs (S3), and are kept for whoever asks under the same."""
+        reading = freebie, rules.representation, rules.mask
+        if reading not in self._forms:
+            self._forms[reading] = find(rules)
+        return self._forms[reading]
+
+    def _freebie_form(self, rules: CountingRules) -> Form:
         fmt = self.constant.format
         wide = fmt.bits > 32 and (fmt.family == "float" or self.width > 16)
         bits = 1 if fmt.family == "bool" else fmt.bits if wide else 16
         plain = _as_it_stands(self.constant.numel, bits)
         return self._cheapest([plain, *masked], rules) if (masked := self._masked(rules, plain, bits)) else plain
 
-    def quantized_form(self, rules: CountingRules) -> Form:
-        """The cheapest of all forms at measured widths; of equals the first in the order plain, grid, codebook."""
+    def _quantized_form(self, rules: CountingRules) -> Form:
         if self._ordinary:
             return _as_it_stands(self.constant.numel, self.constant.format.bits)
         forms: list[Form] = []

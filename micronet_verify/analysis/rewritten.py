@@ -8,10 +8,11 @@ graph before it computed, with the constants of one pool, bodies included; ids a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 
 from micronet_verify.analysis.affine import collapse_norms
-from micronet_verify.analysis.batch_norm import Folded, fold_batch_norms, name_norms
+from micronet_verify.analysis.batch_norm import Folded, Made, fold_batch_norms
 from micronet_verify.analysis.carried import Carried, Pairs
 from micronet_verify.analysis.codes import CodeFacts, follow_codes
 from micronet_verify.analysis.constants import Constant, derived
@@ -21,12 +22,15 @@ from micronet_verify.analysis.given import as_given, whole_numbers
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, hidden_elements
 from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.masks import name_masks
+from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.norm_ahead import fold_ahead
+from micronet_verify.analysis.norms import name_norms
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.tidy import tidy
 from micronet_verify.analysis.widths import Width, find_widths
+from micronet_verify.analysis.worth import dear
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.tensors import ConstantStore
@@ -96,9 +100,32 @@ def _with_bodies(graph: Graph, bodies: Mapping[str, tuple[Graph, ...]]) -> Graph
     return replace(graph, nodes=nodes)
 
 
-def rewrite(found: Named, constants: Mapping[str, Constant], norms_fold: bool, carried: Carried | None = None) -> Rewritten:
-    """One reading of a model: its batch norms fold (S7), or stay. ``carried``: it is a step of a language model with these states."""
-    return _rewritten(found, dict(constants), norms_fold, carried, {}, frozenset())
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """How batch norms are read (S7): they fold or stay, and of those that fold, the ones that make a value in ``kept`` stay."""
+
+    fold: bool = True
+    kept: frozenset[str] = frozenset()
+
+
+def dear_norms(found: Rewritten, measured: Measurements, per_word: Fraction) -> frozenset[str]:
+    """Of the norms that were folded, here and in bodies, those that had better stay where weights need not be 16 bits wide (``worth``)."""
+    inside = [dear_norms(body, measured, per_word) for bodies in found.bodies.values() for body in bodies]
+    return dear(found.graph, found.norms, measured, per_word).union(*inside)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all readings of a model share: its constants, what was measured of them, and weights with scales in them."""
+
+    constants: Mapping[str, Constant]
+    measured: Measurements = field(default_factory=Measurements)
+    made: Made = field(default_factory=dict)
+
+
+def rewrite(found: Named, shared: Workshop, norms: Norms, carried: Carried | None = None) -> Rewritten:
+    """One reading of a model. ``carried``: it is a step of a language model with these states."""
+    return _rewritten(found, dict(shared.constants), shared, norms, carried, {}, frozenset())
 
 
 def unmasked(found: Rewritten) -> Rewritten:
@@ -108,12 +135,18 @@ def unmasked(found: Rewritten) -> Rewritten:
 
 
 def _rewritten(
-    found: Named, pool: Pool, norms_fold: bool, carried: Carried | None, around: Mapping[str, Width], outer: frozenset[str]
+    found: Named,
+    pool: Pool,
+    shared: Workshop,
+    read: Norms,
+    carried: Carried | None,
+    around: Mapping[str, Width],
+    outer: frozenset[str],
 ) -> Rewritten:
     graph, norms = found.graph, tuple[Folded, ...]()
-    if norms_fold:
-        graph, norms = fold_batch_norms(graph, pool)
-        graph, ahead = fold_ahead(graph, pool)
+    if read.fold:
+        graph, norms = fold_batch_norms(graph, pool, read.kept, shared.made)
+        graph, ahead = fold_ahead(graph, pool, shared.measured)
         norms += ahead
     graph = name_norms(graph, pool)
     states: Pairs = carried.pairs(graph) if carried else ()
@@ -121,7 +154,7 @@ def _rewritten(
     wide = find_widths(graph, pool, codes, carried.widths(graph, pool, codes) if carried else around)
     given = as_given(graph, pool, states, outer)
     bodies = {
-        name: tuple(_rewritten(body, pool, norms_fold, None, wide, given) for body in inside) for name, inside in found.bodies.items()
+        name: tuple(_rewritten(body, pool, shared, read, None, wide, given) for body in inside) for name, inside in found.bodies.items()
     }
     return Rewritten(
         _with_bodies(graph, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}),

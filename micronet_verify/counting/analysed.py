@@ -6,20 +6,24 @@ asked for; they share the constants and what was measured of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
 from micronet_verify.analysis.carried import Carried
-from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.live import prune
 from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.rewritten import Named, Rewritten, named, rewrite, unmasked
+from micronet_verify.analysis.rewritten import Named, Norms, Rewritten, Workshop, dear_norms, named, rewrite, unmasked
 from micronet_verify.analysis.together import look_together
+from micronet_verify.analysis.worth import PER_WORD
+from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.linear import weight_of
-from micronet_verify.counting.operands import Measurements, Operands
+from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.stock import take_stock
 from micronet_verify.counting.storage import Inventory
 from micronet_verify.facts.graph import Graph, Value
@@ -27,6 +31,7 @@ from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
 from micronet_verify.track.rules import CountingRules
 
+T = TypeVar("T")
 # A tensor of more values is not looked through for zeros.
 _LONGEST = 1 << 20
 
@@ -42,42 +47,68 @@ class Analysed:
     _graph: Graph
     _store: ConstantStore
     _carried: Carried | None
+    _per_word: Fraction
     _named: Named
-    _constants: Mapping[str, Constant]
-    _measured: Measurements = field(default_factory=Measurements)
-    _rewritten: dict[tuple[bool, bool], Rewritten] = field(default_factory=dict)
+    _shared: Workshop
+    _rewritten: dict[Norms, Rewritten] = field(default_factory=dict)
+    _unmasked: dict[Norms, Rewritten] = field(default_factory=dict)
     _transients: dict[bool, Transient] = field(default_factory=dict)
     _stocks: dict[object, Inventory] = field(default_factory=dict)
     _zero: dict[str, bool] = field(default_factory=dict)
+    _remembered: dict[object, Any] = field(default_factory=dict)
 
-    def rewritten(self, rules: CountingRules) -> Rewritten:
-        """The graph, after all passes, as ``rules`` read it."""
-        norms_fold, spared = rules.batch_norm == "folded", rules.attention_mask == "skipped"
-        if (norms_fold, True) not in self._rewritten:
-            found = rewrite(self._named, self._constants, norms_fold, self._carried)
-            self._look(found, rules)
-            self._rewritten.update({(norms_fold, True): found, (norms_fold, False): unmasked(found)})
-        return self._rewritten[norms_fold, spared]
+    def rewritten(self, rules: CountingRules, regime: Regime) -> Rewritten:
+        """The graph, after all passes, as it is priced under ``rules`` in ``regime``."""
+        norms = self._norms(rules, regime)
+        found = self._as(norms)
+        if rules.attention_mask == "skipped":
+            return found
+        if norms not in self._unmasked:
+            self._unmasked[norms] = unmasked(found)
+        return self._unmasked[norms]
+
+    def _norms(self, rules: CountingRules, regime: Regime) -> Norms:
+        if rules.batch_norm != "folded":
+            return Norms(fold=False)
+        return Norms(kept=self._dear) if regime == "quantized" else Norms()
+
+    @cached_property
+    def _dear(self) -> frozenset[str]:
+        return dear_norms(self._as(Norms()), self._shared.measured, self._per_word)
+
+    def _as(self, norms: Norms) -> Rewritten:
+        if norms not in self._rewritten:
+            found = rewrite(self._named, self._shared, norms, self._carried)
+            self._look(found, CountingRules())
+            self._rewritten[norms] = found
+        return self._rewritten[norms]
 
     def transient(self, rules: CountingRules) -> Transient:
         """The peak of activations, bodies left out."""
-        norms_fold = rules.batch_norm == "folded"
-        if norms_fold not in self._transients:
-            found = self.rewritten(rules)
-            self._transients[norms_fold] = transient(found.graph, found.widths)
-        return self._transients[norms_fold]
+        folded = rules.batch_norm == "folded"
+        if folded not in self._transients:
+            found = self._as(Norms(folded))
+            self._transients[folded] = transient(found.graph, found.widths)
+        return self._transients[folded]
 
     def operands(self, found: Rewritten, rules: CountingRules) -> Operands:
         """What may be asked about the operands of one graph or body under ``rules``."""
         graph, facts = found.graph, (found.given, found.whole, found.hidden, found.codes)
-        return Operands(graph.values, found.constants, found.widths, self._measured, rules, *facts)
+        return Operands(graph.values, found.constants, found.widths, self._shared.measured, rules, *facts)
 
-    def stock(self, rules: CountingRules) -> Inventory:
+    def stock(self, rules: CountingRules, regime: Regime) -> Inventory:
         """Every constant that the graph needs, once, with its uses."""
-        reading = rules.batch_norm, rules.permutation
+        reading = self._norms(rules, regime), rules.batch_norm, rules.permutation
         if reading not in self._stocks:
-            self._stocks[reading] = take_stock(self.rewritten(rules), lambda found: self.operands(found, rules))
+            self._stocks[reading] = take_stock(self._as(reading[0]), lambda found: self.operands(found, rules))
         return self._stocks[reading]
+
+    def remember(self, key: object, make: Callable[[], T]) -> T:
+        """What ``make`` gave when it was first asked for under ``key``."""
+        if key not in self._remembered:
+            self._remembered[key] = make()
+        found: T = self._remembered[key]
+        return found
 
     def zeros(self, charged: frozenset[str]) -> frozenset[str]:
         """Labels of the tensors of zeros that nothing charges, as they lie in the file; long ones are not looked at."""
@@ -99,13 +130,14 @@ class Analysed:
         look_together(_weights(found.graph, self.operands(found, rules)))
 
 
-def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None) -> Analysed:
+def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None, per_word: Fraction = PER_WORD) -> Analysed:
     """Analyse a validated graph. ``carried``: it is a step of a language model, and these are its states.
 
+    ``per_word``: operations that the baseline has for each word of its storage; only which norms fold depends on it.
     Raises ``SubmissionFault`` for constants that cannot be computed.
     """
     found, pool = named(graph, store)
-    return Analysed(quantization(prune(graph)[0]), graph, store, carried, found, pool)
+    return Analysed(quantization(prune(graph)[0]), graph, store, carried, per_word, found, Workshop(pool))
 
 
 def quantization(graph: Graph, around: Mapping[str, Value] | None = None) -> str:

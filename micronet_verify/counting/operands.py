@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from micronet_verify.analysis.codes import NO_CODES, CodeFacts
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, count_kept
+from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.widths import Width, format_width
 from micronet_verify.facts.graph import Node, Shape, Value
 from micronet_verify.track.rules import CountingRules
 
 _MEETING = frozenset("add sub max min where equal not_equal less less_equal greater greater_equal".split())
-
-
-@dataclass(frozen=True, slots=True)
-class Measurements:
-    """Measured facts of constants by their output-channel axes, so that a tensor is scanned once however often it is used."""
-
-    _found: dict[tuple[int, tuple[int, ...]], Measured] = field(default_factory=dict)
-
-    def of(self, constant: Constant, axes: tuple[int, ...]) -> Measured:
-        found = self._found.get((id(constant), axes))
-        if found is None:
-            found = self._found[id(constant), axes] = Measured(constant, axes)  # which keeps the constant, and so its id
-        return found
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,13 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer
 from micronet_verify.facts.validate import place
-from micronet_verify.track.rules import CountingRules
+from micronet_verify.track.rules import KNOBS, CountingRules
 
 Frequencies = Mapping[str, Fraction]
 NOTHING = Transient(0, 0)
+OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask"})
+"""Knobs that no storage line depends on, and those (next) that no work depends on, beyond the graph and the inventory that they choose."""
+OF_STORAGE = frozenset({"regimes", "representation", "mask"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Count:
 
 @dataclass
 class _Bill:
-    """What one pricing adds up: work that is priced per regime, lines that charge nothing, operators without a price."""
+    """What one pricing of one graph adds up: work that is priced per regime, lines that charge nothing, operators without a price."""
 
     analysed: Analysed
     rules: CountingRules
@@ -61,16 +64,38 @@ def price(analysed: Analysed, rules: CountingRules, frequencies: Frequencies | N
 
     Raises ``SubmissionFault`` with every operator that has no price (O17).
     """
-    found, bill = analysed.rewritten(rules), _Bill(analysed, rules, frequencies or {})
-    _work(bill, found, Fraction(1))
-    if bill.problems:
-        raise SubmissionFault(bill.problems)
     regimes: list[Regime] = ["quantized"] if analysed.forfeited else ["freebie", "quantized"]
     if rules.regimes != "both":
         regimes = [rules.regimes]
-    ledgers = {regime: _ledger(bill, regime) for regime in regimes}
+    shares = frequencies or {}
+    ledgers = {regime: Ledger(rules.edition, regime, tuple(_lines(analysed, rules, regime, shares))) for regime in regimes}
     charged = frozenset(line.subject for line in ledgers[regimes[0]].lines)
     return Count(ledgers, analysed.forfeited, analysed.transient(rules), analysed.zeros(charged))
+
+
+def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, frequencies: Frequencies) -> Iterator[LedgerLine]:
+    """All lines of one regime. What a knob does not touch is remembered from the last time that it was asked for."""
+    found = analysed.rewritten(rules, regime)
+    stored = analysed.stock(rules, regime)
+    yield from analysed.remember(
+        ("storage", id(stored), regime, _knobs(rules, OF_WORK)), lambda: tuple(storage_lines(stored, regime, rules))
+    )
+    asked = id(found), _knobs(rules, OF_STORAGE), tuple(sorted(frequencies.items()))
+    bill = analysed.remember(("work", *asked), lambda: _billed(analysed, found, rules, frequencies))
+    yield from analysed.remember(("operations", regime, *asked), lambda: tuple(_operations(bill, regime)))
+    yield from bill.notes
+
+
+def _knobs(rules: CountingRules, others: frozenset[str]) -> tuple[object, ...]:
+    return tuple(getattr(rules, name) for name in KNOBS if name not in others)
+
+
+def _billed(analysed: Analysed, found: Rewritten, rules: CountingRules, frequencies: Frequencies) -> _Bill:
+    bill = _Bill(analysed, rules, frequencies)
+    _work(bill, found, Fraction(1))
+    if bill.problems:
+        raise SubmissionFault(bill.problems)
+    return bill
 
 
 def _work(bill: _Bill, found: Rewritten, times: Fraction) -> None:
@@ -143,14 +168,10 @@ def _unused(found: Rewritten) -> Iterator[LedgerLine]:
         yield LedgerLine("storage", "S6", value.label or value.id, "", Fraction(0), 0, many(value.numel, "value"), note)
 
 
-def _ledger(bill: _Bill, regime: Regime) -> Ledger:
-    lines = list(storage_lines(bill.analysed.stock(bill.rules), regime, bill.rules))
+def _operations(bill: _Bill, regime: Regime) -> Iterator[LedgerLine]:
     for node, work, times in bill.work:
         rule, bits = _price(work, regime)
-        lines.append(
-            LedgerLine("operations", rule, place(node), node.scope, work.count * times, bits, work.formula, work.note, work.operation)
-        )
-    return Ledger(bill.rules.edition, regime, (*lines, *bill.notes))
+        yield LedgerLine("operations", rule, place(node), node.scope, work.count * times, bits, work.formula, work.note, work.operation)
 
 
 def _price(work: Work, regime: Regime) -> tuple[str, int]:
