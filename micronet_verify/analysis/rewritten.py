@@ -95,6 +95,16 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     )
 
 
+def with_values(graph: Graph, constants: Mapping[str, Constant]) -> Graph:
+    """The graph with a value for each constant that it reads, also for those that passes made: so it can be executed."""
+    values = dict(graph.values)
+    for name in (*graph.outputs, *(name for node in graph.nodes for name in node.inputs)):
+        if name in constants and name not in values:
+            constant = constants[name]
+            values[name] = Value(name, constant.shape, constant.format, label=constant.label)
+    return replace(graph, values=values)
+
+
 def _with_bodies(graph: Graph, bodies: Mapping[str, tuple[Graph, ...]]) -> Graph:
     if not bodies:
         return graph
@@ -151,7 +161,7 @@ def _rewritten(
         graph, norms = fold_batch_norms(graph, pool, read.kept, shared.made)
         graph, ahead = fold_ahead(graph, pool, shared.measured)
         norms += ahead
-    graph = name_norms(graph, pool)
+    graph = with_values(name_norms(graph, pool), pool)
     states: Pairs = carried.pairs(graph) if carried else turns
     codes = follow_codes(graph, pool)
     wide = find_widths(graph, pool, codes, carried.widths(graph, pool, codes) if carried else around)
