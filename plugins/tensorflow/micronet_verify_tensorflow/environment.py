@@ -36,4 +36,7 @@ def tensorflow(threads: int = 1) -> Any:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
         tf.config.set_visible_devices([], "GPU")
+    # The graph as it is written: Grappler makes x·(1/c) of x/c and folds constants in another order, in other bits, and moves ties
+    # of quantizers. It makes no network that was tried faster.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     return tf

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ def check_keras(path: Path) -> None:
             _json(_read(archive, METADATA, path.name), f"{METADATA} of {path.name}")
             _check_classes(config, f"{CONFIG} of {path.name}")
             weights = _read(archive, WEIGHTS, path.name)
+    except zlib.error as error:
+        raise bad(f"a member whose compressed bytes are damaged ({_first(error)})", "be as Keras writes it", path.name, _SAVE) from None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as error:
         raise bad(f"a file that is no zip archive ({_first(error)})", "be a .keras file", path.name, _SAVE) from None
     _check_hdf5(io.BytesIO(weights), f"{WEIGHTS} of {path.name}", len(weights))

@@ -220,8 +220,14 @@ def pad(op: Op) -> Result:
         return x
     if op.kind == "MirrorPad":
         return op.emit("move", x.value, op="pad", padding=padding, mode=op.text("mode").lower())
-    fill = float(op.known(2, "a fill value").reshape(-1)[0]) if op.kind == "PadV2" else 0.0
-    return op.emit("move", x.value, op="pad", padding=padding, value=fill)
+    return op.emit("move", x.value, op="pad", padding=padding, value=_fill_value(op) if op.kind == "PadV2" else 0.0)
+
+
+def _fill_value(op: Op) -> float:
+    """What PadV2 pads with. The least float stands for −∞ in front of a maximum, and says as little."""
+    known = op.known(2, "a fill value").reshape(-1)
+    least = known.dtype.kind == "f" and known[0] == np.finfo(known.dtype).min
+    return -math.inf if least else float(known[0])
 
 
 def tile(op: Op) -> Result:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.op_lines import Line
 from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify_tflite.hybrid import has_hybrid_layers
 from micronet_verify_tflite.model import Model, Tensor
 from micronet_verify_tflite.op_table import TABLE
 from micronet_verify_tflite.records import Record, branch_records
@@ -45,7 +46,7 @@ class TfliteLoader:
         shape, quantizer = _input(model, inputs)
         result = _output(model)
         records = branch_records(artifact, model)
-        session = Session(artifact, threads, preserve=bool(records))
+        session = Session(artifact, threads, preserve=bool(records), built_in=has_hybrid_layers(model))
         one_by_one = shape[0] == 1 or bool(records)
         for batch in as_batches(inputs, batch_size):
             fed = quantizer(batch)
@@ -86,7 +87,8 @@ class Quantizer:
         if self._scale is None:
             return batch if batch.dtype == self._dtype else batch.astype(self._dtype)
         scaled = batch.astype(np.float32) / self._scale
-        codes = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + self._zero
+        whole = np.trunc(scaled)
+        codes = whole + np.where(np.abs(scaled - whole) >= 0.5, np.sign(scaled), np.float32(0)) + self._zero
         limits = np.iinfo(self._dtype)
         return np.asarray(np.clip(codes, limits.min, limits.max).astype(self._dtype))
 

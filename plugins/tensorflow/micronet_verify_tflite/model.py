@@ -104,6 +104,8 @@ class Model:
         self._codes = [_operator_name(code) for code in root.tables(1)]
         self._subgraphs, self._buffers = root.tables(2), root.tables(4)
         self._read: dict[int, Subgraph] = {}
+        self.signatures = tuple((_printable(table.text(2)), int(table.scalar(4, "I"))) for table in root.tables(7))
+        """(key, subgraph) of each signature of the file."""
         if not self._subgraphs:
             raise SubmissionFault(Problem("a model without a subgraph", f"be {SUFFIX}", path.name))
 
@@ -135,7 +137,7 @@ class Model:
         return Subgraph(number, tensors, inputs, outputs, operators)
 
     def _tensor(self, table: Table) -> Tensor:
-        name = "".join(letter if letter.isprintable() else "?" for letter in table.text(3))
+        name = _printable(table.text(3))
         place = f"tensor {name!r}"
         shape = tuple(int(size) for size in table.numbers(0, "int32", MOST_AXES))
         signature = tuple(int(size) for size in table.numbers(7, "int32", MOST_AXES))
@@ -198,6 +200,10 @@ class Model:
         if any(not -1 <= number < tensors for number in found):
             raise SubmissionFault(Problem(f"a tensor number outside of {tensors} tensors", "be one of them", self.name))
         return found
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _operator_name(code: Table) -> tuple[str, str]:

@@ -183,9 +183,11 @@ def pad(op: Op) -> Result:
 
 
 def _fill_value(op: Op) -> float:
+    """What PADV2 pads with. The least float stands for −∞ in front of a maximum, and says as little."""
     operand = op.required(2)
     if operand.scaling is None:
-        return float(op.known(2, "a fill value").reshape(-1)[0])
+        known = op.known(2, "a fill value").reshape(-1)
+        return -math.inf if known.dtype.kind == "f" and known[0] == np.finfo(known.dtype).min else float(known[0])
     numbers, tensor = operand.scaling.numbers, op.frame.subgraph.tensors[op.operator.inputs[2]]
     if tensor.data is None or operand.numel != 1:
         op.refuse("a fill value that the data decides", "be constant")

@@ -90,6 +90,10 @@ class Translator:
     def graph(self) -> Graph:
         """The whole model. Raises ``SubmissionFault`` with all problems together."""
         main = self.model.subgraph(0)
+        if len(self.model.signatures) > 1:
+            names = ", ".join(repr(key) for key, _ in self.model.signatures)
+            first = next((repr(key) for key, number in self.model.signatures if number == 0), "the first subgraph")
+            self.constants.note(f"the file has {len(self.model.signatures)} signatures ({names}); what is counted and runs is {first}")
         frame = Frame(self, main, self.constants, branches="")
         self._inputs(frame)
         self.active.append(0)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from micronet_verify_tensorflow.counter import TensorFlowCounter
@@ -22,9 +22,10 @@ from micronet_verify.facts.validate import validate
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.track.rules import CountingRules
-from tests.executed import Executed
+from tests.executed import CLOSE, Executed, difference
 
 Array = NDArray[Any]
+PRECISIONS: tuple[Literal["float32"], Literal["float64"]] = ("float32", "float64")
 MODEL = "saved_model.pb"
 
 
@@ -54,6 +55,13 @@ class Translated:
 
     def run(self, *feeds: Array) -> list[Array]:
         return Executed(self.graph, self.store()).run(*feeds)
+
+    def check(self, feeds: Sequence[Array], answers: Sequence[Array], most: float = CLOSE) -> None:
+        """Fail unless the interpreter's outputs for one example are the framework's, within ``most`` times what rounding explains."""
+        single, double = (Executed(self.graph, self.store()).run(*feeds, precision=precision) for precision in PRECISIONS)
+        for mine, exact, theirs in zip(single, double, answers, strict=True):
+            found = difference(theirs, [mine], [exact], nan=True)
+            assert found.ratio <= most, f"{found.ratio:.3g} times what rounding explains ({found.yardstick:.3g})"
 
     def count(self, rules: CountingRules | None = None) -> Count:
         return count_graph(self.graph, self.store(), rules or CountingRules())
@@ -140,15 +148,12 @@ class Builder:
         function: Callable[..., Any],
         *inputs: Array,
         variables: Sequence[Array] = (),
-        exact: bool = True,
-        tolerance: float = 1e-5,
+        most: float = CLOSE,
     ) -> Translated:
-        """Translate and compare shapes, and if ``exact`` numbers, with TensorFlow's answers for real examples of batch 1."""
+        """Translate, and compare shapes and numbers with TensorFlow's answers for an example; ``most`` as in ``check``."""
         path = self.saved(function, [(None, *x.shape[1:]) for x in inputs], [x.dtype.name for x in inputs], variables)
         found = translate(path)
         answer = self.tf.nest.flatten(function(*map(self.tf.constant, inputs), *map(self.tf.constant, variables)))
         assert found.shapes() == [tuple(part.shape) for part in answer]
-        if exact:
-            for mine, theirs in zip(found.run(*inputs), answer, strict=True):
-                np.testing.assert_allclose(mine.astype(np.float64), theirs.numpy().astype(np.float64), rtol=tolerance, atol=tolerance)
+        found.check(inputs, [np.asarray(part) for part in answer], most)
         return found

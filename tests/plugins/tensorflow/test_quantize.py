@@ -19,27 +19,27 @@ X = 3 * random(1, 4, 6)
 def test_activations(build: Builder, bounds: tuple[float, float], bits: int, narrow: bool) -> None:
     tf, (low, high) = build.tf, bounds
     fake = tf.quantization.fake_quant_with_min_max_args
-    found = build.compare(lambda x: fake(x, low, high, bits, narrow), X, tolerance=1e-4)
+    found = build.compare(lambda x: fake(x, low, high, bits, narrow), X)
     assert found.work == ["quantize", "dequantize"]
 
 
 def test_symmetric_grids_have_no_zero_point_and_others_one(build: Builder) -> None:
     fake = build.tf.quantization.fake_quant_with_min_max_args
-    symmetric = build.compare(lambda x: fake(x, -1.27, 1.27, 8, narrow_range=True), X, tolerance=1e-4)
+    symmetric = build.compare(lambda x: fake(x, -1.27, 1.27, 8, narrow_range=True), X)
     assert [len(node.inputs) for node in symmetric.nodes] == [2, 2]
     assert symmetric.graph.values[symmetric.nodes[0].outputs[0]].format.name == "int8"
     assert symmetric.nodes[0].attributes["low"] == -127
-    shifted = build.compare(lambda x: fake(x, -1.0, 3.0), X, tolerance=1e-4)
+    shifted = build.compare(lambda x: fake(x, -1.0, 3.0), X)
     assert [len(node.inputs) for node in shifted.nodes] == [3, 3]
 
 
 def test_ranges_in_variables_and_per_channel(build: Builder) -> None:
     tf = build.tf
     fake = tf.quantization.fake_quant_with_min_max_vars
-    build.compare(lambda x, a, b: fake(x, a, b), X, variables=[np.float32(-2), np.float32(5)], tolerance=1e-4)
+    build.compare(lambda x, a, b: fake(x, a, b), X, variables=[np.float32(-2), np.float32(5)])
     low, high = np.linspace(-3, -0.5, 6, dtype=np.float32), np.linspace(0.5, 3, 6, dtype=np.float32)
     each = tf.quantization.fake_quant_with_min_max_vars_per_channel
-    build.compare(lambda x, a, b: each(x, a, b), X, variables=[low, high], tolerance=1e-4)
+    build.compare(lambda x, a, b: each(x, a, b), X, variables=[low, high])
 
 
 def test_a_quantized_convolution_multiplies_as_narrow_as_its_codes(build: Builder) -> None:
@@ -52,7 +52,7 @@ def test_a_quantized_convolution_multiplies_as_narrow_as_its_codes(build: Builde
     def layer(x: Any, w: Any, low: Any, high: Any) -> Any:
         return tf.nn.conv2d(fake(x, -4, 4, 8, narrow_range=True), each(w, low, high, 4, narrow_range=True), 1, "SAME")
 
-    found = build.compare(layer, random(1, 5, 5, 4), variables=[weight, -bound, bound], tolerance=1e-3)
+    found = build.compare(layer, random(1, 5, 5, 4), variables=[weight, -bound, bound])
     count = found.count()
     assert set(count.ledgers) == {"quantized"}
     lines = [line for line in count.ledgers["quantized"].lines if line.rule == "O1" and line.operation == "multiply"]

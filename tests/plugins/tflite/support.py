@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -27,10 +27,11 @@ from micronet_verify.facts.validate import validate
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.track.rules import CountingRules
-from tests.executed import Executed
+from tests.executed import CLOSE, Executed, difference
 from tests.plugins.tflite.writer import File
 
 Array = NDArray[Any]
+PRECISIONS: tuple[Literal["float32"], Literal["float64"]] = ("float32", "float64")
 # One folder for all files of a run, removed at its end.
 _SCRATCH = tempfile.TemporaryDirectory(prefix="micronet-tflite-")
 atexit.register(_SCRATCH.cleanup)
@@ -78,6 +79,13 @@ class Translated:
     def run(self, *feeds: Array) -> list[Array]:
         return Executed(self.graph, self.store()).run(*feeds)
 
+    def check(self, feeds: Sequence[Array], answers: Sequence[Array], most: float = CLOSE) -> None:
+        """Fail unless the interpreter's outputs for one example are the framework's, within ``most`` times what rounding explains."""
+        single, double = (Executed(self.graph, self.store()).run(*feeds, precision=precision) for precision in PRECISIONS)
+        for mine, exact, theirs in zip(single, double, answers, strict=True):
+            found = difference(theirs, [mine], [exact], nan=True)
+            assert found.ratio <= most, f"{found.ratio:.3g} times what rounding explains ({found.yardstick:.3g})"
+
     def count(self, rules: CountingRules | None = None) -> Count:
         return count_graph(self.graph, self.store(), rules or CountingRules())
 
@@ -113,14 +121,12 @@ def execute(path: Path, *feeds: Array) -> list[Array]:
     return [np.array(session.get_tensor(details["index"])) for details in session.get_output_details()]
 
 
-def compare(file: File, *feeds: Array, tolerance: float = 1e-5, exact: bool = True) -> Translated:
-    """Translate a file of floats and compare shapes, and if ``exact`` numbers, with the interpreter's answers."""
+def compare(file: File, *feeds: Array, most: float = CLOSE) -> Translated:
+    """Translate a file of floats, and compare shapes and numbers with TFLite's answers, within ``most`` times what rounding explains."""
     found = translate(file)
     answers = execute(found.path, *feeds)
     assert found.shapes() == [answer.shape for answer in answers]
-    if exact:
-        for mine, theirs in zip(found.run(*feeds), answers, strict=True):
-            np.testing.assert_allclose(mine.astype(np.float64), theirs.astype(np.float64), rtol=tolerance, atol=tolerance)
+    found.check(feeds, answers, most)
     return found
 
 
