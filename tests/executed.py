@@ -8,7 +8,7 @@ to 3 of it; a translation that says something else than its file lies at thousan
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import validate
@@ -113,6 +113,15 @@ def assert_agrees(
     """Fail unless every output agrees within ``most`` units of the yardstick."""
     found = agreement(framework, artifact, inputs, answers)
     assert all(each.ratio <= most for each in found), f"got {[f'{each.ratio:.3g}' for each in found]} yardsticks apart"
+
+
+def turns(graph: Graph, values: Mapping[str, Value] | None = None, times: int = 1) -> Iterator[tuple[Node, Mapping[str, Value], int]]:
+    """Every node with the values that it sees and how often it runs: those in loops once for each turn."""
+    seen = {**(values or {}), **graph.values}
+    for node in graph.nodes:
+        yield node, seen, times
+        for body in node.bodies:
+            yield from turns(body, seen, times * int(node.attributes.get("trips", 1)))  # type: ignore[arg-type]
 
 
 def run_graph(

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis.codes import NO_CODES, CodeFacts
 from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.widths import UNWRITTEN, Width, find_widths
+from micronet_verify.analysis.loops import Pairs
+from micronet_verify.analysis.width import UNWRITTEN, Width
+from micronet_verify.analysis.widths import find_widths
 from micronet_verify.facts.graph import Graph
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

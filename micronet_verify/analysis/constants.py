@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import FLOAT32, NumericFormat
+from micronet_verify.facts.formats import FLOAT32, NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Shape
 
 Array = NDArray[Any]
@@ -109,6 +109,12 @@ def values_of(constant: Constant) -> Array:
     shape[constant.row_axis] = -1
     scaled: Array = data * constant.row_scale.reshape(shape)
     return scaled
+
+
+def computed(constant: Constant, fmt: NumericFormat) -> Array:
+    """The values as a node computes with them, in ``fmt``: ``row_scale`` applied."""
+    data = constant.load() if constant.row_scale is None else values_of(constant)
+    return np.asarray(data).astype(numpy_dtype(fmt), copy=False)
 
 
 def derived(key: str, label: str, array: Array, fmt: NumericFormat = FLOAT32) -> Constant:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from micronet_verify.analysis.carried import Pairs
 from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.loops import Pairs
 from micronet_verify.facts.graph import Graph
 
 ROUNDING = frozenset({"round", "floor", "ceil", "trunc"})

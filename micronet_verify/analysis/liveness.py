@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from micronet_verify.analysis.live import needed_values
-from micronet_verify.analysis.widths import Width
+from micronet_verify.analysis.width import Width
 from micronet_verify.facts.graph import Graph, Node
 
 _SHARING = frozenset({"identity", "reshape"})

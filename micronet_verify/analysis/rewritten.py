@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, Made, fold_batch_norms
-from micronet_verify.analysis.carried import Carried, Pairs
+from micronet_verify.analysis.carried import Carried
 from micronet_verify.analysis.codes import CodeFacts, follow_codes
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
@@ -21,6 +21,7 @@ from micronet_verify.analysis.fold import Pool, fold
 from micronet_verify.analysis.given import as_given, whole_numbers
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, hidden_elements
 from micronet_verify.analysis.live import needed_values, prune
+from micronet_verify.analysis.loops import Pairs, given_pairs
 from micronet_verify.analysis.masks import name_masks
 from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.norm_ahead import fold_ahead
@@ -29,7 +30,8 @@ from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.tidy import tidy
-from micronet_verify.analysis.widths import Width, find_widths
+from micronet_verify.analysis.width import Width
+from micronet_verify.analysis.widths import entering_widths, find_widths
 from micronet_verify.analysis.worth import dear
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
@@ -93,6 +95,16 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     )
 
 
+def with_values(graph: Graph, constants: Mapping[str, Constant]) -> Graph:
+    """The graph with a value for each constant that it reads, also for those that passes made: so it can be executed."""
+    values = dict(graph.values)
+    for name in (*graph.outputs, *(name for node in graph.nodes for name in node.inputs)):
+        if name in constants and name not in values:
+            constant = constants[name]
+            values[name] = Value(name, constant.shape, constant.format, label=constant.label)
+    return replace(graph, values=values)
+
+
 def _with_bodies(graph: Graph, bodies: Mapping[str, tuple[Graph, ...]]) -> Graph:
     if not bodies:
         return graph
@@ -142,20 +154,26 @@ def _rewritten(
     carried: Carried | None,
     around: Mapping[str, Width],
     outer: frozenset[str],
+    turns: Pairs = (),
 ) -> Rewritten:
     graph, norms = found.graph, tuple[Folded, ...]()
     if read.fold:
         graph, norms = fold_batch_norms(graph, pool, read.kept, shared.made)
         graph, ahead = fold_ahead(graph, pool, shared.measured)
         norms += ahead
-    graph = name_norms(graph, pool)
-    states: Pairs = carried.pairs(graph) if carried else ()
+    graph = with_values(name_norms(graph, pool), pool)
+    states: Pairs = carried.pairs(graph) if carried else turns
     codes = follow_codes(graph, pool)
     wide = find_widths(graph, pool, codes, carried.widths(graph, pool, codes) if carried else around)
     given = as_given(graph, pool, states, outer)
-    bodies = {
-        name: tuple(_rewritten(body, pool, shared, read, None, wide, given) for body in inside) for name, inside in found.bodies.items()
-    }
+    bodies: dict[str, tuple[Rewritten, ...]] = {}
+    for node in graph.nodes:
+        inner, turns = wide, ()
+        if node.kind == "loop":
+            inner, turns = {**wide, **entering_widths(node, pool, wide)}, given_pairs(node, node.bodies[0], pool, given)
+        if node.bodies:
+            inside = found.bodies[node.outputs[0]]
+            bodies[node.outputs[0]] = tuple(_rewritten(body, pool, shared, read, None, inner, given, turns) for body in inside)
     return Rewritten(
         _with_bodies(graph, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}),
         pool,

@@ -7,40 +7,19 @@ only moves it, chooses among its values, or clips it at zero. Everything else is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from micronet_verify.analysis.codes import NO_CODES, CodeFacts, code_range, one_scale, zero_points
+from micronet_verify.analysis.codes import NO_CODES, CodeFacts, code_range, follow_codes, one_scale, zero_points
 from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.loops import entering
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.facts.formats import NumericFormat
+from micronet_verify.analysis.width import Width, format_width, widest
 from micronet_verify.facts.graph import Graph, Node, Value
 
 _MOST_LOOKED_AT = 1 << 20
 _KEEPING_FUNCTIONS = frozenset({"relu", "neg", "abs", "max", "min"})
-
-
-@dataclass(frozen=True, slots=True)
-class Width:
-    """Bits of an operand, and whether its sign stands in a bit of its own (O3).
-
-    ``low``, ``high``: the range of its codes less the zero point; ``scale`` tells the scales of codes apart.
-    """
-
-    bits: int
-    sign: bool
-    low: int | None = None
-    high: int | None = None
-    scale: str = ""
-
-
-UNWRITTEN = Width(0, True, scale="unwritten")
-"""A state before anything was written into it: as narrow as whatever is."""
-
-
-def format_width(fmt: NumericFormat) -> Width:
-    return Width(fmt.bits, fmt.stand_alone_sign)
 
 
 def find_widths(
@@ -56,6 +35,9 @@ def find_widths(
         found.setdefault(name, format_width(graph.values[name].format))
     ranges: dict[str, tuple[float | None, float | None]] = {}
     for node in graph.nodes:
+        if node.kind == "loop":
+            found.update(_of_loop(node, graph.values, constants, found))
+            continue
         if node.kind == "quantize":
             low, high = node.attributes.get("low"), node.attributes.get("high")
             ranges[node.outputs[0]] = (None if low is None else float(low), None if high is None else float(high))  # type: ignore[arg-type]
@@ -71,6 +53,22 @@ def find_widths(
         for name in node.outputs:
             found[name] = width if width is not None else format_width(graph.values[name].format)
     return found
+
+
+def entering_widths(node: Node, constants: Mapping[str, Constant], around: Mapping[str, Width]) -> dict[str, Width]:
+    """Widths of the inputs of a loop's body. ``constants`` hold those of the body, too."""
+    body = node.bodies[0]
+    codes = follow_codes(body, constants)
+    return entering(node, body, constants, around, lambda known: find_widths(body, constants, codes, known))
+
+
+def _of_loop(node: Node, values: Mapping[str, Value], constants: Mapping[str, Constant], found: Mapping[str, Width]) -> dict[str, Width]:
+    """What a loop hands on is as wide as what its last turn makes, which is as wide as what every turn makes."""
+    body = replace(node.bodies[0], values={**values, **node.bodies[0].values})
+    node = replace(node, bodies=(body,))
+    inside = find_widths(body, constants, follow_codes(body, constants), {**found, **entering_widths(node, constants, found)})
+    formats = {name: format_width(values[name].format) for name in node.outputs}
+    return {name: inside.get(made, formats[name]) for name, made in zip(node.outputs, body.outputs, strict=True)}
 
 
 def _of_table(table: Constant) -> Width | None:
@@ -110,7 +108,7 @@ def _kept(
         others = [constants[name] for name in node.inputs if name not in found and name in constants]
         if any(other.numel > _MOST_LOOKED_AT or np.any(other.load()) for other in others):
             return None  # zeros lie on every grid; other numbers need not
-        return operands[0] if node.attributes["op"] != "concat" else _widest(operands)
+        return operands[0] if node.attributes["op"] != "concat" else widest(operands)
     if node.kind == "permute" or (node.kind == "resize" and node.attributes["op"] == "nearest"):
         return operands[0]
     if node.kind == "pool" and node.attributes["op"] == "max":
@@ -123,15 +121,5 @@ def _kept(
         # max(x, 0) is relu: zero is on every grid, another bound need not be.
         others = [constants[name] for name in node.inputs if name not in found and name in constants]
         kept = len(operands) + len(others) == len(node.inputs) and all(other.numel == 1 and other.number == 0 for other in others)
-        return _widest(operands) if kept else None
+        return widest(operands) if kept else None
     return None
-
-
-def _widest(operands: list[Width]) -> Width | None:
-    """The widest of values that stand side by side; ``None`` for codes of different scales, which make no narrower numbers."""
-    operands = [width for width in operands if width is not UNWRITTEN] or operands
-    wide = max(operands, key=lambda width: width.bits)
-    if len({width.scale for width in operands}) > 1:
-        return None
-    same = len({(width.low, width.high) for width in operands}) == 1
-    return wide if same else Width(wide.bits, all(width.sign for width in operands), scale=wide.scale)

@@ -10,7 +10,7 @@ from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, count_kept
 from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.widths import Width, format_width
+from micronet_verify.analysis.width import Width, format_width
 from micronet_verify.facts.graph import Node, Shape, Value
 from micronet_verify.track.rules import CountingRules
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from micronet_verify.analysis.hidden import count_kept
@@ -116,7 +116,9 @@ def _work(bill: _Bill, found: Rewritten, times: Fraction) -> None:
 
 def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], times: Fraction) -> None:
     if node.kind == "loop":
-        _work(bill, bodies[0], times * integer(node.attributes, "trips"))
+        before, turns = len(bill.work), integer(node.attributes, "trips")
+        _work(bill, bodies[0], times * turns)
+        bill.work[before:] = [(at, replace(work, formula=f"{turns:,} × ({work.formula})"), each) for at, work, each in bill.work[before:]]
         return
     taken = bill.frequencies.get(str(node.attributes.get("id", "")))
     shares = (Fraction(1), Fraction(1)) if taken is None else (taken, 1 - taken)

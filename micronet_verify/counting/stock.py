@@ -33,6 +33,8 @@ def _take(inventory: Inventory, found: Rewritten, asked: Callable[[Rewritten], O
             _take(inventory, body, asked)
         if not node.bodies:
             _take_node(inventory, node, operands)
+        elif node.kind == "loop":
+            _take_entering(inventory, node, operands)
     if operands.rules.permutation != "free":
         for moved in found.moved:
             if moved.selection is not None:
@@ -43,6 +45,14 @@ def _take(inventory: Inventory, found: Rewritten, asked: Callable[[Rewritten], O
             inventory.add(name, Measured(found.constants[name]), "", "an output of the model")
     for first in found.initial:
         inventory.add(first.key, Measured(first), "", "initial state, S2")
+
+
+def _take_entering(inventory: Inventory, node: Node, operands: Operands) -> None:
+    """First values that a loop carries on, and tensors that it scans, as they lie in the file."""
+    for name in node.inputs:
+        measured = operands.constant(name)
+        if measured is not None:
+            inventory.add(name, measured, node.scope)
 
 
 def is_batch_norm(node: Node) -> bool:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import INT64, numeric_format
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
-from micronet_verify.facts.shapes import ints
+from micronet_verify.facts.shapes import integer, ints
 from micronet_verify.facts.validate import place as words
 from micronet_verify.framework.batch_axis import Lies, Mixed, Place, follow, named
 from micronet_verify.framework.builder import GraphBuilder
@@ -164,15 +164,46 @@ class _Walk:
     def _bodies(self, node: Node) -> Sequence[Place]:
         if node.kind == "branch" and self._place(node.inputs[0]) is not None:
             raise Mixed("a branch for several examples at once")
-        arguments = [self._place(name) for name in node.inputs]
+        if node.kind == "loop":
+            return self._loop(node)
         found: list[Place] = []
-        for _ in range(2 if node.kind == "loop" else 1):  # what a loop carries may have its batch only after the first turn
-            for body in node.bodies:
-                self.places.update(zip(body.inputs, arguments, strict=False))
-                self._graph(body)
-                found = [self._place(name) for name in body.outputs]
-            arguments = [place or given for place, given in zip_longest(found, arguments)][: len(arguments)]
+        for body in node.bodies:
+            self.places.update(zip(body.inputs, (self._place(name) for name in node.inputs[1:]), strict=False))
+            self._graph(body)
+            found = [self._place(name) for name in body.outputs]
         return found
+
+    def _loop(self, node: Node) -> Sequence[Place]:
+        """Slices of scanned tensors and what is collected have an axis less inside."""
+        body, carries = node.bodies[0], len(node.inputs) - integer(node.attributes, "scanned")
+        inner = body.inputs[1:] if node.attributes.get("turn") else body.inputs
+        carried = [self._place(name) for name in node.inputs[:carries]]
+        slices = [_inside(self._place(name)) for name in node.inputs[carries:]]
+        found: list[Place] = []
+        for _ in range(2):  # what a loop carries may have its batch only after the first turn
+            self.places.update(zip(inner, (*carried, *slices), strict=True))
+            self._graph(body)
+            found = [self._place(name) for name in body.outputs]
+            carried = [place or given for place, given in zip(found[:carries], carried, strict=True)]
+        return (*found[:carries], *(_collected(place) for place in found[carries:]))
+
+
+def _inside(place: Place) -> Place:
+    """Where the batch lies in a slice of axis 0."""
+    if isinstance(place, Lies) and place.axis > 0:
+        return Lies(place.axis - 1, place.outer, place.inner)
+    if place is None:
+        return None
+    raise Mixed("a loop over the batch")
+
+
+def _collected(place: Place) -> Place:
+    """Where the batch lies in slices that are stacked on a new axis 0."""
+    if isinstance(place, Lies):
+        return Lies(place.axis + 1, place.outer, place.inner)
+    if place is None:
+        return None
+    raise Mixed("a loop that collects parts of several examples")
 
 
 def needed(graph: Graph) -> frozenset[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,19 @@ class GraphBuilder:
         inner = GraphBuilder(self._folder, self)
         inner.at(self._source, self._scope)
         return inner
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """What this very builder emits within the context is a body of its own, which ``finish`` hands over before it ends.
+
+        So a cell that was given functions over this builder can be emitted in the graph and again in a loop.
+        """
+        around = self._inputs, self._values, self._nodes, self._scalars
+        self._inputs, self._values, self._nodes, self._scalars = [], {}, [], dict(self._scalars)
+        try:
+            yield
+        finally:
+            self._inputs, self._values, self._nodes, self._scalars = around
 
     def note(self, sentence: str) -> None:
         """Tell people something odd about the file that changes no count."""

@@ -1,10 +1,7 @@
 """LSTM, GRU and RNN layers lowered to matmul and elementwise nodes: one lowering for every plugin.
 
-A layer of T steps costs T times its cell, so the work of steps 1 … T−1 is emitted once, on tensors with a leading time
-axis, instead of T−1 times. Step 0 stands apart because its state is the given one (often a constant). The state that
-step t reads is written as the state of step 0 followed by a slice of the projected input: it has the right shape,
-format and dependence on the data, and what a count needs from it is no more than that. The lowering is for counting;
-it is not executed.
+A layer of T steps is step 0 and a ``loop`` over the others, which costs T − 1 times its body. Step 0 stands apart because its
+state is the given one, often a constant. The products with the inputs of all steps are one product before both.
 """
 
 from __future__ import annotations
@@ -36,6 +33,7 @@ def lstm(
     functions: tuple[Function, Function, Function] | None = None,
     product: Product | None = None,
     kept: tuple[Function, Function] | None = None,
+    reverse: bool = False,
 ) -> tuple[Value, Value, Value]:
     """One direction of an LSTM layer: (y [T, N, S], last h [N, S], last c [N, H]).
 
@@ -43,7 +41,8 @@ def lstm(
     ``projection`` [P, H]. ``gates`` is the order of the four blocks of rows: input, forget, candidate (g), output in
     PyTorch (``ifgo``), and ``iofg`` in ONNX; weights and biases may also come as one tensor for each gate.
     ``peepholes`` are the weights [H] from the cell to i, o, f. ``functions`` act on the gates, the candidate and the cell
-    (sigmoid, tanh, tanh); ``kept`` on h and c before they are kept (quantizers). Formulas: Gers & Schmidhuber (2000), as torch.nn.LSTM.
+    (sigmoid, tanh, tanh); ``kept`` on h and c before they are kept (quantizers). ``reverse``: from the last step to the first, as in the
+    other layers. Formulas: Gers & Schmidhuber (2000), as torch.nn.LSTM.
     """
     hidden = w_ih.shape[0] // 4 if isinstance(w_ih, Value) else w_ih[0].shape[0]
     linear = product or builder.linear
@@ -72,7 +71,7 @@ def lstm(
         _joined(builder, linear, x, w_ih, b_ih),
         (_state(builder, x, h0, size), _state(builder, x, c0, hidden)),
         step,
-        (keep_h, keep_c),
+        reverse,
     )
     return y, h, c
 
@@ -89,6 +88,7 @@ def gru(
     gates: str = "rzn",
     reset_after: bool = True,
     functions: tuple[Function, Function] | None = None,
+    reverse: bool = False,
 ) -> tuple[Value, Value]:
     """One direction of a GRU layer: (y [T, N, H], last h [N, H]).
 
@@ -117,7 +117,7 @@ def gru(
         kept = b.elementwise("sub", b.scalar(1.0, z.format), z)
         return (b.elementwise("add", b.elementwise("mul", kept, n), b.elementwise("mul", z, h)),)
 
-    y, h = _run(b, b.linear(x, w_ih, b_ih), (_state(b, x, h0, hidden),), step)
+    y, h = _run(b, b.linear(x, w_ih, b_ih), (_state(b, x, h0, hidden),), step, reverse)
     return y, h
 
 
@@ -132,6 +132,7 @@ def rnn(
     *,
     function: Function | None = None,
     product: Product | None = None,
+    reverse: bool = False,
 ) -> tuple[Value, Value]:
     """One direction of an Elman RNN layer, h' = tanh(W x + b + R h + b'): (y [T, N, H], last h [N, H])."""
     on_sum, linear = function or _tanh(builder), product or builder.linear
@@ -139,7 +140,7 @@ def rnn(
     def step(gx: Value, state: Sequence[Value]) -> tuple[Value, ...]:
         return (on_sum(builder.elementwise("add", gx, linear(state[0], w_hh, b_hh))),)
 
-    y, h = _run(builder, linear(x, w_ih, b_ih), (_state(builder, x, h0, w_ih.shape[0]),), step)
+    y, h = _run(builder, linear(x, w_ih, b_ih), (_state(builder, x, h0, w_ih.shape[0]),), step, reverse)
     return y, h
 
 
@@ -159,21 +160,26 @@ def _joined(
     return builder.emit("move", *parts, op="concat", axis=len(x.shape) - 1)
 
 
-def _run(
-    builder: GraphBuilder, projected: Value, states: Sequence[Value], step: Step, kept: Sequence[Function] = (_same, _same)
-) -> tuple[Value, ...]:
-    """``projected`` [T, N, G], states [N, S]: the first state of every step [T, N, S], then each state's last [N, S]."""
-    steps = projected.shape[0]
-    first = step(_steps(builder, projected, 0, 1), [builder.reshape(state, (1, *state.shape)) for state in states])
+def _run(builder: GraphBuilder, projected: Value, states: Sequence[Value], step: Step, reverse: bool) -> tuple[Value, ...]:
+    """``projected`` [T, N, G], states [N, S]: the first state of every step [T, N, S], then each state's last [N, S].
+
+    ``reverse``: step T − 1 comes first, and the states stay in the order of the steps.
+    """
+    steps, row = projected.shape[0], (1, *projected.shape[1:])
+    begin, start, end = (steps - 1, 0, steps - 1) if reverse else (0, 1, steps)
+    first = step(_steps(builder, projected, begin, begin + 1), [builder.reshape(state, (1, *state.shape)) for state in states])
     if steps == 1:
         return first[0], *(_drop_time(builder, state) for state in first)
-    previous = []
-    for state, keep in zip(first, kept, strict=False):
-        later = keep(_columns(builder, _steps(builder, projected, 1, steps - 1), 0, state.shape[-1]))
-        previous.append(state if steps == 2 else builder.emit("move", state, later, op="concat", axis=0))
-    rest = step(_steps(builder, projected, 1, steps), previous)
-    y = builder.emit("move", first[0], rest[0], op="concat", axis=0)
-    return y, *(_drop_time(builder, _steps(builder, state, steps - 2, steps - 1)) for state in rest)
+    with builder.inside():
+        before = [builder.input(state.shape, state.format) for state in first]
+        now = step(builder.reshape(builder.input(row[1:], projected.format), row), before)
+        body = builder.finish([*now, now[0]])
+    back = (0,) if reverse else ()
+    rest = (_steps(builder, projected, start, end),)
+    *last, later = builder.loop(body, first, rest, trips=steps - 1, backward=back, collected_backward=back)
+    parts = (first[0], builder.reshape(later, (steps - 1, *later.shape[2:])))
+    y = builder.emit("move", *(parts[::-1] if reverse else parts), op="concat", axis=0)
+    return y, *(_drop_time(builder, state) for state in last)
 
 
 def _state(builder: GraphBuilder, x: Value, given: Value | None, size: int) -> Value:

@@ -35,6 +35,11 @@ class _Layer:
     directions: int
     hidden: int
     batch_first: bool
+    reverse: bool
+
+    def reversed(self, index: int) -> bool:
+        """Whether this direction goes from the last step to the first."""
+        return self.reverse or index == 1
 
 
 def lstm(op: Op) -> Sequence[Value | None]:
@@ -54,6 +59,7 @@ def lstm(op: Op) -> Sequence[Value | None]:
                 gates="iofg",
                 peepholes=None if peep is None else (peep[0], peep[1], peep[2]),
                 functions=(functions[0], functions[1], functions[2]),
+                reverse=layer.reversed(index),
             )
         )
     return _results(op, layer, results)
@@ -72,6 +78,7 @@ def gru(op: Op) -> Sequence[Value | None]:
                 gates="zrn",
                 reset_after=bool(op.integer("linear_before_reset", 0)),
                 functions=(functions[0], functions[1]),
+                reverse=layer.reversed(index),
             )
         )
     return _results(op, layer, results)
@@ -82,7 +89,8 @@ def rnn(op: Op) -> Sequence[Value | None]:
     for index in range(layer.directions):
         (function,) = _functions(op, index, ("Tanh",))
         weights = _weights(op, layer, index)
-        results.append(recurrent.rnn(op.builder, layer.x, *weights, _state(op, layer, layer.states[0], index), function=function))
+        state, reverse = _state(op, layer, layer.states[0], index), layer.reversed(index)
+        results.append(recurrent.rnn(op.builder, layer.x, *weights, state, function=function, reverse=reverse))
     return _results(op, layer, results)
 
 
@@ -100,15 +108,16 @@ def _layer(op: Op, states: int) -> _Layer:
         lengths = op.known_ints(4, what="sequence lengths")
         if any(length != x.shape[0] for length in lengths):
             op.refuse(f"sequence lengths {lengths} of {x.shape[0]} steps", "be whole sequences")
-    directions = 2 if op.text("direction", "forward") == "bidirectional" else 1
+    direction = op.text("direction", "forward")
+    directions = 2 if direction == "bidirectional" else 1
     weight, hidden = op.x(1), op.x(2).shape[2]
     if weight.shape[0] != directions or weight.shape[1] % hidden or op.integer("hidden_size", hidden) != hidden:
         op.refuse(f"weights of shape {weight.shape} and {op.x(2).shape}", f"fit {directions} direction(s) and the hidden size")
-    return _Layer(x, weight, op.x(2), op.maybe(3), given, directions, hidden, batch_first)
+    return _Layer(x, weight, op.x(2), op.maybe(3), given, directions, hidden, batch_first, direction == "reverse")
 
 
 def _weights(op: Op, layer: _Layer, index: int) -> tuple[Value, Value, Value | None, Value | None]:
-    """One direction's input and recurrent weights and their biases. The direction only changes the order of the steps."""
+    """One direction's input and recurrent weights and their biases."""
     weight, recurrence = _direction(op, layer.weight, index), _direction(op, layer.recurrence, index)
     if layer.bias is None:
         return weight, recurrence, None, None

@@ -14,13 +14,17 @@ from micronet_verify_pytorch.ops_shape import joined, selected
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Of one layer in one direction: [gates·hidden, inputs], [gates·hidden, hidden], biases, and LSTM's projection."""
+    """Of one layer in one direction: [gates·hidden, inputs], [gates·hidden, hidden], biases, and LSTM's projection.
+
+    ``reverse``: from the last step to the first.
+    """
 
     input: Value
     hidden: Value
     input_bias: Value | None = None
     hidden_bias: Value | None = None
     projection: Value | None = None
+    reverse: bool = False
 
 
 State = tuple[Value, ...]
@@ -29,11 +33,11 @@ Layer = Callable[[GraphBuilder, Value, Weights, State], tuple[Value, ...]]
 
 
 def lstm(builder: GraphBuilder, x: Value, w: Weights, state: State) -> tuple[Value, ...]:
-    return recurrent.lstm(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, projection=w.projection)
+    return recurrent.lstm(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, projection=w.projection, reverse=w.reverse)
 
 
 def gru(builder: GraphBuilder, x: Value, w: Weights, state: State) -> tuple[Value, ...]:
-    return recurrent.gru(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state)
+    return recurrent.gru(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, reverse=w.reverse)
 
 
 def rnn(function: str) -> Layer:
@@ -41,7 +45,7 @@ def rnn(function: str) -> Layer:
         def activate(value: Value) -> Value:
             return builder.elementwise(function, value)
 
-        return recurrent.rnn(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, function=activate)
+        return recurrent.rnn(builder, x, w.input, w.hidden, w.input_bias, w.hidden_bias, *state, function=activate, reverse=w.reverse)
 
     return run
 
@@ -75,7 +79,7 @@ def layer(run: Layer, states: int = 1) -> Callable[[Call], tuple[Value, ...]]:
             call.refuse("a recurrent layer with dropout in training mode", "be exported after model.eval()")
         call.ignore("dropout")
         layers, directions = call.integer("num_layers"), 2 if call.flag("bidirectional") else 1
-        weights = _weights(call, layers * directions)
+        weights = _weights(call, layers, directions)
         if call.flag("batch_first"):
             x = call.builder.transpose(x, (1, 0, 2))
         last: list[tuple[Value, ...]] = []
@@ -94,8 +98,9 @@ def layer(run: Layer, states: int = 1) -> Callable[[Call], tuple[Value, ...]]:
     return translate
 
 
-def _weights(call: Call, count: int) -> list[Weights]:
+def _weights(call: Call, layers: int, directions: int) -> list[Weights]:
     """The flat list of parameters, layer by layer and direction by direction."""
+    count = layers * directions
     params, biases = call.tensors("params"), call.flag("has_biases")
     each = len(params) // count if count else 0
     if each not in ((4, 5) if biases else (2, 3)) or each * count != len(params):
@@ -104,7 +109,8 @@ def _weights(call: Call, count: int) -> list[Weights]:
     for k in range(count):
         part = params[k * each : (k + 1) * each]
         biased = (part[2], part[3]) if biases else (None, None)
-        groups.append(Weights(part[0], part[1], biased[0], biased[1], part[-1] if each % 2 else None))
+        projection, reverse = part[-1] if each % 2 else None, k % directions == 1
+        groups.append(Weights(part[0], part[1], biased[0], biased[1], projection, reverse))
     return groups
 
 

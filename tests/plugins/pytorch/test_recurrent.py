@@ -12,6 +12,7 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 
 from micronet_verify.facts.graph import Graph
+from tests.executed import assert_agrees, turns
 from tests.plugins.pytorch.support import Function, archive, translate
 
 LAYERS = {
@@ -46,17 +47,18 @@ def test_layers(name: str, tmp_path: Path) -> None:
     assert {f"parts.0.{name}" for name in layer.state_dict()} <= used
     (answer,) = PyTorchLoader().predict(path, x.numpy(), 2, 1)
     np.testing.assert_allclose(answer.outputs, wanted.numpy(), rtol=1e-5, atol=1e-6)
+    assert_agrees("pytorch", path, x.numpy())
 
 
 def work(graph: Graph) -> Counter[str]:
     """Elements that each element-wise function makes, and multiplies of the products."""
     total: Counter[str] = Counter()
-    for node in graph.nodes:
-        out = graph.values[node.outputs[0]].numel
+    for node, values, times in turns(graph):
+        out = values[node.outputs[0]].numel * times
         if node.kind == "elementwise":
             total[str(node.attributes["op"])] += out
         elif node.kind == "matmul":
-            total["multiply"] += out * graph.values[node.inputs[1]].shape[1]
+            total["multiply"] += out * values[node.inputs[1]].shape[1]
     return total
 
 
