@@ -26,6 +26,7 @@ from micronet_verify.analysis.masks import name_masks
 from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.norm_ahead import fold_ahead
 from micronet_verify.analysis.norms import name_norms
+from micronet_verify.analysis.scatters import name_scatters
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.spelling import name_functions
@@ -83,6 +84,7 @@ def named(graph: Graph, store: ConstantStore) -> tuple[Named, Pool]:
 def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, Value]) -> Named:
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
+    folded = name_scatters(folded, pool)
     folded = name_masks(name_selections(contract(name_functions(prune(folded)[0], pool)), pool), pool)
     folded = collapse_norms(tidy(folded, pool), pool)
     needed = needed_values(live)

@@ -405,3 +405,75 @@ def test_a_reshape_across_axes_hides_nothing() -> None:
     across.reshape((1, 6, 12))
     across.flip(2)
     assert operations(across.net.ledger(across.y), "multiply") == 72
+
+
+def scattered(net: Net, x: Value, order: Sequence[int], places: str) -> Value:
+    """Channel ``order[i]`` of x written to place i of a tensor of zeros."""
+    channels, size = x.shape[1], x.shape[2]
+    to = np.argsort(order)
+    zeros = net.constant(np.zeros(x.shape), "zeros")
+    if places == "slices":
+        return net.b.emit("scatter", zeros, net.b.constant(to, "at"), x, op="replace", axis=1, places=places)
+    if places == "elements":
+        at = np.broadcast_to(to[None, :, None], x.shape)
+        return net.b.emit("scatter", zeros, net.b.constant(np.array(at), "at"), x, op="replace", axis=1, places=places)
+    flat, rows = net.b.reshape(x, (channels, size)), net.constant(np.zeros((channels, size)), "zeros")
+    y = net.b.emit("scatter", rows, net.b.constant(to.reshape(-1, 1), "at"), flat, op="replace", axis=0, places=places)
+    return net.b.reshape(y, x.shape)
+
+
+@pytest.mark.parametrize("places", ["slices", "elements", "nd"])
+@given(st.permutations(range(8)))
+def test_A10_an_order_costs_the_same_scattered(places: str, order: list[int]) -> None:
+    net = Net.new()
+    y = scattered(net, net.input(1, 8, 3), order, places)
+    assert price(net, y) == (FREE if order == sorted(order) else matrix(8, 8, 8 * 3))
+
+
+@pytest.mark.parametrize("places", ["slices", "nd"])
+def test_A10_the_channel_shuffle_of_O9_scattered(places: str) -> None:
+    """116 channels at 28²: 90,944 multiplies; 116 one-bit values and 116² mask bits."""
+    net = Net.new()
+    order = np.arange(116).reshape(2, 58).T.reshape(-1).tolist()
+    assert price(net, scattered(net, net.input(1, 116, 28 * 28), order, places)) == matrix(116, 116, 116 * 28 * 28)
+
+
+def test_A10_a_shuffle_by_strided_assignment() -> None:
+    """y[:, ::2] = x[:, :58]; y[:, 1::2] = x[:, 58:], of a tensor whose first values are all written over."""
+    net = Net.new()
+    x, y = net.input(1, 116, 4), net.constant(np.zeros((1, 116, 4)), "empty")
+    for first, (start, end) in enumerate(((0, 58), (58, 116))):
+        half = net.b.emit("move", x, op="slice", axes=(1,), starts=(start,), ends=(end,), steps=(1,))
+        y = net.b.emit("scatter", y, net.b.constant(np.arange(first, 116, 2), "at"), half, op="replace", axis=1, places="slices")
+    assert price(net, y) == matrix(116, 116, 116 * 4)
+
+
+def test_A10_a_part_that_is_replaced_moves_for_nothing() -> None:
+    net = Net.new()
+    x = net.input(1, 8, 3)
+    new = net.b.emit("move", net.b.elementwise("relu", x), op="slice", axes=(1,), starts=(0,), ends=(3,), steps=(1,))
+    y = net.b.emit("scatter", x, net.b.constant(np.arange(2, 5), "at"), new, op="replace", axis=1, places="slices")
+    assert price(net, y) == (0, 8 * 3)  # the relu
+
+
+def test_A10_an_order_cannot_hide_beside_a_row_that_stays() -> None:
+    """Eight rows out of order among nine: the order is a matrix, as before the nine were made."""
+    net = Net.new()
+    order = [3, 1, 4, 0, 5, 2, 7, 6]
+    y = net.b.emit(
+        "scatter", net.constant(np.zeros((1, 9, 3))), net.b.constant(np.array(order), "at"), net.input(1, 8, 3), op="replace", axis=1,
+        places="slices",
+    )  # fmt: skip
+    found = price(net, y)
+    assert found[0] >= matrix(8, 8, 0)[0]
+    assert found[1] == 8 * 3
+
+
+def test_A10_computed_places_select_as_a_look_up_does() -> None:
+    """⌈log₂ 16⌉ selects for each of three elements written to one of sixteen rows."""
+    net = Net.new()
+    x, new = net.input(16, 3), net.input(1, 3)
+    column = net.b.emit("move", x, op="slice", axes=(1,), starts=(0,), ends=(1,), steps=(1,))
+    place = net.b.emit("select", column, op="argmax", axis=0)
+    ledger = net.ledger(net.b.emit("scatter", x, place, new, op="replace", axis=0, places="slices"), regime="quantized")
+    assert [line.quantity for line in ledger.lines if line.rule == "O20"] == [3 * 4]
