@@ -60,7 +60,8 @@ class Constant:
     ``key`` identifies what is stored: two constants of one key are stored once (rule S4), however they are viewed.
     ``load`` gives the values as this use of it sees them. ``row_scale`` multiplies slices of ``row_axis`` (batch
     normalisation folded into a weight, rule S7) without touching the values. A view of a stored tensor names the
-    ``whole``, in which ``place`` finds it; ``is_part``: it is not all of it.
+    ``whole``, in which ``place`` finds it; ``is_part``: it is not all of it. ``unscaled``: whole numbers of the program itself,
+    whose grid needs no scale.
     """
 
     key: str
@@ -75,6 +76,7 @@ class Constant:
     whole: Constant | None = None
     place: Callable[[Array], Array] | None = None
     is_part: bool = False
+    unscaled: bool = False
 
     @property
     def numel(self) -> int:

@@ -316,7 +316,8 @@ class Measured:
     def _on_grid(self, rules: CountingRules, name: Spelling, grid: Grid) -> list[Form]:
         bits = 1 if grid.sign_only and self.nonzeros == self.constant.numel else grid.bits
         extra = grid.groups * grid.bits if grid.zero_point else 0
-        dense = Form(name, self.constant.numel, bits, 0, grid.groups, grid.scale_bits, extra)
+        scales = 0 if self.constant.unscaled and name == "grid" else grid.groups
+        dense = Form(name, self.constant.numel, bits, 0, scales, grid.scale_bits, extra)
         return [dense, *self._masked(rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
 
     def _codebooks(self, rules: CountingRules, distinct: tuple[int, int] | None, width: int) -> list[Form]:

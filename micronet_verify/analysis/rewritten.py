@@ -30,6 +30,7 @@ from micronet_verify.analysis.scatters import name_scatters
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.spelling import name_functions
+from micronet_verify.analysis.sums import name_sums
 from micronet_verify.analysis.tidy import tidy
 from micronet_verify.analysis.width import Width
 from micronet_verify.analysis.widths import entering_widths, find_widths
@@ -85,7 +86,7 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
     folded = name_scatters(folded, pool)
-    folded = name_masks(name_selections(contract(name_functions(prune(folded)[0], pool)), pool), pool)
+    folded = name_masks(name_selections(contract(name_sums(name_functions(prune(folded)[0], pool), pool)), pool), pool)
     folded = collapse_norms(tidy(folded, pool), pool)
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)

@@ -85,8 +85,8 @@ class _Writer:
             shape, wanted, axis = (prod(x[:lead]), *x[lead:]), (*places.shape[:-1], *x[lead:]), 0
             flat = self._raveled([places[..., at] for at in range(lead)], x[:lead])
         else:
-            wanted, at = places.shape, list(np.indices(places.shape))
-            at[axis] = places
+            wanted = places.shape
+            at = [places if each == axis else np.asarray(own, np.int64) for each, own in enumerate(np.indices(places.shape))]
             shape, axis, flat = (prod(x),), 0, self._raveled(at, x)
         if updates != wanted or not shape[axis]:
             return None
