@@ -26,6 +26,7 @@ from micronet_verify.analysis.masks import name_masks
 from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.norm_ahead import fold_ahead
 from micronet_verify.analysis.norms import name_norms
+from micronet_verify.analysis.saturation import Saturation, saturation
 from micronet_verify.analysis.scatters import name_scatters
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
@@ -68,6 +69,7 @@ class Rewritten:
     whole: frozenset[str]
     hidden: Hidden
     codes: CodeFacts
+    saturation: Saturation
     moved: tuple[Moved, ...]
     norms: tuple[Folded, ...]
     dead: tuple[Node, ...]
@@ -185,6 +187,7 @@ def _rewritten(
         whole_numbers(graph),
         hidden_elements(graph, pool),
         codes,
+        saturation(graph, pool),
         find_moved(graph, pool),
         norms,
         found.dead,

@@ -12,6 +12,7 @@ from micronet_verify.checks.verdict import Verdict
 from micronet_verify.counting.ledger import Axis, Ledger
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, StageName
+from micronet_verify.facts.graph import Graph
 from micronet_verify.quality.metrics import Quality
 from micronet_verify.submission.manifest import Manifest
 from micronet_verify.track.track import decimal_text
@@ -67,6 +68,8 @@ def check(evaluation: Evaluation) -> Verdict:
         if stage is None and evaluation.partial is not None:
             waiting = f"partial: {evaluation.partial.share} examples; {names} not compared"
             evidence |= {"partial": evaluation.partial.examples, "partial_of": evaluation.partial.of}
+        elif stage is None and _unweighted(evaluation):
+            waiting = f"{names} not compared: without predictions nothing says how often each body of a branch is taken"
         return Verdict(NAME, "skipped", "; ".join(filter(None, [waiting, said])), evidence)
     return Verdict(NAME, "passed", said, evidence)
 
@@ -74,6 +77,8 @@ def check(evaluation: Evaluation) -> Verdict:
 def _measured(evaluation: Evaluation, name: str) -> Fraction | None:
     if evaluation.partial is not None and evaluation.frequencies and "operations" in _AXES[name]:
         return None  # operations behind branches depend on the examples
+    if "operations" in _AXES[name] and _unweighted(evaluation):
+        return None  # both bodies are charged in full, which no claim is about
     if name == "quality":
         return evaluation.quality.value if evaluation.quality else None
     if name == "score":
@@ -81,6 +86,15 @@ def _measured(evaluation: Evaluation, name: str) -> Fraction | None:
     if evaluation.ledger is None:
         return None
     return evaluation.ledger.storage if name == "parameter_storage" else evaluation.ledger.operations
+
+
+def _unweighted(evaluation: Evaluation) -> bool:
+    """Whether there are branches of which nothing says how often each body is taken (O13): nobody predicted."""
+    return evaluation.graph is not None and not evaluation.frequencies and _branches(evaluation.graph)
+
+
+def _branches(graph: Graph) -> bool:
+    return any(node.kind == "branch" or any(_branches(body) for body in node.bodies) for node in graph.nodes)
 
 
 def _compare(evaluation: Evaluation, manifest: Manifest, name: str, measured: Fraction) -> _Compared:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from micronet_verify.analysis.carried import Carried
+from micronet_verify.analysis.integers import integer_arithmetic
 from micronet_verify.analysis.live import prune
 from micronet_verify.analysis.liveness import Transient, transient
 from micronet_verify.analysis.representation import Measured
@@ -93,7 +94,7 @@ class Analysed:
 
     def operands(self, found: Rewritten, rules: CountingRules) -> Operands:
         """What may be asked about the operands of one graph or body under ``rules``."""
-        graph, facts = found.graph, (found.given, found.whole, found.hidden, found.codes)
+        graph, facts = found.graph, (found.given, found.whole, found.hidden, found.codes, found.saturation)
         return Operands(graph.values, found.constants, found.widths, self._shared.measured, rules, *facts)
 
     def stock(self, rules: CountingRules, regime: Regime) -> Inventory:
@@ -137,7 +138,10 @@ def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None, 
     Raises ``SubmissionFault`` for constants that cannot be computed.
     """
     found, pool = named(graph, store)
-    return Analysed(quantization(prune(graph)[0]), graph, store, carried, per_word, found, Workshop(pool))
+    forfeited = quantization(prune(graph)[0])
+    if not forfeited and (node := integer_arithmetic(found.graph, pool)) is not None:
+        forfeited = f"{place(node)} computes with integers"
+    return Analysed(forfeited, graph, store, carried, per_word, found, Workshop(pool))
 
 
 def quantization(graph: Graph, around: Mapping[str, Value] | None = None) -> str:

@@ -10,6 +10,7 @@ from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, count_kept
 from micronet_verify.analysis.measurements import Measurements
 from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.saturation import NO_SATURATION, Saturation
 from micronet_verify.analysis.width import Width, format_width
 from micronet_verify.facts.graph import Node, Shape, Value
 from micronet_verify.track.rules import CountingRules
@@ -22,7 +23,8 @@ class Operands:
     """The operands of the nodes of one graph: shapes, constants with their measured facts, widths.
 
     ``measured`` is shared by all readings of a model. ``given`` are integers that the model was given; ``whole`` the floats
-    that are rounded already; ``hidden`` what constant masks spare; ``codes`` what is known of codes and sums of them.
+    that are rounded already; ``hidden`` what constant masks spare; ``codes`` what is known of codes and sums of them;
+    ``saturation`` what quantizers cut off.
     """
 
     values: Mapping[str, Value]
@@ -34,6 +36,7 @@ class Operands:
     whole: frozenset[str] = frozenset()
     hidden: Hidden = NOTHING_HIDDEN
     codes: CodeFacts = NO_CODES
+    saturation: Saturation = NO_SATURATION
 
     def shape(self, name: str) -> Shape:
         constant = self.constants.get(name)

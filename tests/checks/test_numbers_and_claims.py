@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -13,6 +14,7 @@ from micronet_verify.quality.metrics import Quality
 from micronet_verify.score import Score
 from micronet_verify.submission.manifest import Claim
 from tests.checks.facts import faulty, small, submission
+from tests.checks.networks import branching
 
 # small_net under the freebie: 36 + 4 values of 16 bits; 64·4·9 multiplies and 64·4 compares of 16 bits, 64·4·(8 + 1) adds of 32.
 STORAGE = Fraction((36 + 4) * 16, 32)
@@ -164,3 +166,19 @@ def test_rounding_is_half_up(number, unit, rounded) -> None:
 
 def test_amounts_for_people() -> None:
     assert (amount(Fraction(1234567)), amount(Fraction(10, 3)), decimal(Fraction(-1, 2), 0)) == ("1,234,567", "3.33", "-1")
+
+
+def test_C4b_operations_behind_a_branch_are_not_compared_before_anybody_predicted() -> None:
+    """Without data both bodies are charged in full, and an honest claim is of the mean: open, as with --limit."""
+    found = branching(None)
+    assert found.ledger is not None
+    half = str(found.ledger.operations // 2)
+    claimed = replace(found, submission=submission(Claim(math_operations=Fraction(half), written={"math_operations": half})))
+    verdict = claims.check(claimed)
+    assert (verdict.outcome, verdict.message) == (
+        "skipped",
+        "claims.math_operations not compared: without predictions nothing says how often each body of a branch is taken",
+    )
+    weighted = branching(Fraction(1, 3))
+    better = replace(weighted, submission=submission(Claim(math_operations=Fraction(1), written={"math_operations": "1"})))
+    assert claims.check(better).outcome == "failed"

@@ -22,8 +22,9 @@ def freebie(counted: Counted) -> Finding:
     broken: list[Problem] = []
     if other is not None and other < own:
         broken.append(Problem(f"the {ledger.regime} regime at {decimal(own, _PLACES)}", f"be the other, at {decimal(other, _PLACES)}"))
-    if bool(forfeited) != bool(narrow):
-        found = f"{many(narrow, 'operator')} below 16 bits"
+    whole = sum(_is_whole(counted, node) for node in counted.nodes)
+    if (forfeited and not narrow and not whole) or (narrow and not forfeited):
+        found = f"{many(narrow, 'operator')} below 16 bits and {many(whole, 'operator')} on integers"
         broken.append(Problem(f"a freebie that is {'forfeited' if forfeited else 'kept'}", f"agree with {found}"))
     elsewhere = f"; the other regime would score {decimal(other, _PLACES)}" if other is not None else ""
     if ledger.regime == "freebie":
@@ -93,6 +94,12 @@ def _score(counted: Counted, ledger: Ledger) -> Fraction:
 def _narrow(counted: Counted) -> int:
     """Live nodes that quantize, or multiply numbers of less than 16 bits or integers."""
     return sum(_is_narrow(counted, node) for node in counted.nodes)
+
+
+def _is_whole(counted: Counted, node: Node) -> bool:
+    """Whether a node computes with integers or truth values; on data, that forfeits the freebie."""
+    values = (counted.values[name] for name in (*node.inputs, *node.outputs) if name in counted.values)
+    return node.kind in ("elementwise", "reduce", "cumulative", "scatter") and any(value.format.family != "float" for value in values)
 
 
 def _is_narrow(counted: Counted, node: Node) -> bool:
