@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from micronet_verify.analysis.live import needed_values
 from micronet_verify.analysis.width import Width
@@ -41,6 +42,8 @@ class _Plan:
         self.home: dict[str, str] = {}
         self.size: dict[str, int] = {}
         self.reads: dict[str, int] = {}
+        self._found: dict[str, tuple[frozenset[str], frozenset[str]]] = {}
+        self._given = frozenset(graph.inputs)
         for name in graph.inputs:
             self._place(name, name, widths)
         for node in graph.nodes:
@@ -60,15 +63,22 @@ class _Plan:
         bits = widths[name].bits if name in widths else value.format.bits
         self.size[home] = max(self.size.get(home, 0), value.numel * bits)
 
-    def operands(self, node: Node) -> set[str]:
+    def operands(self, node: Node) -> frozenset[str]:
         """Memory that a node reads."""
-        names = set(node.inputs)
-        for body in node.bodies:
-            names |= needed_values(body)
-        return {self.home[name] for name in names if name in self.home}
+        return self._memory(node)[0]
 
-    def results(self, node: Node) -> set[str]:
-        return {self.home[name] for name in node.outputs}
+    def results(self, node: Node) -> frozenset[str]:
+        return self._memory(node)[1]
+
+    def _memory(self, node: Node) -> tuple[frozenset[str], frozenset[str]]:
+        found = self._found.get(node.outputs[0])
+        if found is None:
+            names = set(node.inputs)
+            for body in node.bodies:
+                names |= needed_values(body)
+            found = frozenset(self.home[name] for name in names if name in self.home), frozenset(self.home[name] for name in node.outputs)
+            self._found[node.outputs[0]] = found
+        return found
 
     def overwrites(self, node: Node, left: Mapping[str, int]) -> int:
         """Bits that a node need not allocate because it writes over its operand, which nobody else reads."""
@@ -77,50 +87,78 @@ class _Plan:
         operand, result = self.home[node.inputs[0]], self.home[node.outputs[0]]
         return min(self.size[operand], self.size[result]) if left[operand] == 1 and operand != result else 0
 
-    def step(self, node: Node, live: set[str], left: dict[str, int]) -> tuple[int, set[str]]:
-        """(bits live while ``node`` runs, memory live after it); ``left`` counts the reads still to come."""
-        during = live | self.results(node)
-        bits = sum(self.size[name] for name in during) - self.overwrites(node, left)
-        for name in self.operands(node):
-            left[name] -= 1
-        return bits, {name for name in during if left.get(name, 0) > 0}
-
     def peak(self, order: list[Node]) -> tuple[int, str]:
+        """The most bits that are live while one of the nodes runs, and which."""
         live = {self.home[name] for name in self.graph.inputs if self.reads.get(self.home[name])}
-        left, most, at = dict(self.reads), 0, ""
+        alive, left, most, at = sum(self.size[name] for name in live), dict(self.reads), 0, ""
         for node in order:
-            bits, live = self.step(node, live, left)
+            made = self.results(node) - live
+            alive += sum(self.size[name] for name in made)
+            live |= made
+            bits = alive - self.overwrites(node, left)
+            for name in self.operands(node):
+                left[name] -= 1
+            for name in self.operands(node) | self.results(node):
+                if left.get(name, 0) <= 0 and name in live:
+                    live.remove(name)
+                    alive -= self.size[name]
             if bits > most:
                 most, at = bits, node.scope or node.source or node.kind
         return most, at
 
     def greedy(self) -> list[Node]:
-        """An order that always runs, of the nodes that can run, the one that leaves least alive (ties: listed order)."""
-        waiting = {id(node): self._waits(node) for node in self.graph.nodes}
-        wanted_by: dict[str, list[Node]] = {}
-        for node in self.graph.nodes:
+        """An order that always runs, of the nodes that can run, the one that leaves least alive (ties: listed order).
+
+        What a node leaves alive changes only when it becomes the last reader of something: then it is queued again.
+        """
+        nodes, queue = self.graph.nodes, list[tuple[int, int]]()
+        waiting = [len(self._waits(node)) for node in nodes]
+        wanted_by: dict[str, list[int]] = {}
+        readers: dict[str, list[int]] = {}
+        for rank, node in enumerate(nodes):
             for name in self._waits(node):
-                wanted_by.setdefault(name, []).append(node)
-        rank = {id(node): index for index, node in enumerate(self.graph.nodes)}
-        ready = [node for node in self.graph.nodes if not waiting[id(node)]]
-        live, left, order = {self.home[name] for name in self.graph.inputs}, dict(self.reads), list[Node]()
-        while ready:
-            node = min(ready, key=lambda item: (self._growth(item, live, left), rank[id(item)]))
-            ready = [item for item in ready if item is not node]
+                wanted_by.setdefault(name, []).append(rank)
+            for name in self.operands(node):
+                readers.setdefault(name, []).append(rank)
+        live, left, done = {self.home[name] for name in self.graph.inputs}, dict(self.reads), [False] * len(nodes)
+
+        def ask(rank: int) -> None:
+            heappush(queue, (self._growth(nodes[rank], live, left), rank))
+
+        for rank in range(len(nodes)):
+            if not waiting[rank]:
+                ask(rank)
+        order: list[Node] = []
+        while queue:
+            growth, rank = heappop(queue)
+            node = nodes[rank]
+            if done[rank]:
+                continue
+            if growth != self._growth(node, live, left):
+                ask(rank)
+                continue
+            done[rank] = True
             order.append(node)
-            _, live = self.step(node, live, left)
+            live |= self.results(node)
+            for name in self.operands(node):
+                left[name] -= 1
+                if left[name] == 1:
+                    for reader in readers[name]:
+                        if not done[reader] and not waiting[reader]:
+                            ask(reader)
+            live -= {name for name in self.operands(node) | self.results(node) if left.get(name, 0) <= 0}
             for name in node.outputs:
-                for reader in wanted_by.get(name, []):
-                    waiting[id(reader)].discard(name)
-                    if not waiting[id(reader)]:
-                        ready.append(reader)
+                for reader in wanted_by.get(name, ()):
+                    waiting[reader] -= 1
+                    if not waiting[reader]:
+                        ask(reader)
         return order
 
     def _waits(self, node: Node) -> set[str]:
         names = set(node.inputs)
         for body in node.bodies:
             names |= needed_values(body)
-        return {name for name in names if name in self.home and name not in self.graph.inputs}
+        return {name for name in names if name in self.home and name not in self._given}
 
     def _growth(self, node: Node, live: set[str], left: Mapping[str, int]) -> int:
         made = sum(self.size[name] for name in self.results(node) - live)
