@@ -1,7 +1,8 @@
 """The corridor as one function: track and entry go in, everything that is known about the entry comes out.
 
-    manifest ─► export ─► artifact ─┬► translate ─► graph ───────┬► count ─► ledger ─┐
-                                    └► predict ─► predictions ───┴► quality ─────────┴► score
+    manifest ─► export ─► artifact ─┬► translate ─► graph ───────┬► count ─► ledger ─┬► score
+                                    │                            └──────► prove ◄────┤
+                                    └► predict ─► predictions ───────┴──► quality ───┘
 
 A stage that fails records its fault and the rest goes on as far as it can: an entry that misses one question still
 gets its answers to the others. Nothing of one entry can reach another.
@@ -29,9 +30,11 @@ from micronet_verify.errors import MicronetError, Problem, SpecError, Submission
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.predictions import Predictions
+from micronet_verify.facts.proof import Proof
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.language import carried_by
 from micronet_verify.predicting import begin_preparing, predict, quality_of
+from micronet_verify.proving import examples_of, prove
 from micronet_verify.quality.datasets import DatasetMissing, Prepared
 from micronet_verify.quality.metrics import AnyQuality, Partial
 from micronet_verify.score import Score, score_of
@@ -43,8 +46,8 @@ from micronet_verify.track.library import load_track, track_names
 from micronet_verify.track.rules import CountingRules
 from micronet_verify.track.track import Track
 
-StageName = Literal["manifest", "track", "export", "translate", "count", "predict", "quality"]
-STAGES: tuple[StageName, ...] = ("manifest", "track", "export", "translate", "count", "predict", "quality")
+StageName = Literal["manifest", "track", "export", "translate", "count", "predict", "prove", "quality"]
+STAGES: tuple[StageName, ...] = ("manifest", "track", "export", "translate", "count", "predict", "prove", "quality")
 T = TypeVar("T")
 
 
@@ -87,6 +90,7 @@ class Evaluation:
     partial: Partial | None = None
     analysed: Analysed | None = None
     seed: str = ""
+    proof: Proof | None = None
 
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
@@ -106,6 +110,7 @@ NEEDS: Mapping[StageName, tuple[StageName, ...]] = {
     "translate": ("manifest", "track", "export"),
     "predict": ("manifest", "track", "export"),
     "count": ("manifest", "track", "export", "translate"),
+    "prove": ("manifest", "track", "export", "translate", "count", "predict"),
     "quality": ("manifest", "track", "export", "predict"),
 }
 
@@ -125,7 +130,8 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
         begin_preparing(submission.manifest, track, bench)
     artifact = run.stage("export", lambda s, t: artifact_of(s, t, bench, work), submission, track)
     graph = run.stage("translate", lambda s, t, a: translate(s, t, a, bench, work), submission, track, artifact)
-    answered = run.stage("predict", lambda s, t, a: predict(s, t, a, bench, work), submission, track, artifact)
+    shown = examples_of(track, graph) if track else 0
+    answered = run.stage("predict", lambda s, t, a: predict(s, t, a, bench, work, shown), submission, track, artifact)
     predictions, taken, inputs = (answered.predictions, answered.taken, answered.inputs) if answered else (None, {}, None)
     frequencies = {name: share_of(indices) for name, indices in taken.items()}
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
@@ -134,6 +140,8 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     analysed, count = run.stage("count", lambda t, g, s: _counted(t, g, s, frequencies, carried), track, graph, store) or (None, None)
     quality = run.stage("quality", lambda t, a, found: quality_of(t, a, found, bench), track, artifact, answered)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
+    needs = submission, track, artifact, graph, ledger, answered
+    proof = run.stage("prove", lambda s, t, a, g, charged, found: prove(s, t, a, g, charged.regime, found, bench, work), *needs)
     score = score_of(ledger, track.baseline) if ledger and track else None
     branches = None
     if ledger and track and analysed and taken:
@@ -159,6 +167,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
         partial,
         analysed,
         bench.seed,
+        proof,
     )
 
 

@@ -17,7 +17,7 @@ from micronet_verify.facts.predictions import Predictions
 from micronet_verify.framework.stepping import Form, Port, check_states, check_step
 from micronet_verify.quality.datasets import Prepared
 from micronet_verify.quality.predictions import seal_predictions
-from micronet_verify.sandbox.jobs import StepJob
+from micronet_verify.sandbox.jobs import PredictResult, StepJob
 from micronet_verify.sandbox.products import read_taken
 from micronet_verify.submission.manifest import Manifest
 from micronet_verify.submission.states import States, read_states
@@ -28,12 +28,25 @@ METRIC = "perplexity"
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """``tokens`` of the text from token ``start`` on; ``states``: ``.npy`` files of what the model had before them."""
+
+    start: int
+    tokens: int
+    states: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Read:
-    """What the run over the text gave: predictions, which body each token took at each branch, and the text."""
+    """What the run over the text gave: predictions, which body each token took at each branch, the text, and whole rows of some tokens
+    (``shown``, all in the file ``rows``).
+    """
 
     predictions: Predictions
     taken: Mapping[str, tuple[int, ...]]
     text: Prepared
+    shown: tuple[Stretch, ...] = ()
+    rows: Path | None = None
 
 
 def is_language(track: Track) -> bool:
@@ -61,8 +74,8 @@ def check_graph(graph: Graph, track: Track, states: States) -> Form:
     return form
 
 
-def read_text(submission: Submission, track: Track, artifact: Artifact, text: Prepared, bench: Bench, work: Path) -> Read:
-    """Have the step, or its chunk, read the text; every token's log-likelihood comes back and nothing else."""
+def read_text(submission: Submission, track: Track, artifact: Artifact, text: Prepared, bench: Bench, work: Path, shown: int = 0) -> Read:
+    """Have the step, or its chunk, read the text; every token's log-likelihood comes back, and of ``shown`` tokens the whole row."""
     manifest, total = submission.manifest, track.dataset.examples
     if text.shape != (total + 1, 1):
         should = f"be {(total + 1, 1)}: a first token, and then each of the {total:,} that are to be predicted"
@@ -78,8 +91,9 @@ def read_text(submission: Submission, track: Track, artifact: Artifact, text: Pr
         track.dataset.classes,
         float(track.target.sum_tolerance),
         bench.seed_of(submission.id, track),
-        _written(initial_states(manifest, artifact), work / "states"),
+        written(initial_states(manifest, artifact), work / "states"),
         manifest.step.chunk or "",
+        shown,
         bench.threads,
         bench.device,
     )
@@ -87,7 +101,17 @@ def read_text(submission: Submission, track: Track, artifact: Artifact, text: Pr
     check_unchanged(artifact)
     predictions = seal_predictions(job.out / result.outputs, artifact.sha256, tokens, 1, bench.device)
     taken = read_taken(job.out / result.taken, tokens) if result.taken else {}
-    return Read(predictions, taken, replace(text, examples=tokens, whole=total))
+    return Read(predictions, taken, replace(text, examples=tokens, whole=total), *_shown(job, result))
+
+
+def _shown(job: StepJob, result: PredictResult) -> tuple[tuple[Stretch, ...], Path | None]:
+    if not result.rows:
+        return (), None
+    pairs = list(zip(result.stretches[::2], result.stretches[1::2], strict=True))
+    each = len(result.states) // len(pairs)
+    states = [job.out / name for name in result.states]
+    found = (Stretch(start, tokens, tuple(states[each * at : each * (at + 1)])) for at, (start, tokens) in enumerate(pairs))
+    return tuple(found), job.out / result.rows
 
 
 def _port(graph: Graph, name: str) -> Port:
@@ -95,7 +119,7 @@ def _port(graph: Graph, name: str) -> Port:
     return Port(value.label or name, value.shape, value.format.name)
 
 
-def _written(states: States, folder: Path) -> tuple[tuple[str, Path], ...]:
+def written(states: States, folder: Path) -> tuple[tuple[str, Path], ...]:
     """Copies of the states that the judge wrote, one ``.npy`` each: a worker opens nothing of the entry but its models."""
     found = []
     folder.mkdir(exist_ok=True)

@@ -13,7 +13,7 @@ from micronet_verify.bench import Bench, check_unchanged, limits_of
 from micronet_verify.errors import MicronetError, Problem, SpecError
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.predictions import Predictions
-from micronet_verify.language import is_language, read_text
+from micronet_verify.language import Stretch, is_language, read_text
 from micronet_verify.quality.datasets import Prepared
 from micronet_verify.quality.labels import labels
 from micronet_verify.quality.language import check_stream
@@ -32,11 +32,16 @@ from micronet_verify.track.track import Track
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the predict stage found: the predictions, which body each example took at each branch, and the inputs."""
+    """What the predict stage found: the predictions, which body each example took at each branch, and the inputs.
+
+    Of a language model whole rows of some tokens besides (``shown``, all in the file ``rows``).
+    """
 
     predictions: Predictions
     taken: Mapping[str, tuple[int, ...]]
     inputs: Prepared
+    shown: tuple[Stretch, ...] = ()
+    rows: Path | None = None
 
 
 def wanted(manifest: Manifest, track: Track, bench: Bench) -> Wanted:
@@ -54,8 +59,8 @@ def begin_preparing(manifest: Manifest, track: Track, bench: Bench) -> None:
         bench.preparing.begin(wanted(manifest, track, bench))
 
 
-def predict(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Answered:
-    """Run the model on the track's inputs."""
+def predict(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path, shown: int = 0) -> Answered:
+    """Run the model on the track's inputs. ``shown``: of so many tokens of a text whole rows come back."""
     data = track.dataset
     check_metric(track.target)
     prepared = bench.preparing.result(wanted(submission.manifest, track, bench))
@@ -63,8 +68,8 @@ def predict(submission: Submission, track: Track, artifact: Artifact, bench: Ben
         got, should = f"inputs of shape {prepared.shape[1:]}", f"be {data.input_shape}, as dataset.input_shape says"
         raise SpecError(Problem(got, should, track.name))
     if is_language(track):
-        read = read_text(submission, track, artifact, prepared, bench, work)
-        return Answered(read.predictions, read.taken, read.text)
+        read = read_text(submission, track, artifact, prepared, bench, work, shown)
+        return Answered(read.predictions, read.taken, read.text, read.shown, read.rows)
     batch_size = bench.batch(data.input_shape)
     job = PredictJob(
         submission.manifest.framework,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from micronet_verify.checks import artifact, claims, manifest, operators, quality, score, sealing
+from micronet_verify.checks import artifact, claims, manifest, operators, proof, quality, score, sealing
 from micronet_verify.checks.rules.laws import RULE_CHECKS
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation
@@ -18,6 +18,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "artifact": artifact.check,
         "sealing": sealing.check,
         "operators": operators.check,
+        "proof": proof.check,
         **{f"rule {rule}": check for rule, check in RULE_CHECKS.items()},
         "claims": claims.check,
         "quality": quality.check,

@@ -1,8 +1,8 @@
-"""Has the entry a score that ranks? Asked last: it passes only where counting, sealing and quality all hold."""
+"""Has the entry a score that ranks? Asked last: it passes only where counting, sealing, the proof and quality all hold."""
 
 from __future__ import annotations
 
-from micronet_verify.checks import quality, sealing
+from micronet_verify.checks import proof, quality, sealing
 from micronet_verify.checks.numbers import decimal, exact
 from micronet_verify.checks.reach import lost, not_reached, partly
 from micronet_verify.checks.rules.laws import RULE_CHECKS
@@ -28,7 +28,8 @@ def check(evaluation: Evaluation) -> Verdict:
         "operations_ratio": exact(score.operations),
         "regime": ledger.regime,
     }
-    for name, question in {"sealing": sealing.check, "quality": quality.check, **{f"rule {r}": c for r, c in RULE_CHECKS.items()}}.items():
+    asked = {"sealing": sealing.check, "proof": proof.check, "quality": quality.check}
+    for name, question in {**asked, **{f"rule {r}": c for r, c in RULE_CHECKS.items()}}.items():
         verdict = question(evaluation)
         if verdict.outcome in ("failed", "error"):
             return Verdict(NAME, "skipped", f"not ranked: the check {name!r} did not pass; the score would be {value}", evidence)

@@ -23,6 +23,7 @@ STAGES = {
     "translate": "translating the model",
     "predict": "running the model on the test set",
     "count": "counting",
+    "prove": "proving the count",
     "quality": "comparing answers",
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 # The most that track/spec.py accepts: seven days, and a TiB.
 SECONDS = 7 * 86400
 MIB = 1 << 20
-_STEPS = ("export", "translate", "predict")
+_STEPS = ("export", "translate", "predict", "prove")
 
 
 def without_limits(folders: Sequence[Path], into: Path) -> None:

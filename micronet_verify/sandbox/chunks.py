@@ -17,6 +17,7 @@ from micronet_verify.sandbox.agreement import Agreement, rows_apart, states_apar
 from micronet_verify.sandbox.jobs import StepJob
 from micronet_verify.sandbox.likelihoods import Likelihoods
 from micronet_verify.sandbox.sampling import random_for
+from micronet_verify.sandbox.shown import Shown
 
 # Log-probabilities that one chunk makes, where its length is free, and the most that it may make.
 NUMBERS, MOST_NUMBERS = 1 << 24, 1 << 27
@@ -31,8 +32,8 @@ CAUSAL = 1e-4
 
 def evaluate_chunks(
     chunk: Stepper, step: Stepper, initial: Sequence[NDArray[Any]] | None, tokens: NDArray[np.int64], likelihoods: Likelihoods, job: StepJob
-) -> None:
-    """Take every row of the text ``tokens`` [tokens + 1] from ``chunk``; ``step`` reads samples of it.
+) -> Shown:
+    """Take every row of the text ``tokens`` [tokens + 1] from ``chunk``; ``step`` reads samples of it, and what is shown.
 
     Raises ``SubmissionFault`` naming the token at which the chunk looks ahead, or is not the step.
     """
@@ -50,6 +51,7 @@ def evaluate_chunks(
         for _ in range(2)
     )
     rows, others = (np.empty((min(length, count), job.words), chunk.rows_format) for _ in range(2))
+    shown = Shown(starts, min(job.shown, count), job.seed)
     chunk.start(initial)
     for number, start in enumerate(starts):
         fed = tokens[start : min(start + length, count)]
@@ -69,7 +71,9 @@ def evaluate_chunks(
             _compare(step, before, fed, rows[:size], start, whole, after if size == length or chunk.form.length is None else None)
         else:
             _compare(step, before, fed[:1], rows[:1], start, firsts)
+        shown.read(step, start, before, fed, job.words)
         chunk.start(after)
+    return shown
 
 
 def _length(chunk: Stepper, step: Stepper, job: StepJob) -> int:

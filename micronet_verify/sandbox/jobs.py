@@ -15,6 +15,8 @@ from micronet_verify.framework.protocols import CPU, ExportRequest
 from micronet_verify.sandbox.limits import Stage
 
 GRAPH = "graph.json"
+PROOF = "proof.json"
+ROWS = "rows.npy"
 OUTPUTS = "outputs.npy"
 LIKELIHOODS = "log_likelihoods.npy"
 TAKEN = "taken.json"
@@ -53,32 +55,60 @@ class TranslateResult:
 
 @dataclass(frozen=True, slots=True)
 class PredictResult:
-    """``outputs``: the ``.npy`` file of shape ``shape`` = (examples, …); ``taken``: the branch record, ``""`` without branches."""
+    """``outputs``: the ``.npy`` file of shape ``shape`` = (examples, …); ``taken``: the branch record, ``""`` without branches.
+
+    ``rows``: the ``.npy`` file of whole rows that a language model gave where the job's ``shown`` asked for them; ``stretches``: where
+    each stretch of them begins in the text, and how long it is; ``states``: those before each stretch, all of the first first.
+    """
 
     outputs: str
     shape: tuple[int, ...]
     taken: str = ""
+    rows: str = ""
+    states: tuple[str, ...] = ()
+    stretches: tuple[int, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (self.outputs, self.taken) if self.taken else (self.outputs,)
+        return tuple(name for name in (self.outputs, self.taken, self.rows, *self.states) if name)
 
     @staticmethod
     def read(data: dict[str, Any]) -> PredictResult:
-        return PredictResult(_text(data["outputs"]), tuple(map(_count, data["shape"])), _text(data["taken"]))
+        shape, states, stretches = (
+            tuple(map(_count, data["shape"])),
+            tuple(map(_text, data["states"])),
+            tuple(map(_count, data["stretches"])),
+        )
+        return PredictResult(_text(data["outputs"]), shape, _text(data["taken"]), _text(data["rows"]), states, stretches)
 
 
-AnyResult = ExportResult | TranslateResult | PredictResult
+@dataclass(frozen=True, slots=True)
+class ProveResult:
+    """``proof``: the JSON file of what came of it."""
+
+    proof: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (self.proof,)
+
+    @staticmethod
+    def read(data: dict[str, Any]) -> ProveResult:
+        return ProveResult(_text(data["proof"]))
+
+
+AnyResult = ExportResult | TranslateResult | PredictResult | ProveResult
 ResultT = TypeVar("ResultT", bound=AnyResult)
 ResultT_co = TypeVar("ResultT_co", bound=AnyResult, covariant=True)
 
 
 class Job(Generic[ResultT_co]):
-    """One step to run in its own process; ``result_type`` is what it gives back."""
+    """One step to run in its own process, by ``module``; ``result_type`` is what it gives back."""
 
     __slots__ = ()
     stage: ClassVar[Stage]
     result_type: ClassVar[type[AnyResult]]
+    module: ClassVar[str] = "micronet_verify.sandbox.worker"
     framework: str
     out: Path
     threads: int
@@ -138,7 +168,8 @@ class StepJob(Job[PredictResult]):
     What comes back is one number for each token but the first, [tokens] float64: the log-likelihood that the model gave it
     before it was fed. ``words``: the vocabulary. ``tolerance``: how far the probabilities of all words may be from a sum of
     one. ``initial``: states by name, each an ``.npy`` file; zeros where there are none. ``chunk``: the file of ``root`` with
-    which the text is evaluated, ``""`` for the step itself. ``seed``: what samples are drawn from (``sampling``).
+    which the text is evaluated, ``""`` for the step itself. ``seed``: what samples are drawn from (``sampling``). ``shown``: so many
+    tokens of whose rows a copy comes back whole, from the beginning and from a place drawn.
     """
 
     stage = "predict"
@@ -154,17 +185,48 @@ class StepJob(Job[PredictResult]):
     seed: str
     initial: tuple[tuple[str, Path], ...] = ()
     chunk: str = ""
+    shown: int = 0
     threads: int = 1
     device: str = CPU
 
 
-AnyJob = ExportJob | TranslateJob | PredictJob | StepJob
-_KINDS = {"export": ExportJob, "translate": TranslateJob, "predict": PredictJob, "steps": StepJob}
+@dataclass(frozen=True, slots=True)
+class ProveJob(Job[ProveResult]):
+    """Run the graph of the folder ``graph``, as translated and as priced, on examples whose answers by the framework are known.
+
+    ``root``: the artifact's folder. ``rules``: the edition, knob by knob; ``regime``: the one that is charged; ``per_word``: the baseline's
+    operations for each of its words, exactly. ``rows`` and
+    ``answers``: ``.npy`` files [n, …]. ``begins``: of a language model, the rows before which it has the ``states`` given, as many for
+    each. ``initial``: the states that the entry's file holds, by name. ``terms``: what the track asks. No framework runs here.
+    """
+
+    stage = "prove"
+    result_type = ProveResult
+    module = "micronet_verify.proof.worker"
+    graph: Path
+    root: Path
+    rows: Path
+    answers: Path
+    out: Path
+    rules: dict[str, str | int]
+    regime: str
+    per_word: str
+    terms: dict[str, float]
+    seed: str
+    language: bool = False
+    begins: tuple[int, ...] = ()
+    states: tuple[Path, ...] = ()
+    initial: tuple[tuple[str, Path], ...] = ()
+    threads: int = 1
+
+
+AnyJob = ExportJob | TranslateJob | PredictJob | StepJob | ProveJob
+_KINDS = {"export": ExportJob, "translate": TranslateJob, "predict": PredictJob, "steps": StepJob, "prove": ProveJob}
 
 
 def job_to_data(job: Job[Any]) -> dict[str, Any]:
     """The job as JSON data; paths are made absolute, because the step runs in a folder of its own."""
-    assert isinstance(job, ExportJob | TranslateJob | PredictJob | StepJob)
+    assert isinstance(job, ExportJob | TranslateJob | PredictJob | StepJob | ProveJob)
     kind = next(name for name, each in _KINDS.items() if type(job) is each)
     return {"kind": kind, **_plain(asdict(job))}
 
@@ -185,6 +247,12 @@ def job_from_data(data: dict[str, Any]) -> AnyJob:
         fields["text"] = Path(fields["text"])
         fields["initial"] = tuple((name, Path(path)) for name, path in fields["initial"])
         return StepJob(**fields)
+    if kind == "prove":
+        for name in ("graph", "rows", "answers"):
+            fields[name] = Path(fields[name])
+        fields["begins"], fields["states"] = tuple(fields["begins"]), tuple(map(Path, fields["states"]))
+        fields["initial"] = tuple((name, Path(path)) for name, path in fields["initial"])
+        return ProveJob(**fields)
     if kind != "predict":
         raise KeyError(f"the kind {kind!r}")
     fields["inputs"], fields["alone"] = Path(fields["inputs"]), tuple(fields["alone"])

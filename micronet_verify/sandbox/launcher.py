@@ -80,7 +80,7 @@ class ProcessLauncher:
 
     def command(self, job: Job[Any], folder: Path, job_file: Path) -> list[str]:
         """What to execute. The entry's folder and the working folder are not on the child's module path (-P, -s)."""
-        return [sys.executable, "-P", "-s", "-m", "micronet_verify.sandbox.worker", str(job_file)]
+        return [sys.executable, "-P", "-s", "-m", job.module, str(job_file)]
 
     def environment(self, job: Job[Any], folder: Path, token: str) -> dict[str, str]:
         """The child's whole environment: nothing of ours is inherited but which plugins to leave out, and how to a device."""

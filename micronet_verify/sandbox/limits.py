@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Stage = Literal["export", "translate", "predict"]
+Stage = Literal["export", "translate", "predict", "prove"]
 # What a worker says through its pipe just before it touches anything of the entry.
 READY = b"r"
 MB = 10**6
@@ -29,6 +29,7 @@ DEFAULTS: Mapping[Stage, Limits] = MappingProxyType(
         "export": Limits(seconds=300, memory_bytes=8 * GB, output_bytes=2 * GB),
         "translate": Limits(seconds=120, memory_bytes=8 * GB, output_bytes=2 * GB),
         "predict": Limits(seconds=3600, memory_bytes=8 * GB, output_bytes=4 * GB),
+        "prove": Limits(seconds=300, memory_bytes=8 * GB, output_bytes=100 * MB),
     }
 )
 

@@ -20,6 +20,7 @@ from micronet_verify.sandbox.agreement import Agreement, rows_apart
 from micronet_verify.sandbox.chunks import evaluate_chunks
 from micronet_verify.sandbox.jobs import LIKELIHOODS, TAKEN, PredictResult, StepJob
 from micronet_verify.sandbox.likelihoods import WHERE, Likelihoods, buffer_rows
+from micronet_verify.sandbox.shown import Shown
 
 # Tokens at the beginning that are read again in a fresh session.
 AGAIN = 64
@@ -47,16 +48,17 @@ def read_text(job: StepJob, loader: Loader) -> PredictResult:
             advice = "leave step.chunk out: a step that branches is evaluated token by token, to see how often each body is taken"
             raise SubmissionFault(Problem("a chunk beside a step that branches", "be left out", job.chunk, advice))
         chunk = loader.stepper(job.root / job.chunk, job.words, job.threads, chunk=True)
-        evaluate_chunks(chunk, step, initial, tokens, likelihoods, job)
+        shown = evaluate_chunks(chunk, step, initial, tokens, likelihoods, job)
     else:
-        taken = _evaluate(step, initial, tokens, likelihoods, job.words)
+        shown = Shown(range(0, job.tokens, min(job.tokens, buffer_rows(job.words))), min(job.shown, job.tokens), job.seed)
+        taken = _evaluate(step, initial, tokens, likelihoods, job.words, shown)
         del step  # a large model is in memory once
         fresh = loader.stepper(job.root / job.primary, job.words, job.threads)
         _again(fresh, initial, tokens, likelihoods.kept, job.words)
     if taken:
         (job.out / TAKEN).write_text(json.dumps(taken, sort_keys=True), encoding="utf-8")
     likelihoods.kept.flush()  # type: ignore[attr-defined]  # a memmap
-    return PredictResult(LIKELIHOODS, likelihoods.kept.shape, TAKEN if taken else "")
+    return PredictResult(LIKELIHOODS, likelihoods.kept.shape, TAKEN if taken else "", *shown.write(job.out))
 
 
 def initial_states(job: StepJob, wanted: Sequence[Port]) -> list[NDArray[Any]] | None:
@@ -69,7 +71,7 @@ def initial_states(job: StepJob, wanted: Sequence[Port]) -> list[NDArray[Any]] |
 
 
 def _evaluate(
-    step: Stepper, initial: list[NDArray[Any]] | None, tokens: NDArray[np.int64], likelihoods: Likelihoods, words: int
+    step: Stepper, initial: list[NDArray[Any]] | None, tokens: NDArray[np.int64], likelihoods: Likelihoods, words: int, shown: Shown
 ) -> dict[str, list[int]]:
     """Feed the text; branch id → body for each token."""
     taken: dict[str, list[int]] = {}
@@ -78,10 +80,13 @@ def _evaluate(
     step.start(initial)
     for start in range(0, count, len(rows)):
         fed = tokens[start : min(start + len(rows), count)]
+        if start in shown.starts:
+            shown.before(start, step.state())
         for branch, indices in step.feed(fed, rows[: len(fed)]).items():
             record = taken.setdefault(branch, [])
             record.extend([NOT_REACHED] * (start - len(record)))
             record.extend(indices)
+        shown.take(start, rows[: len(fed)])
         likelihoods.take(rows[: len(fed)], tokens[start + 1 : start + 1 + len(fed)])
     for record in taken.values():
         record.extend([NOT_REACHED] * (count - len(record)))

@@ -30,6 +30,7 @@ from micronet_verify.sandbox.jobs import (
     ExportResult,
     PredictJob,
     PredictResult,
+    ProveJob,
     StepJob,
     TranslateJob,
     TranslateResult,
@@ -46,6 +47,7 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
 
     Raises ``SubmissionFault`` or ``BenchFault``, and whatever a plugin lets through.
     """
+    assert not isinstance(job, ProveJob)  # which needs prices, and has a worker of its own
     framework = _installed(job)
     if isinstance(job, TranslateJob):  # reads the artifact as data, so a counter may do without the framework itself
         counter = framework.counter()
@@ -60,7 +62,7 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
     return ExportResult(loader.export(job.request, job.out)) if isinstance(job, ExportJob) else predict(job, loader)
 
 
-def _installed(job: AnyJob) -> Framework:
+def _installed(job: ExportJob | TranslateJob | PredictJob | StepJob) -> Framework:
     """The judge has found the plugin; a worker finds only what is installed, and that it does not is no entry's fault."""
     try:
         return framework_named(job.framework)

@@ -14,22 +14,24 @@ import resource
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from micronet_verify.errors import BenchFault, MicronetError, Problem, SubmissionFault
 from micronet_verify.sandbox.answers import readable, write_fault, write_result
-from micronet_verify.sandbox.jobs import ExportJob, job_from_data
+from micronet_verify.sandbox.jobs import AnyJob, AnyResult, ExportJob, job_from_data
 from micronet_verify.sandbox.limits import READY, Limits, size_words, step
 from micronet_verify.sandbox.steps import run_step
 
+Run = Callable[[AnyJob, Callable[[], None]], AnyResult]
 _PR_SET_PDEATHSIG = 1
 _CAUSES = 10
 _FRAMES = 4
 
 
-def main(job_file: str) -> NoReturn:
-    """Run the job in ``job_file`` under its limits and write the answer; the process ends here."""
+def main(job_file: str, run: Run = run_step) -> NoReturn:
+    """``run`` the job in ``job_file`` under its limits and write the answer; the process ends here."""
     path = Path(job_file)
     data = json.loads(path.read_text(encoding="utf-8"))
     limits = Limits(**data["limits"])
@@ -44,7 +46,7 @@ def main(job_file: str) -> NoReturn:
             os.close(data["ready"])
 
     try:
-        write_result(path.parent, run_step(job, ready))
+        write_result(path.parent, run(job, ready))
     except MicronetError as fault:
         write_fault(path.parent, fault)
     except BaseException as error:

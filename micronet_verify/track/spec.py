@@ -34,6 +34,7 @@ from micronet_verify.track.track import (
     Baseline,
     Limits,
     Population,
+    Proof,
     QualityTarget,
     Ranking,
     Rounding,
@@ -102,7 +103,28 @@ class LimitsSpec(StrictModel):
     export: StepLimitSpec = Field(description="limits of the step that runs the entrant's code")
     translate: StepLimitSpec = Field(description="limits of the step that reads the model file")
     predict: StepLimitSpec = Field(description="limits of the step that runs the model")
+    prove: StepLimitSpec | None = Field(None, description="limits of the step that runs what was priced; 300 s and 8192 MiB if left out")
     output_mib: Annotated[int, Field(ge=1, le=1 << 20)] = Field(description="the most that one step may hand back, in MiB")
+
+
+_PROOF = Proof()
+
+
+class ProofSpec(StrictModel):
+    least: Count = Field(_PROOF.least, description="the least number of examples of a proof")
+    most: Count = Field(_PROOF.most, description="the greatest number of examples of a proof")
+    seconds: Count = Field(_PROOF.seconds, description="as many examples as about so many seconds allow, by the size of the graph")
+    factor: Positive = Field(
+        _PROOF.factor, description="how far the framework may be from the graph, in what float32 and float64 differ in it"
+    )
+    cap: Positive = Field(_PROOF.cap, description="and at most, in the spread between examples")
+    ratio: Positive = Field(
+        _PROOF.ratio, description="the freebie: how far the charged network may be, in what stochastic rounding to 16 bits does"
+    )
+    rounding: Positive = Field(_PROOF.rounding, description="the freebie: the most that rounding may do, in the spread between examples")
+
+    def fact(self) -> Proof:
+        return Proof(**{field.name: getattr(self, field.name) for field in fields(Proof)})
 
 
 class TrackSpec(StrictModel):
@@ -117,6 +139,7 @@ class TrackSpec(StrictModel):
     dataset: DatasetSpec = Field(description="the test set")
     ranking: RankingSpec = Field(description="how entries are ranked")
     limits: LimitsSpec = Field(description="what each step may use")
+    proof: ProofSpec | None = Field(None, description="how the count is proved by running it; every key has a default")
 
     @classmethod
     def cross_check(cls, data: Mapping[str, Any]) -> Iterable[tuple[Place, Problem]]:
@@ -125,6 +148,11 @@ class TrackSpec(StrictModel):
             yield from _target_problems(target, dataset)
         if isinstance(dataset, dict):
             yield from dataset_problems(dataset)
+        proof = data.get("proof")
+        if isinstance(proof, dict):
+            least, most = proof.get("least", _PROOF.least), proof.get("most", _PROOF.most)
+            if isinstance(least, int) and isinstance(most, int) and least > most:
+                yield ("proof",), Problem(f"at least {least} examples of at most {most}", "be as many or more at most")
 
     def fact(self, rules: CountingRules, labels: tuple[str, ...] = ()) -> Track:
         """The track, priced by ``rules``; ``labels`` is its label map."""
@@ -137,7 +165,14 @@ class TrackSpec(StrictModel):
             Baseline(self.baseline.parameters, self.baseline.operations),
             self.dataset.fact(labels),
             Ranking(self.ranking.population, self.ranking.rounding, self.ranking.top_percent, self.ranking.entries_per_person),
-            Limits(limits.export.fact(), limits.translate.fact(), limits.predict.fact(), limits.output_mib * MIB),
+            Limits(
+                limits.export.fact(),
+                limits.translate.fact(),
+                limits.predict.fact(),
+                limits.output_mib * MIB,
+                *([limits.prove.fact()] if limits.prove else []),
+            ),
+            self.proof.fact() if self.proof else Proof(),
         )
 
 

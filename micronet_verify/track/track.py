@@ -110,12 +110,32 @@ class StepLimit:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of the three steps, and ``output_bytes``: the most that any one step may hand back."""
+    """Limits of the four steps, and ``output_bytes``: the most that any one step may hand back."""
 
     export: StepLimit
     translate: StepLimit
     predict: StepLimit
     output_bytes: int
+    prove: StepLimit = StepLimit(300, 8 << 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a proof is asked: the network that was priced, run on examples of the test set, gives the framework's answers.
+
+    ``least`` and ``most`` examples, as many as about ``seconds`` allow by the size of the graph. The graph as translated may differ
+    from the framework by ``factor`` times of what float32 and float64 differ in it, and by ``cap`` of the spread between
+    examples at most. Under the freebie the network as charged may differ from that by ``ratio`` times of what stochastic
+    rounding to 11 bits of mantissa does, which may be ``rounding`` of the spread at most.
+    """
+
+    least: int = 4
+    most: int = 256
+    seconds: int = 4
+    factor: Fraction = Fraction(8)
+    cap: Fraction = Fraction(1, 1000)
+    ratio: Fraction = Fraction(2)
+    rounding: Fraction = Fraction(15, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +150,7 @@ class Track:
     dataset: Dataset
     ranking: Ranking
     limits: Limits
+    proof: Proof = Proof()
 
 
 def decimal_text(number: Fraction) -> str:

@@ -16,6 +16,7 @@ from micronet_verify.evaluation import Evaluation, Fault
 from micronet_verify.facts.artifact import Artifact, FileDigest
 from micronet_verify.facts.graph import Value
 from micronet_verify.facts.predictions import Predictions
+from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.quality.metrics import Quality
 from micronet_verify.score import score_of
@@ -29,6 +30,7 @@ from tests.build import Net, dense
 MODEL = FileDigest("model.onnx", "ab" * 32, 1234)
 LINES = {"claims": 14, "claims.parameter_storage": 15, "claims.math_operations": 16, "claims.score": 17, "claims.quality": 18}
 TRACK = load_track("digits")
+PROOF = Proof(64, 1e-6, 64, Compared("holds", 2e-6, 8e-6), Compared("holds", 3e-6, 8e-6))
 
 
 def submission(claims: Claim | None = None, files: tuple[FileDigest, ...] = (MODEL,), **changes: Any) -> Submission:
@@ -76,6 +78,7 @@ def evaluation(net: Net, *outputs: Value, priced: Track | None = None, frequenci
         Quality("top1", 490, 500, 475),
         score_of(ledger, priced.baseline),
         frequencies or {},
+        proof=PROOF,
     )
 
 
@@ -89,12 +92,13 @@ def faulty(stage: str, *problems: Problem, acts: str = "entrant", missing: bool 
     """``small`` without results from ``stage`` on, which failed."""
     fault = Fault(acts, problems or (Problem("one thing", "be another", "somewhere"),), missing)  # type: ignore[arg-type]
     gone: dict[str, tuple[str, ...]] = {
-        "manifest": ("submission", "track", "artifact", "graph", "count", "ledger", "predictions", "quality", "score"),
-        "track": ("track", "artifact", "graph", "count", "ledger", "predictions", "quality", "score"),
-        "export": ("artifact", "graph", "count", "ledger", "predictions", "quality", "score"),
-        "translate": ("graph", "count", "ledger", "score"),
-        "count": ("count", "ledger", "score"),
-        "predict": ("predictions", "quality"),
+        "manifest": ("submission", "track", "artifact", "graph", "count", "ledger", "predictions", "quality", "score", "proof"),
+        "track": ("track", "artifact", "graph", "count", "ledger", "predictions", "quality", "score", "proof"),
+        "export": ("artifact", "graph", "count", "ledger", "predictions", "quality", "score", "proof"),
+        "translate": ("graph", "count", "ledger", "score", "proof"),
+        "count": ("count", "ledger", "score", "proof"),
+        "predict": ("predictions", "quality", "proof"),
+        "prove": ("proof",),
         "quality": ("quality",),
     }
     return small(faults={stage: fault}, **dict.fromkeys(gone[stage]), **changes)

@@ -33,7 +33,7 @@ def test_verdicts_come_in_the_order_of_the_checks() -> None:
 
 def test_a_sound_entry_fails_nothing() -> None:
     assert outcomes(small(), "failed") == outcomes(small(), "error") == set()
-    assert {"manifest", "artifact", "sealing", "operators", "quality", "score"} <= outcomes(small(), "passed")
+    assert {"manifest", "artifact", "sealing", "operators", "proof", "quality", "score"} <= outcomes(small(), "passed")
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,7 @@ def test_a_sound_entry_fails_nothing() -> None:
         ("translate", "operators"),
         ("count", "operators"),
         ("predict", "quality"),
+        ("prove", "proof"),
         ("quality", "quality"),
     ],
 )
@@ -82,11 +83,11 @@ def test_one_problem_in_many_places_is_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("stage", "checks"),
     [
-        ("manifest", {"artifact", "sealing", "operators", "claims", "quality", "score", *RULES}),
-        ("export", {"sealing", "operators", "quality", "score", *RULES}),
-        ("translate", {"sealing", "score", *RULES}),
-        ("count", {"score", *RULES}),
-        ("predict", {"sealing", "score"}),
+        ("manifest", {"artifact", "sealing", "operators", "proof", "claims", "quality", "score", *RULES}),
+        ("export", {"sealing", "operators", "proof", "quality", "score", *RULES}),
+        ("translate", {"sealing", "proof", "score", *RULES}),
+        ("count", {"proof", "score", *RULES}),
+        ("predict", {"sealing", "proof", "score"}),
         ("quality", {"score"}),
     ],
 )

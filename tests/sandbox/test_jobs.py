@@ -44,4 +44,4 @@ def test_sizes_in_words() -> None:
 
 
 def test_every_stage_has_limits_and_a_name() -> None:
-    assert [step(stage) for stage in DEFAULTS] == ["an export step", "a translate step", "a predict step"]
+    assert [step(stage) for stage in DEFAULTS] == ["an export step", "a translate step", "a predict step", "a prove step"]

@@ -18,6 +18,7 @@ FUNCTIONS = {
     "artifact": "test_artifact",
     "sealing": "test_sealed",
     "operators": "test_operators_priced",
+    "proof": "test_proof",
     "claims": "test_claims",
     "quality": "test_quality_target",
     "score": "test_final_score",

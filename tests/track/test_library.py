@@ -11,7 +11,7 @@ from micronet_verify.errors import SpecError
 from micronet_verify.track import library
 from micronet_verify.track.library import load_rules, load_track, spec_folder, track_names
 from micronet_verify.track.rules import CountingRules
-from micronet_verify.track.track import Baseline, Dataset, Limits, QualityTarget, Ranking, StepLimit, Track, decimal_text
+from micronet_verify.track.track import Baseline, Dataset, Limits, Proof, QualityTarget, Ranking, StepLimit, Track, decimal_text
 
 MIB = 1 << 20
 
@@ -57,7 +57,8 @@ def test_digits_in_full():
         ),
         Dataset("digits", "test", 500, (1, 8, 8), "float32", 10, ("divide-by-16",)),
         Ranking("ranked", "ceiling", 10, 3),
-        Limits(StepLimit(120, 4096 * MIB), StepLimit(60, 4096 * MIB), StepLimit(60, 4096 * MIB), 64 * MIB),
+        Limits(StepLimit(120, 4096 * MIB), StepLimit(60, 4096 * MIB), StepLimit(60, 4096 * MIB), 64 * MIB, StepLimit(300, 8192 * MIB)),
+        Proof(4, 64, 4, Fraction(8), Fraction(1, 1000), Fraction(2), Fraction(15, 100)),
     )
 
 
@@ -136,8 +137,8 @@ def test_every_fault_of_a_track_file_at_once(digits):
     assert sentences(path) == [
         'got NO, which some readers take for true or false, but should be a value with one meaning [digits.yaml:5] '
         '(write "NO" for the text, or true or false)',
-        "got the unknown key 'titel' but should be one of schema, name, title, rules, target, baseline, dataset, ranking, limits "
-        "[digits.yaml:6] (did you mean 'title'?)",
+        "got the unknown key 'titel' but should be one of schema, name, title, rules, target, baseline, dataset, ranking, limits, "
+        "proof [digits.yaml:6] (did you mean 'title'?)",
         "got an edition of the counting rules named 'micronet-2091' but should be one that exists [digits.yaml:7] "
         "(did you mean 'micronet-2019'?)",
         "got correct: the number 575 but should be at most 400, the number of examples [digits.yaml:10]",
@@ -149,9 +150,24 @@ def test_every_fault_of_a_track_file_at_once(digits):
         "got top_percent: the number 101 but should be at most 100 [digits.yaml:31]",
         "got no 'output_mib' but should have one: the most that one step may hand back, in MiB [digits.yaml:33]",
         "got seconds: the number 1.5 but should be a whole number [digits.yaml:34]",
-        "got the unknown key 'output_mb' but should be one of export, translate, predict, output_mib [digits.yaml:37] "
+        "got the unknown key 'output_mb' but should be one of export, translate, predict, prove, output_mib [digits.yaml:37] "
         "(did you mean 'output_mib'?)",
     ]  # fmt: skip
+
+
+def test_what_a_proof_is_asked(digits):
+    line = "proof: {most: 64}"
+    assert load_track(digits((line, "proof: {seconds: 1, cap: 0.01, ratio: 3}"))).proof == Proof(
+        4, 256, 1, cap=Fraction(1, 100), ratio=Fraction(3)
+    )
+    assert load_track(digits((line, ""))).proof == Proof()
+    assert load_track(digits(("output_mib: 64", "output_mib: 64\n  prove: {seconds: 9, memory_mib: 64}"))).limits.prove == StepLimit(
+        9, 64 * MIB
+    )
+    assert sentences(digits((line, "proof: {least: 9, most: 8, factor: 0}"))) == [
+        "got factor: the number 0 but should be more than 0 [digits.yaml:37]",
+        "got at least 9 examples of at most 8 but should be as many or more at most [digits.yaml:37]",
+    ]
 
 
 def test_a_target_has_the_keys_of_its_metric(digits):

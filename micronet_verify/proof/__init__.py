@@ -1,0 +1,1 @@
+"""Runs what was priced: whatever was charged must be enough to compute the answers."""

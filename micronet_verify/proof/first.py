@@ -1,0 +1,120 @@
+"""(a), run: the graph as translated, in float32 with its decisions kept, and in float64 with the same decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.proof import Compared
+from micronet_verify.interpreter.step import Array
+from micronet_verify.proof import translated
+from micronet_verify.proof.decisions import Flipped, Held, Key, Recorder, Replay, may_decide, nodes_of
+from micronet_verify.proof.runs import Given, Lane, Opened, Scales
+from micronet_verify.proof.spread import apart, spread_of
+from micronet_verify.proof.terms import Terms
+
+# Runs with codes on ties flipped by chance.
+_TRIES = 2
+_HALF = 16
+
+
+@dataclass
+class First:
+    """What came of it. ``answers`` [n, numbers]; of each row the ``decisions`` and the places of values on ``ties``.
+
+    ``flips``: the most that the last bits do, by way of decisions, to the answers of some rows.
+    """
+
+    answers: Array
+    spread: float
+    noise: float
+    limit: float
+    settled: int
+    compared: Compared
+    flips: Callable[[NDArray[np.intp]], float] = lambda rows: 0.0
+    decisions: list[dict[Key, tuple[Array, ...]]] = field(default_factory=list)
+    ties: list[dict[Key, NDArray[np.intp]]] = field(default_factory=list)
+
+
+def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, random: np.random.Generator) -> First:
+    """Run the graph on all rows and compare it with the framework. Raises ``interpreter.Missing``."""
+    single, double = Lane(graph, constants), Lane(graph, constants, "float64")
+    scales = Scales(graph, constants, lambda value: value.constant is not None)
+    quantizes = any(node.kind == "quantize" for node in nodes_of(graph))
+    answers, exact, changed = [], [], []
+    decisions, ties = [], []
+    for row in range(len(given.rows)):
+        inputs = single.inputs(given, row)
+        recorder = Recorder(Held(graph, inputs), scales, quantizes)
+        answers.append(single.run(inputs, recorder))
+        replay = Replay(recorder.decisions)
+        exact.append(double.run(double.inputs(given, row), replay))
+        changed.append(replay.changed)
+        decisions.append(recorder.decisions)
+        ties.append(recorder.ties)
+    found = np.stack(answers)
+    settled, spread = changed.count(0), spread_of(found)
+    if spread == 0:
+        return First(found, 0.0, 0.0, 0.0, settled, _nothing_shown(len(found)))
+    noise = float(apart(found, np.stack(exact), spread).max())
+    factor, cap = terms.factor, terms.cap
+    if is_half(graph):  # float16 is rounded after every step: that is the yardstick, and what it may be
+        factor, cap = terms.ratio, terms.spread
+    limit = translated.allowed(noise, translated.floor_of(found, spread, factor), factor, cap)
+    differences = apart(given.answers, found, spread)
+    decided = any(may_decide(node, graph) for node in nodes_of(graph))
+
+    def flips(rows: NDArray[np.intp]) -> float:
+        return _flips(graph, constants, given, found, spread, rows, random, scales) if decided and rows.size else 0.0
+
+    compared = translated.decide(differences, limit, settled, flips(np.flatnonzero(differences > limit)), decided, terms.factor)
+    if compared.outcome == "holds" and noise > cap:
+        words = f"float32 itself leaves {noise:.2g} of the spread between examples open, where {cap:g} is the most that proves anything"
+        compared = replace(compared, outcome="unproved", words=words)
+    return First(found, spread, noise, limit, settled, compared, flips, decisions, ties)
+
+
+def is_half(graph: Graph) -> bool:
+    """Whether floats narrower than float32 are computed."""
+    return any(
+        graph.values[name].format.family == "float" and graph.values[name].format.bits <= _HALF
+        for node in graph.nodes
+        if node.kind not in ("move", "permute", "lookup", "dequantize")
+        for name in node.outputs
+        if name in graph.values
+    )
+
+
+def _nothing_shown(n: int) -> Compared:
+    return Compared("differs", 0.0, 0.0, f"the same answer to {n} different examples, which proves nothing about what is between")
+
+
+def _flips(
+    graph: Graph,
+    constants: Opened,
+    given: Given,
+    answers: Array,
+    spread: float,
+    rows: NDArray[np.intp],
+    random: np.random.Generator,
+    scales: Scales,
+) -> float:
+    """The most that the last bits did to the answers of ``rows`` by way of decisions: in float64, and with codes on ties flipped."""
+    most = 0.0
+    free = Lane(graph, constants, "float64").all(given) if given.begins else None
+    for row in rows.tolist():
+        lane = Lane(graph, constants, "float64")
+        alone = free[row] if free is not None else lane.run(lane.inputs(given, row))
+        most = max(most, float(apart(alone[None], answers[row][None], spread)[0]))
+        if given.begins:
+            continue  # a text goes on with the states that flips leave: float64 says what they do
+        for _ in range(_TRIES):
+            lane = Lane(graph, constants)
+            inputs = lane.inputs(given, row)
+            flipped = lane.run(inputs, Flipped(Held(graph, inputs), scales, random))
+            most = max(most, float(apart(flipped[None], answers[row][None], spread)[0]))
+    return most

@@ -1,0 +1,85 @@
+"""A graph whose multiplications see 16 bits (S5, O7): what they read, every constant and every literal is rounded to 11 bits of mantissa.
+
+A mark stands in front of each operand of a multiplication; a watch rounds what passes it. A table is rounded by the rows that are
+read. 64-bit numbers have no part in the freebie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from micronet_verify.facts.graph import Attribute, Graph, Node, Value
+from micronet_verify.interpreter.step import Array
+from micronet_verify.proof.rounding import rounded
+from micronet_verify.proof.runs import Opened
+
+MARK = "rounded to 11 bits"
+_MULTIPLIES = frozenset({"mul", "div", "pow", "square", "cube", "prelu"})
+
+
+def marked(graph: Graph, tables: frozenset[str], around: Mapping[str, Value] | None = None) -> Graph:
+    """``graph`` with a mark in front of each operand of a multiplication. ``tables``: constants, which are rounded where they are opened
+    or, where a look-up reads them, behind it.
+    """
+    values, nodes = dict(graph.values), list[Node]()
+    known = {**(around or {}), **graph.values}
+    marks: dict[str, str] = {}
+
+    def behind(name: str, node: Node) -> str:
+        fmt = known[name].format if name in known else None
+        if not name or name in tables or fmt is None or fmt.family != "float" or fmt.bits > 32:
+            return name
+        if name not in marks:
+            marks[name] = f"{name}~11"
+            values[marks[name]] = replace(known[name], id=marks[name], constant=None)
+            nodes.append(Node("move", (name,), (marks[name],), {"op": "identity"}, MARK, node.scope))
+        return marks[name]
+
+    for node in graph.nodes:
+        if node.bodies:
+            node = replace(node, bodies=tuple(marked(body, tables, {**known, **values}) for body in node.bodies))
+        elif multiplies(node):
+            node = replace(node, inputs=tuple(behind(name, node) for name in node.inputs))
+        nodes.append(replace(node, attributes=_literals(node.attributes)))
+        if node.kind == "lookup" and node.inputs[0] in tables:
+            nodes[-1] = replace(nodes[-1], source=f"{node.source} {MARK}")
+    return replace(graph, values=values, nodes=tuple(nodes))
+
+
+def multiplies(node: Node) -> bool:
+    return node.kind in ("conv", "matmul", "normalise") or (node.kind == "elementwise" and node.attributes["op"] in _MULTIPLIES)
+
+
+def _literals(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    found = dict(attributes)
+    for name, value in attributes.items():
+        if isinstance(value, float) and np.isfinite(value) and value:
+            found[name] = float(rounded(np.array([value], np.float32))[0])
+    return found
+
+
+@dataclass
+class Rounding:
+    """The watch of one run, and its constants; ``random``: stochastic rounding, new for every run."""
+
+    opened: Opened
+    tables: frozenset[str]
+    random: np.random.Generator | None = None
+
+    def __post_init__(self) -> None:
+        self._kept: dict[str, Array] = {}
+
+    def __call__(self, node: Node, results: tuple[Array, ...]) -> tuple[Array, ...]:
+        if not node.source.endswith(MARK):
+            return results
+        return tuple(rounded(result, self.random) for result in results)
+
+    def constants(self, value: Value) -> Array:
+        if value.id in self.tables or value.format.bits > 32:
+            return self.opened(value)
+        if value.id not in self._kept:
+            self._kept[value.id] = rounded(self.opened(value), self.random)
+        return self._kept[value.id]

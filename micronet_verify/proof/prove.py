@@ -1,0 +1,79 @@
+"""The proof of one entry: its graph as translated, then its graph as priced, on the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from micronet_verify.analysis.carried import Carried
+from micronet_verify.counting.analysed import Analysed, analyse
+from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.proof import Compared, Proof
+from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.facts.validate import place
+from micronet_verify.interpreter.run import Missing, constants_of
+from micronet_verify.interpreter.step import Array
+from micronet_verify.proof.charged import Charge, charged
+from micronet_verify.proof.first import First, is_half, run_first
+from micronet_verify.proof.look import look
+from micronet_verify.proof.runs import Given
+from micronet_verify.proof.second import run_freebie, run_quantized
+from micronet_verify.proof.terms import Terms
+
+
+def prove(
+    graph: Graph,
+    store: ConstantStore,
+    given: Given,
+    charge: Charge,
+    terms: Terms,
+    random: np.random.Generator,
+    initial: Mapping[str, Array] | None = None,
+) -> Proof:
+    """What came of running ``graph`` on what is ``given``. ``initial``: it is a step of a language model, and these states its file holds.
+
+    Raises ``SubmissionFault`` where the graph says what cannot be computed.
+    """
+    count = len(given.rows)
+    try:
+        first = run_first(graph, constants_of(store), given, terms, random)
+    except Missing as missing:
+        return Proof(count, 0.0, 0, _missing(missing, "the graph"))
+    if first.compared.outcome != "holds":
+        return Proof(count, first.noise, first.settled, first.compared)
+    analysed = analyse(graph, store, None if initial is None else Carried(initial), charge.per_word)
+    compared, taken, of = _priced(analysed, graph, store, first, given, charge, terms, random)
+    return Proof(count, first.noise, first.settled, first.compared, compared, taken, of)
+
+
+def _priced(
+    analysed: Analysed,
+    graph: Graph,
+    store: ConstantStore,
+    first: First,
+    given: Given,
+    charge: Charge,
+    terms: Terms,
+    random: np.random.Generator,
+) -> tuple[Compared, int, int]:
+    try:
+        priced = charged(analysed, charge)
+        second = (
+            run_freebie(priced, first, given, terms, random) if charge.regime == "freebie" else run_quantized(priced, first, given, terms)
+        )
+    except Missing as missing:
+        return _missing(missing, "the graph as priced"), 0, 0
+    compared = second.compared
+    if compared.outcome == "differs":
+        worst = int(np.argmax(second.differences))
+        compared = look(compared, graph, constants_of(store), priced, given, worst, first)
+        if is_half(graph) and charge.regime == "quantized":
+            words = f"{compared.words}; it computes in 16 bits, whose roundings are lost where constants are folded"
+            compared = Compared("unproved", compared.difference, compared.allowed, words, compared.place, compared.constant)
+    return compared, second.taken, second.of
+
+
+def _missing(missing: Missing, what: str) -> Compared:
+    where = place(missing.node)
+    return Compared("unproved", 0.0, 0.0, f"{what} cannot be run: it has {missing.what}, which the interpreter lacks", where)

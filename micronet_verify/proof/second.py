@@ -1,0 +1,112 @@
+"""(b), run: the graph as it is priced, with every constant rebuilt from what the ledger charges, against the graph as translated.
+
+In the quantized regime both must agree as (a) does. Under the freebie what is charged says less than the file holds, so the
+yardstick is what rounding to 11 bits does when it is done by chance: the charged network may differ ``ratio`` times as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.proof import Compared
+from micronet_verify.interpreter.step import Array
+from micronet_verify.proof import translated
+from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
+from micronet_verify.proof.first import First
+from micronet_verify.proof.freebie import Rounding, marked
+from micronet_verify.proof.rounding import rounded
+from micronet_verify.proof.runs import Given, Lane, Opened, depends_on_inputs
+from micronet_verify.proof.spread import apart
+from micronet_verify.proof.terms import Terms
+
+# Stochastic runs; and by how much a single example may exceed what the others show of rounding, beside their mean.
+RUNS = 2
+SINGLE = 2.0
+
+
+@dataclass(frozen=True)
+class Priced:
+    """The graph after all passes. ``constants`` gives each one, by value; ``tables``: those that only look-ups read.
+
+    ``initial``: the states before the first token, as charged. ``words``: what each constant was rebuilt from.
+    """
+
+    graph: Graph
+    constants: Opened
+    tables: frozenset[str] = frozenset()
+    initial: tuple[Array, ...] | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def told(self, name: str) -> str:
+        return self.words.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What came of it. ``differences`` [n] from the graph as translated; ``taken`` of so many codes were its."""
+
+    compared: Compared
+    differences: Array
+    taken: int = 0
+    of: int = 0
+
+
+def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> Second:
+    """Every value at the width at which it is charged; codes from (a) only on ties. Raises ``interpreter.Missing``."""
+    lane = Lane(priced.graph, priced.constants, initial=priced.initial)
+    free = depends_on_inputs(priced.graph)
+    answers, taken, of = [], 0, 0
+    for row in range(len(given.rows)):
+        watch = Taken(first.decisions[row], first.ties[row], free)
+        answers.append(lane.run(lane.inputs(given, row), watch))
+        taken, of = taken + watch.taken, of + watch.of
+    found = np.stack(answers)
+    differences = apart(found, first.answers, first.spread)
+    # Codes were compared one by one; what a comparison or a place does is only bounded.
+    others = any(
+        may_decide(node, priced.graph) and node.kind != "quantize" and free.intersection(node.outputs) for node in nodes_of(priced.graph)
+    )
+    flips = first.flips(np.flatnonzero(differences > first.limit)) if others else 0.0
+    return Second(translated.decide(differences, first.limit, first.settled, flips, others, terms.factor), differences, taken, of)
+
+
+def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random: np.random.Generator) -> Second:
+    """Constants and operands of multiplications at 11 bits of mantissa. Raises ``interpreter.Missing``."""
+    graph = marked(priced.graph, priced.tables)
+
+    def run(source: np.random.Generator | None) -> Array:
+        rounding = Rounding(priced.constants, priced.tables, source)
+        initial = None if priced.initial is None else tuple(rounded(state, source) for state in priced.initial)
+        return Lane(graph, rounding.constants, initial=initial).all(given, rounding)
+
+    found = run(None)
+    tried = [run(random) for _ in range(RUNS)]
+    differences = apart(found, first.answers, first.spread)
+    chances = np.stack([apart(one, first.answers, first.spread) for one in tried])
+    compared = decide(differences, chances, first.limit, terms)
+    return Second(compared, differences)
+
+
+def decide(differences: Array, chances: Array, limit: float, terms: Terms) -> Compared:
+    """``differences`` [n] of the charged network; ``chances`` [runs, n] of stochastic rounding. All in spreads between examples."""
+    if not np.isfinite(chances).all() or not np.isfinite(differences).all():
+        return Compared("differs", float("inf"), limit, "numbers that are not finite at 16 bits, where they are in the file")
+    mean, spread = float(np.sqrt(np.mean(np.square(differences)))), float(np.sqrt(np.max(np.mean(np.square(chances), axis=1))))
+    allowed = max(terms.ratio * spread, limit)
+    worst, most = float(differences.max()), max(terms.ratio * SINGLE * float(chances.max()), limit)
+    if spread > terms.spread:
+        words = f"answers that rounding to 16 bits alone moves by {spread:.2g} of the spread between examples, more than {terms.spread:g}"
+        return Compared("differs", spread, terms.spread, words)
+    if mean > allowed:
+        return Compared("differs", mean, allowed, _words(mean, allowed))
+    if worst > most:
+        return Compared("differs", worst, most, _words(worst, most))
+    return Compared("holds", mean, allowed)
+
+
+def _words(found: float, allowed: float) -> str:
+    return f"answers that differ by {found:.2g} of the spread between examples, where rounding to 16 bits explains {allowed:.2g}"

@@ -1,0 +1,20 @@
+"""What a track asks of a proof."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """As ``track.track.Proof`` has it.
+
+    ``factor`` and ``cap``: how far answers may lie apart, in the interpreter's own difference between float32 and float64 and
+    in the spread between examples. ``ratio`` and ``spread``: the same under the freebie, in what stochastic rounding to 11 bits
+    does, and the most that this may do.
+    """
+
+    factor: float = 8.0
+    cap: float = 1e-3
+    ratio: float = 2.0
+    spread: float = 0.15
