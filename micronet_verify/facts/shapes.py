@@ -203,6 +203,13 @@ def _normalise(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     axes = ints(attributes, "axes") if "axes" in attributes else ()
     if not set(axes) <= set(range(len(shapes[0]))) or (len(shapes[0]) < 2 and not axes):
         raise ShapeError(f"got a normalisation over axes {axes} of a tensor of shape {shapes[0]} but should be axes of it")
+    if attributes["op"] in ("batch_norm", "group_norm", "instance_norm"):
+        channels = _space(shapes[0], attributes)[1]
+        lengths = {channels, integer(attributes, "groups", channels)}
+        odd = [shape for shape in shapes[1:] if shape and (len(shape) > 1 or shape[0] not in lengths)]
+        if odd:
+            got = f"got statistics of shape {', '.join(map(str, odd))} for {channels} channels"
+            raise ShapeError(f"{got} but should be one number for each")
     return (shapes[0],)
 
 

@@ -52,9 +52,9 @@ def input_shape(info: onnx.ValueInfoProto, batch: int = 1) -> Shape:
     declared = info.type.tensor_type
     if not declared.HasField("shape") or not declared.shape.dim:
         raise SubmissionFault(Problem("an input without a batch axis", "have a shape whose first axis is the batch", where))
-    problems, shape = [], [batch if not declared.shape.dim[0].HasField("dim_value") else 1]
+    problems, shape = [], [batch if size_of(declared.shape.dim[0]) is None else 1]
     for axis, dim in enumerate(declared.shape.dim):
-        fixed = dim.dim_value if dim.HasField("dim_value") else None
+        fixed = size_of(dim)
         if axis == 0:
             if fixed not in (None, 1):
                 problems.append(Problem(f"a fixed batch of {fixed}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
@@ -76,6 +76,11 @@ def input_shape(info: onnx.ValueInfoProto, batch: int = 1) -> Shape:
     return tuple(shape)
 
 
+def size_of(dim: onnx.TensorShapeProto.Dimension) -> int | None:
+    """The size of a declared axis, ``None`` where it is free: unnamed, named, or −1 (as Paddle's exporter writes it)."""
+    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value != -1 else None
+
+
 def state_shape(info: onnx.ValueInfoProto, token: onnx.ValueInfoProto, batch: int) -> Shape:
     """The shape of an input behind the first: fixed, but where an axis is ``token``'s free batch. Raises ``SubmissionFault``."""
     where = f"input {info.name!r}"
@@ -84,8 +89,9 @@ def state_shape(info: onnx.ValueInfoProto, token: onnx.ValueInfoProto, batch: in
     first = token.type.tensor_type.shape.dim
     name, problems, shape = first[0].dim_param if first else "", [], list[int]()
     for axis, dim in enumerate(info.type.tensor_type.shape.dim):
-        if dim.HasField("dim_value"):
-            shape.append(dim.dim_value)
+        size = size_of(dim)
+        if size is not None:
+            shape.append(size)
         elif dim.dim_param == name and (name or axis == 0):
             shape.append(batch)
         else:
@@ -106,7 +112,7 @@ def forged(graph: onnx.GraphProto, inferred: Mapping[str, Shape]) -> list[str]:
         if not isinstance(info.name, str) or info.name not in inferred or not declared.HasField("shape"):
             continue
         shape = inferred[info.name]
-        sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in declared.shape.dim]
+        sizes = [size_of(dim) for dim in declared.shape.dim]
         # The batch of the export often stays behind in the first axis.
         odd = [axis for axis, (a, b) in enumerate(zip(sizes, shape, strict=False)) if a not in (None, b) and (axis or b != 1)]
         if len(sizes) != len(shape) or odd:

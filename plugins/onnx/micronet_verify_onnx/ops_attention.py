@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Value
@@ -18,8 +19,8 @@ def attention(op: Op) -> tuple[Value | None, ...]:
 
     Q [N, heads, queries, D] or [N, queries, heads·D]; likewise K and V with their own number of heads.
     """
-    if op.has(6) or op.is_read(3):
-        op.refuse("Attention with nonpad_kv_seqlen or a result of the scores", "be without")
+    if op.has(6):
+        op.refuse("Attention with nonpad_kv_seqlen", "be without", "mask by attn_mask")
     flat = len(op.x(0).shape) == 3
     q = _heads(op, op.x(0), "q_num_heads")
     k, v = _heads(op, op.x(1), "kv_num_heads"), _heads(op, op.x(2), "kv_num_heads")
@@ -36,16 +37,19 @@ def attention(op: Op) -> tuple[Value | None, ...]:
     scores = op.emit("matmul", grouped, k, left="nghqd", right="ngkd", out="nghqk")
     scores = op.builder.reshape(scores, (batch, heads, queries, keys))
     scores = scaled(op, scores, op.number("scale", 1 / math.sqrt(width)))
+    read = [scores]  # what qk_matmul_output_mode counts: as they are, capped, masked, weights
     cap = op.number("softcap", 0.0)
     if cap:
         scores = scaled(op, op.elementwise("tanh", op.elementwise("div", scores, op.scalar(cap, scores))), cap)
-    weights = op.emit("softmax", _masked(op, scores, past), op="softmax", axis=3)
+    masked = _masked(op, scores, past)
+    weights = op.emit("softmax", masked, op="softmax", axis=3)
+    read += [scores, masked, weights]
     weights = op.builder.reshape(weights, (batch, groups, heads // groups, queries, keys))
     y = op.emit("matmul", weights, v, left="nghqk", right="ngkd", out="nghqd")
     y = op.builder.reshape(y, (batch, heads, queries, v.shape[3]))
     if flat:
         y = op.builder.reshape(op.builder.transpose(y, (0, 2, 1, 3)), (batch, queries, heads * v.shape[3]))
-    return (y, k, v)
+    return (y, k, v, read[op.integer("qk_matmul_output_mode", 0)])
 
 
 def _heads(op: Op, x: Value, count: str) -> Value:
@@ -58,20 +62,38 @@ def _heads(op: Op, x: Value, count: str) -> Value:
 
 
 def _masked(op: Op, scores: Value, past: int) -> Value:
-    """A mask of truth values selects, one of numbers is added; a causal mask is constant."""
+    """A mask of truth values selects, one of numbers is added; a causal mask and a window are constant."""
     if op.has(3):
-        mask = op.x(3)
+        mask = _lengthened(op, op.x(3), scores.shape[3])
         if mask.format == BOOL:
             scores = op.elementwise("where", mask, scores, op.scalar(-math.inf, scores))
         else:
             scores = op.elementwise("add", scores, mask)
-    if op.integer("is_causal", 0):
-        queries, keys = scores.shape[2:]
-        if queries * keys > MOST_GENERATED:
-            op.refuse(f"a causal mask of {queries}×{keys}", f"have at most {MOST_GENERATED:,} elements")
-        causal = op.builder.constant(np.tril(np.ones((queries, keys), bool), past), "causal mask")
-        scores = op.elementwise("where", causal, scores, op.scalar(-math.inf, scores))
-    return scores
+    allowed = _window(op, scores.shape[2], scores.shape[3], past)
+    if allowed is None:
+        return scores
+    mask = op.builder.constant(allowed, "causal mask" if op.integer("is_causal", 0) else "window of keys")
+    return op.elementwise("where", mask, scores, op.scalar(-math.inf, scores))
+
+
+def _window(op: Op, queries: int, keys: int, past: int) -> NDArray[np.bool_] | None:
+    """Which keys a query may look at by its place, the same for every input; ``None``: all of them."""
+    left, right = op.integer("left_window_size", -1), op.integer("right_window_size", -1)
+    right = 0 if op.integer("is_causal", 0) else right
+    if left < 0 and right < 0:
+        return None
+    if queries * keys > MOST_GENERATED:
+        op.refuse(f"a mask of {queries}×{keys} places", f"have at most {MOST_GENERATED:,} elements")
+    ahead = np.arange(keys) - (np.arange(queries)[:, None] + past)
+    return ((ahead >= -left) | (left < 0)) & ((ahead <= right) | (right < 0))
+
+
+def _lengthened(op: Op, mask: Value, keys: int) -> Value:
+    """A mask that is shorter than the keys hides the others."""
+    rank, missing = len(mask.shape), keys - mask.shape[-1]
+    if missing <= 0:
+        return mask
+    return op.emit("move", mask, op="pad", padding=(*(0,) * (2 * rank - 1), missing), value=0.0 if mask.format == BOOL else -math.inf)
 
 
 def rotary_embedding(op: Op) -> Value:

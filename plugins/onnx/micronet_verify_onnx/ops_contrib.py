@@ -12,8 +12,8 @@ from micronet_verify.facts.graph import Value
 from micronet_verify_onnx.op import Op, Result, Rule
 from micronet_verify_onnx.operands import Operand, computed
 from micronet_verify_onnx.ops_elementwise import sigmoid_weighted
-from micronet_verify_onnx.ops_layers import global_pool, pooled
 from micronet_verify_onnx.ops_linear import convolution, general_product, scaled
+from micronet_verify_onnx.ops_pool import global_pool, pooled
 from micronet_verify_onnx.ops_quantize import UINT8, dequantized, dynamic_quantize, on, quantized
 
 # Names of fused activations, and which parameters they take from activation_params.
@@ -105,12 +105,21 @@ def skip_norm(function: str) -> Rule:
     return rule
 
 
+_INT8_ACTIVATIONS = 4
+
+
 def matmul_n_bits(op: Op) -> Value:
     """MatMulNBits: x [.., K] times a weight [N, K] of 2, 4 or 8 bits in blocks along K, packed lowest bits first.
 
     Operands: x, packed [N, blocks, bytes], scales [N·blocks], zero points?, g_idx?, bias?
     """
     k, n, bits, block = op.integer("K"), op.integer("N"), op.integer("bits", 4), op.integer("block_size")
+    if op.integer("accuracy_level", 0) == _INT8_ACTIVATIONS:
+        op.refuse(
+            "MatMulNBits with accuracy_level=4, which rounds its activations to 8 bits",
+            "compute with the activations as they come",
+            "set accuracy_level to 0 or 1, or write the rounding as QuantizeLinear and DequantizeLinear in front",
+        )
     if bits not in (2, 4, 8) or block < 1 or op.has(4):
         op.refuse(
             f"MatMulNBits of {bits} bits in blocks of {block}{' with g_idx' if op.has(4) else ''}", "be of 2, 4 or 8 bits, without g_idx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,28 @@ def binary(function: str) -> Rule:
         return op.elementwise(function, op.x(0), op.x(1))
 
     return rule
+
+
+def modulo(op: Op) -> Value:
+    """Mod: with the sign of the divisor, or of the dividend where ``fmod`` is set."""
+    rounding = "trunc" if op.integer("fmod", 0) else "floor"
+    return op.builder.emit("elementwise", op.x(0), op.x(1), op="mod", rounding=rounding)
+
+
+def divide(op: Op) -> Value:
+    """Div: integers are divided towards zero."""
+    rounding = "trunc" if op.x(0).format.is_integer else None
+    return op.builder.emit("elementwise", op.x(0), op.x(1), op="div", rounding=rounding)
+
+
+def infinite(op: Op) -> Value:
+    """IsInf; of one sign only it is a comparison with that infinity."""
+    x, signs = op.x(), (op.integer("detect_negative", 1), op.integer("detect_positive", 1))
+    if all(signs):
+        return op.elementwise("isinf", x)
+    if not any(signs):
+        return op.expand(op.builder.scalar(0, BOOL), x.shape)
+    return op.elementwise("equal", x, op.scalar(-math.inf if signs[0] else math.inf, x))
 
 
 def bitwise(function: str) -> Rule:
@@ -67,6 +90,11 @@ def activation(function: str, **defaults: float) -> Rule:
     return rule
 
 
+def thresholded(op: Op) -> Value:
+    """x above the threshold, else 0."""
+    return op.elementwise("threshold", op.x(), alpha=op.number("alpha", 1.0), beta=0.0)
+
+
 def gelu(op: Op) -> Value:
     mode = op.text("approximate", "none")
     if mode not in ("none", "tanh"):
@@ -87,10 +115,14 @@ def sigmoid_weighted(op: Op, x: Value, alpha: float) -> Value:
 
 def shrink(op: Op) -> Value:
     """Hard shrink has no bias; soft shrink has the threshold as its bias."""
-    threshold, bias = op.number("lambd", 0.5), op.number("bias", 0.0)
-    if bias not in (0.0, threshold):
-        op.refuse(f"Shrink with lambd={threshold} and bias={bias}", "have a bias of 0 (hard) or lambd (soft)")
-    return op.elementwise("hard_shrink" if bias == 0 else "soft_shrink", op.x(), alpha=threshold)
+    x, threshold, bias = op.x(), op.number("lambd", 0.5), op.number("bias", 0.0)
+    if bias == 0:
+        return op.elementwise("hard_shrink", x, alpha=threshold)
+    if bias == threshold:
+        return op.elementwise("soft_shrink", x, alpha=threshold)
+    low, high = (op.elementwise(test, x, op.scalar(bound, x)) for test, bound in (("less", -threshold), ("greater", threshold)))
+    down, up = (op.elementwise(function, x, op.scalar(bias, x)) for function in ("sub", "add"))
+    return op.elementwise("where", high, down, op.elementwise("where", low, up, op.scalar(0.0, x)))
 
 
 def clip(op: Op) -> Value:
@@ -147,7 +179,9 @@ def shift(op: Op) -> Value:
     known = op.required(1).known
     if known is None:
         op.refuse("a shift by something that the data decides", "be by constants")
-    factor = np.left_shift(np.ones_like(known), np.minimum(known, op.x(0).format.bits - 1))
+    if known.size and known.max() >= op.x(0).format.bits:
+        op.refuse(f"a shift of {op.x(0).format} by {known.max()} bits", f"be by at most {op.x(0).format.bits - 1}")
+    factor = np.left_shift(np.ones_like(known), known)
     function = "mul" if op.text("direction") == "LEFT" else "floor_div"
     return op.elementwise(function, op.x(0), op.builder.constant(factor, op.node.input[1], op.x(1).format), fmt=op.x(0).format)
 

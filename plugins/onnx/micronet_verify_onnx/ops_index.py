@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Shape, Value
@@ -18,10 +20,9 @@ def gather(op: Op) -> Result:
     axis = op.axis(op.integer("axis", 0), len(x.shape))
     size, lead, tail = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
     if index.known is not None:
-        if index.known.size and (index.known.min() < -size or index.known.max() >= size):
-            op.refuse(f"an index outside of an axis of {size}", "lie within it")
+        places = from_front(op, index.known, size)
         if index.numel == 1:
-            place = int(index.known.reshape(-1)[0]) % size
+            place = int(places.reshape(-1)[0])
             return op.builder.reshape(op.slice(x.value, axis, place, place + 1), (*lead, *index.shape, *tail))
     if index.static:
         return op.builder.reshape(permuted(op, x.value, index, axis), (*lead, *index.shape, *tail))
@@ -31,61 +32,96 @@ def gather(op: Op) -> Result:
 
 def permuted(op: Op, x: Value, index: Operand, axis: int) -> Value:
     """Elements in the order of a constant index, flattened; negative numbers count from the end."""
-    if index.known is not None:
-        order = index.known.reshape(-1)
-        if len(index.shape) != 1 or (order.size and order.min() < 0):
-            index = folded(op.builder, np.where(order < 0, order + x.shape[axis], order), f"{op.node.input[1]} from the front")
-        return op.emit("permute", x, index.value, op="index", axis=axis)
-    return op.emit("permute", x, op.builder.reshape(index.value, (index.numel,)), op="index", axis=axis)
+    numbers = _numbers(index)
+    if numbers is None:
+        return op.emit("permute", x, op.builder.reshape(index.value, (index.numel,)), op="index", axis=axis)
+    order = numbers.reshape(-1)
+    if len(index.shape) != 1 or (order.size and order.min() < 0):
+        index = folded(op.builder, from_front(op, order, x.shape[axis]), f"{op.node.input[1]} from the front")
+    return op.emit("permute", x, index.value, op="index", axis=axis)
+
+
+def _numbers(index: Operand) -> NDArray[Any] | None:
+    """The numbers of an index that the file holds, however many they are."""
+    return index.stored.load() if index.known is None and index.stored is not None else index.known
+
+
+def from_front(op: Op, index: NDArray[Any], size: int) -> NDArray[np.int64]:
+    """Places counted from either end of an axis, counted from its start."""
+    if index.size and (index.min() < -size or index.max() >= size):
+        op.refuse(f"an index outside of an axis of {size}", "lie within it")
+    return np.where(index < 0, index + size, index).astype(np.int64)
 
 
 def gather_elements(op: Op) -> Value:
-    """One element per index, chosen among the flattened elements: where they lie is addressing, no work."""
+    """One element per index: each names a place on the axis, beside its own places on the other axes."""
     x, index = op.x(), op.required(1)
-    axis = op.axis(op.integer("axis", 0), len(x.shape))
-    flat = op.builder.choosing(op.builder.reshape(x, (x.numel,)), x, axis)
-    if index.static:
-        places = op.builder.reshape(index.value, (index.numel,))
-        return op.builder.reshape(op.emit("permute", flat, places, op="index", axis=0), index.shape)
-    return op.emit("lookup", flat, index.value, op="gather", axis=0)
+    axis, numbers = op.axis(op.integer("axis", 0), len(x.shape)), _numbers(index)
+    if numbers is None or len(index.shape) != len(x.shape):
+        return op.emit("lookup", x, index.value, op="elements", axis=axis)
+    if any(given > size for at, (given, size) in enumerate(zip(index.shape, x.shape, strict=True)) if at != axis):
+        op.refuse(f"an index of shape {index.shape} into {x.shape}", "be no larger beside its axis")
+    numbers = from_front(op, numbers, x.shape[axis])
+    apart = _side_by_side(numbers, x.shape[:axis])
+    places = list(np.indices(index.shape[apart:], sparse=True))
+    places[axis - apart] = numbers[(0,) * apart]
+    return _chosen(op, x, apart, np.ravel_multi_index(tuple(np.broadcast_arrays(*places)), x.shape[apart:]), ())
 
 
 def gather_nd(op: Op) -> Value:
-    """Slices chosen by tuples of numbers: the axes that a tuple names are merged into one."""
-    x, index = op.x(), op.required(1)
-    named = op.integer("batch_dims", 0) + index.shape[-1]
-    if not index.shape or named > len(x.shape):
+    """Slices chosen by tuples of numbers on the axes behind the first ``batch_dims``, which run side by side."""
+    x, index, batch = op.x(), op.required(1), op.integer("batch_dims", 0)
+    named, numbers = batch + (index.shape[-1] if index.shape else 0), _numbers(index)
+    if not 0 <= batch < len(index.shape) or named > len(x.shape) or x.shape[:batch] != index.shape[:batch]:
         op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
-    merged = op.builder.reshape(x, (math.prod(x.shape[:named]), *x.shape[named:]))
-    op.builder.choosing(merged, x, op.integer("batch_dims", 0))
-    shape = index.shape[:-1]
-    places = op.builder.reshape(_last(op, index.value), (math.prod(shape),) if index.static else shape)
-    if index.static:
-        return op.builder.reshape(op.emit("permute", merged, places, op="index", axis=0), (*shape, *x.shape[named:]))
-    return op.emit("lookup", merged, places, op="gather", axis=0)
+    if numbers is None:
+        return op.emit("lookup", x, index.value, op="nd", axis=0, batch=batch or None)
+    if not index.shape[-1]:
+        op.refuse("tuples of no numbers", "name axes that there are", "use Expand")
+    tuples = np.stack([from_front(op, numbers[..., at], x.shape[batch + at]) for at in range(index.shape[-1])])
+    apart = _side_by_side(np.moveaxis(tuples, 0, -1), x.shape[:batch])
+    for _ in range(apart):
+        tuples = tuples[:, 0]
+    outer = [place[(..., *(None,) * (len(index.shape) - 1 - batch))] for place in np.indices(x.shape[apart:batch])]
+    places = np.ravel_multi_index(tuple(np.broadcast_arrays(*outer, *tuples)), x.shape[apart:named])
+    return _chosen(op, x, apart, places, x.shape[named:])
 
 
-def _last(op: Op, index: Value) -> Value:
-    """One number of each tuple stands for the place that the whole tuple names."""
-    rank = len(index.shape)
-    return op.slice(index, rank - 1, index.shape[-1] - 1, index.shape[-1])
+def _side_by_side(index: NDArray[Any], shape: Shape) -> int:
+    """How many leading axes, of extents ``shape``, have each the same index all along: choosing happens within them (a batch)."""
+    for axis, size in enumerate(shape):
+        if index.shape[axis] != size or (index != index.take([0], axis)).any():
+            return axis
+    return len(shape)
+
+
+def _chosen(op: Op, x: Value, apart: int, places: NDArray[Any], tail: Shape) -> Value:
+    """Parts of shape ``tail`` at constant ``places`` of the flattened axes between the first ``apart`` and ``tail``."""
+    lead = x.shape[:apart]
+    flat = op.builder.reshape(x, (*lead, math.prod(x.shape[apart : len(x.shape) - len(tail)]), *tail))
+    order = folded(op.builder, places.reshape(-1).astype(np.int64), f"{op.node.input[1]} among all elements")
+    return op.builder.reshape(op.emit("permute", flat, order.value, op="index", axis=apart), (*lead, *places.shape, *tail))
 
 
 def scatter_elements(op: Op) -> Value:
     x = op.x()
-    return op.emit("scatter", x, op.x(1), op.x(2), op=_reduction(op), axis=op.axis(op.integer("axis", 0), len(x.shape)), fmt=x.format)
+    axis = op.axis(op.integer("axis", 0), len(x.shape))
+    return op.emit("scatter", x, op.x(1), op.x(2), op=_reduction(op), places="elements", axis=axis, fmt=x.format)
 
 
 def scatter_nd(op: Op) -> Value:
     x = op.x()
-    return op.emit("scatter", x, op.x(1), op.x(2), op=_reduction(op), axis=0, fmt=x.format)
+    return op.emit("scatter", x, op.x(1), op.x(2), op=_reduction(op), places="nd", axis=0, fmt=x.format)
+
+
+_REDUCTIONS = {"none": "replace", "add": "add", "mul": "mul", "max": "max", "min": "min"}
 
 
 def _reduction(op: Op) -> str:
     mode = op.text("reduction", "none")
-    if mode not in ("none", "add"):
-        op.refuse(f"reduction {mode!r}", "be none or add")
-    return "add" if mode == "add" else "replace"
+    if mode not in _REDUCTIONS:
+        op.refuse(f"reduction {mode!r}", f"be one of {', '.join(_REDUCTIONS)}")
+    return _REDUCTIONS[mode]
 
 
 def one_hot(op: Op) -> Result:
@@ -98,6 +134,9 @@ def one_hot(op: Op) -> Result:
     shape: Shape = (*index.shape[:axis], 1, *index.shape[axis:])
     classes = op.builder.constant(np.arange(depth), "classes", INT64)
     spread = op.builder.reshape(classes, tuple(depth if a == axis else 1 for a in range(rank)))
+    if not _counts_from_front(op):
+        behind = op.elementwise("less", index, op.scalar(0, index))
+        index = op.elementwise("where", behind, op.elementwise("add", index, op.scalar(depth, index)), index)
     hit = op.elementwise("equal", op.builder.reshape(index, shape), spread)
     values = op.known(2, "values")
     fmt = op.required(2).format
@@ -105,6 +144,22 @@ def one_hot(op: Op) -> Result:
         return op.emit("move", hit, op="cast", fmt=fmt)
     off, on = (op.builder.reshape(op.slice(op.x(2), 0, place, place + 1), ()) for place in (0, 1))
     return op.elementwise("where", hit, on, off)
+
+
+def _counts_from_front(op: Op) -> bool:
+    """Whether the class numbers of a OneHot are surely not below 0, which would count from the end: tokens and places."""
+    name, number = op.node.input[0], op.required(0)
+    producer = op.scope.producer(name)
+    while producer is not None and producer.op_type in _HANDING_ON:
+        name = producer.input[0]
+        producer = op.scope.producer(name)
+    if number.known is not None:
+        return bool((number.known >= 0).all())
+    is_given = producer is None and not number.static
+    return is_given or number.format.family == "uint" or (producer is not None and producer.op_type in ("ArgMax", "ArgMin", "TopK"))
+
+
+_HANDING_ON = frozenset("Cast Reshape Squeeze Unsqueeze Flatten Identity Transpose Slice".split())
 
 
 def trilu(op: Op) -> Value:

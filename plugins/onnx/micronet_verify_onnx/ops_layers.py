@@ -1,14 +1,13 @@
-"""Normalisation, softmax, pooling and resizing."""
+"""Normalisation and softmax."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify_onnx.op import Op, Result, Rule
-from micronet_verify_onnx.operands import Operand
-from micronet_verify_onnx.ops_linear import given, window_padding
+from micronet_verify.facts.formats import FLOAT16
+from micronet_verify.facts.graph import Value
+from micronet_verify_onnx.op import Op, Rule
+from micronet_verify_onnx.ops_linear import given
 
 _EVAL = "call model.eval() before the export"
 
@@ -24,9 +23,18 @@ def batch_norm(op: Op) -> Value:
     return op.emit("normalise", op.x(), mean, variance, scale, shift, op="batch_norm", eps=op.number("epsilon", 1e-5))
 
 
-def layer_norm(op: Op) -> Value:
-    x = op.x()
-    return op.emit("normalise", x, op.x(1), *given(op.maybe(2)), op="layer_norm", eps=op.number("epsilon", 1e-5), axes=_trailing(op, x))
+def layer_norm(op: Op) -> Value | tuple[Value, ...]:
+    """LayerNormalization; written out where its mean or the inverse of its deviation is read."""
+    x, eps = op.x(), op.number("epsilon", 1e-5)
+    axes = _trailing(op, x)
+    if not op.is_read(1) and not op.is_read(2):
+        return op.emit("normalise", x, op.x(1), *given(op.maybe(2)), op="layer_norm", eps=eps, axes=axes)
+    mean = op.emit("reduce", x, op="mean", axes=axes, keepdims=True)
+    centred = op.elementwise("sub", x, mean)
+    variance = op.emit("reduce", op.elementwise("square", centred), op="mean", axes=axes, keepdims=True)
+    inverse = op.elementwise("rsqrt", op.elementwise("add", variance, op.scalar(eps, x)))
+    y = op.elementwise("mul", op.elementwise("mul", centred, inverse), op.x(1))
+    return (op.elementwise("add", y, op.x(2)) if op.has(2) else y, mean, inverse)
 
 
 def rms_norm(op: Op) -> Value:
@@ -40,8 +48,11 @@ def _trailing(op: Op, x: Value) -> tuple[int, ...]:
 
 def group_norm(op: Op) -> Value:
     """Scale and shift are per channel, and per group before opset 21."""
-    operands = op.x(), op.x(1), op.x(2)
-    return op.emit("normalise", *operands, op="group_norm", eps=op.number("epsilon", 1e-5), groups=op.integer("num_groups"))
+    x, scale, shift, groups = op.x(), op.x(1), op.x(2), op.integer("num_groups")
+    channels = x.shape[1] if len(x.shape) > 1 else 0
+    if groups < 1 or channels % groups or (op.version < 21 and (scale.shape, shift.shape) != ((groups,), (groups,))):
+        op.refuse(f"{groups} groups of {channels} channels, with scales of shape {scale.shape}", "fit")
+    return op.emit("normalise", x, scale, shift, op="group_norm", eps=op.number("epsilon", 1e-5), groups=groups)
 
 
 def instance_norm(op: Op) -> Value:
@@ -71,14 +82,17 @@ def lp_norm(op: Op) -> Value:
     if order not in (1, 2):
         op.refuse(f"a norm of order {order}", "be of order 1 or 2")
     axis = op.axis(op.integer("axis", -1), len(x.shape))
-    return op.elementwise("div", x, op.emit("reduce", x, op=f"l{order}", axes=(axis,), keepdims=True))
+    norm = op.emit("reduce", x, op=f"l{order}", axes=(axis,), keepdims=True)
+    # Zeros stay zeros: their norm is 0, and onnxruntime does not divide by it.
+    least = 6e-8 if x.format == FLOAT16 else 1e-30
+    return op.elementwise("div", x, op.elementwise("max", norm, op.scalar(least, x)))
 
 
 def mean_variance_norm(op: Op) -> Value:
-    """(x − mean) / standard deviation over ``axes``: a layer norm without scale and shift."""
+    """(x − mean) / (standard deviation + 1e-9) over ``axes``: a layer norm without scale and shift."""
     x = op.x()
     axes = tuple(sorted(op.axis(axis, len(x.shape)) for axis in op.integers("axes", (0, 2, 3))))
-    return op.emit("normalise", x, op="layer_norm", eps=1e-9, axes=axes)
+    return op.emit("normalise", x, op="layer_norm", eps=1e-18, axes=axes)
 
 
 def softmax(function: str) -> Rule:
@@ -92,80 +106,3 @@ def softmax(function: str) -> Rule:
         return op.builder.reshape(op.emit("softmax", flat, op=function, axis=1), x.shape)
 
     return rule
-
-
-def pool(function: str) -> Rule:
-    """MaxPool and AveragePool; whether padding takes part in an average changes no work."""
-
-    def rule(op: Op) -> Value:
-        return pooled(op, op.x(), function)
-
-    return rule
-
-
-def pooled(op: Op, x: Value, function: str) -> Value:
-    """A pool with the attributes of ``op``."""
-    kernel = op.integers("kernel_shape")
-    rank = len(kernel)
-    stride, dilation = op.integers("strides", (1,) * rank), op.integers("dilations", (1,) * rank)
-    padding = window_padding(op, x.shape[2:], kernel, stride, dilation)
-    return op.emit(
-        "pool",
-        x,
-        op=function,
-        kernel=kernel,
-        stride=stride,
-        padding=padding,
-        dilation=dilation if max(dilation) > 1 else None,
-        ceil=True if op.integer("ceil_mode", 0) else None,
-    )
-
-
-def global_pool(function: str) -> Rule:
-    def rule(op: Op) -> Value:
-        x = op.x()
-        return op.emit("pool", x, op=function, adaptive=(1,) * (len(x.shape) - 2))
-
-    return rule
-
-
-def resize(op: Op) -> Result:
-    """Resize and Upsample: to given sizes, or by scales rounded down."""
-    x, mode = op.required(0), op.text("mode", "nearest")
-    if mode not in ("nearest", "linear", "bilinear", "cubic"):
-        op.refuse(f"mode {mode!r}", "be nearest, linear or cubic")
-    if op.integer("antialias", 0):
-        op.refuse("a resize with antialias", "be without", "set antialias=0: its window depends on the scale")
-    shape = _resized(op, x)
-    if shape == x.shape:
-        return x
-    return op.emit("resize", x.value, op={"bilinear": "linear"}.get(mode, mode), shape=shape)
-
-
-def _resized(op: Op, x: Operand) -> Shape:
-    rank = len(x.shape)
-    if op.kind == "Upsample" or op.version < 11:
-        scales = op.numbers("scales", ()) if op.version < 9 else tuple(float(s) for s in op.known(1, "scales").reshape(-1))
-        return _by_scales(op, x.shape, tuple(range(rank)), scales)
-    axes = tuple(op.axis(axis, rank) for axis in op.integers("axes", tuple(range(rank))))
-    if op.has(3) and op.required(3).numel:
-        if op.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-            op.refuse("a resize that keeps the aspect ratio", "stretch", "state the sizes that it gives")
-        out = list(x.shape)
-        for axis, size in zip(axes, op.known_ints(3, what="sizes"), strict=True):
-            out[axis] = size
-        return tuple(out)
-    if op.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
-        op.refuse("a resize with tf_crop_and_resize", "resize the whole tensor", "slice first, then resize")
-    return _by_scales(op, x.shape, axes, tuple(float(s) for s in op.known(2, "scales").reshape(-1)))
-
-
-def _by_scales(op: Op, shape: Shape, axes: Sequence[int], scales: Sequence[float]) -> Shape:
-    if len(scales) != len(axes):
-        op.refuse(f"{len(scales)} scales for {len(axes)} axes", "be one per axis")
-    out = list(shape)
-    for axis, scale in zip(axes, scales, strict=True):
-        if not 0 < scale < 1e6:
-            op.refuse(f"a scale of {scale}", "be positive")
-        out[axis] = math.floor(shape[axis] * scale)
-    return tuple(out)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from micronet_verify.facts.formats import NumericFormat
+import numpy as np
+
+from micronet_verify.facts.formats import BOOL, INT64, NumericFormat
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.facts.shapes import broadcast
 from micronet_verify_onnx.formats import element_type
@@ -16,11 +18,12 @@ def identity(op: Op) -> Result:
     return op.required(0)
 
 
-def dropout(op: Op) -> Result:
-    """Dropout in inference is the identity."""
+def dropout(op: Op) -> tuple[Result, Result]:
+    """Dropout in inference is the identity, its mask is all true."""
     if op.version >= 12 and op.has(2) and op.known(2, "training_mode").any():
         op.refuse("dropout in training mode", "be exported for inference", "call model.eval() before the export")
-    return op.required(0)
+    x = op.required(0)
+    return x, op.expand(op.builder.scalar(1, BOOL), x.shape) if op.is_read(1) else x
 
 
 def cast(op: Op) -> Result:
@@ -33,8 +36,10 @@ def cast_like(op: Op) -> Result:
 
 
 def _cast(op: Op, fmt: NumericFormat) -> Result:
+    """Integers truncate and wrap around; floats of 8 bits stop at their ends, unless told otherwise."""
     x = op.required(0)
-    return x if x.format == fmt else op.emit("move", x.value, op="cast", fmt=fmt)
+    saturate = True if fmt.family == "float" and fmt.bits <= 8 and op.integer("saturate", 1) else None
+    return x if x.format == fmt else op.emit("move", x.value, op="cast", fmt=fmt, saturate=saturate)
 
 
 def reshape(op: Op) -> Result:
@@ -183,7 +188,9 @@ def pad(op: Op) -> Result:
         spread[axis], spread[rank + axis] = padding[index], padding[len(axes) + index]
     if not any(spread):
         return x
-    return op.emit("move", x.value, op="pad", padding=tuple(spread), value=fill if math.isfinite(fill) else 0.0)
+    if mode != "constant":
+        return op.emit("move", x.value, op="pad", padding=tuple(spread), mode=mode)
+    return op.emit("move", x.value, op="pad", padding=tuple(spread), value=fill)
 
 
 def expand(op: Op) -> Result:
@@ -228,9 +235,13 @@ def _through(op: Op, x: Value, shape: Shape, perm: Sequence[int], out: Shape) ->
 
 
 def reverse_sequence(op: Op) -> Value:
-    """ReverseSequence of whole sequences is a flip of the time axis."""
+    """ReverseSequence of whole sequences is a flip of the time axis; of parts of one length, another order of it."""
     x, lengths = op.x(), op.known_ints(1, what="sequence lengths")
     axis = op.integer("time_axis", 0)
-    if any(length != x.shape[axis] for length in lengths):
-        op.refuse(f"a reversal of {lengths} of {x.shape[axis]} steps", "be of whole sequences")
-    return op.emit("permute", x, op="flip", axis=axis)
+    length, size = lengths[0], x.shape[axis]
+    if set(lengths) != {length} or not 0 <= length <= size:
+        op.refuse(f"a reversal of {lengths} of {size} steps", "be of one length for all examples")
+    if length == size:
+        return op.emit("permute", x, op="flip", axis=axis)
+    order = np.concatenate([np.arange(length)[::-1], np.arange(length, size)])
+    return op.emit("permute", x, op.builder.constant(order, "order", INT64), op="index", axis=axis)

@@ -33,16 +33,31 @@ def quant(op: Op) -> Value:
     return _both(op, op.x(0), op.required(1), op.required(2), fmt, low, high)
 
 
+_FLOATS = {(4, 3, 7, 448): "float8_e4m3fn", (5, 2, 15, 57344): "float8_e5m2", (2, 1, 1, 6): "float4_e2m1fn"}
+
+
+def float_quant(op: Op) -> Value:
+    """FloatQuant: x, scale, widths of exponent and mantissa, bias of the exponent, largest value."""
+    names = ("a width of the exponent", "a width of the mantissa", "a bias of the exponent", "a largest value")
+    key = tuple(int(op.known(2 + at, name).reshape(-1)[0]) for at, name in enumerate(names))
+    if key not in _FLOATS or not op.integer("has_subnormal", 1) or not op.integer("saturation", 1) or not op.integer("signed", 1):
+        op.refuse(
+            f"FloatQuant with exponent {key[0]}, mantissa {key[1]}, bias {key[2]} and largest value {key[3]}",
+            f"be one of {', '.join(_FLOATS.values())}, with subnormals, saturating",
+        )
+    if op.text("rounding_mode", "ROUND").upper() not in ("ROUND", "HALF_EVEN"):
+        op.refuse(f"rounding_mode {op.text('rounding_mode')!r}", "be ROUND")
+    return _both(op, op.x(0), op.required(1), None, numeric_format(_FLOATS[key]), None, None)
+
+
 def bipolar_quant(op: Op) -> Value:
-    """BipolarQuant: +scale where x ≥ 0, else −scale: one bit."""
+    """BipolarQuant: +scale where x ≥ 0, else −scale: one bit. A comparison and a choice."""
     x = op.x(0)
-    if op.required(0).static:
-        one, minus = op.scalar(1.0, x), op.scalar(-1.0, x)
-        x = op.elementwise("where", op.elementwise("greater_equal", x, op.scalar(0.0, x)), one, minus)
-        scale, axis = _scale(op, op.required(1), len(x.shape))
-        codes = op.emit("quantize", x, op.scalar(1.0, x), fmt=numeric_format("int1"), axis=-1, low=-1, high=1)
-        return op.emit("dequantize", codes, scale.value, axis=axis)
-    return _both(op, x, op.required(1), None, numeric_format("int1"), -1, 1)
+    one, minus = op.scalar(1.0, x), op.scalar(-1.0, x)
+    x = op.elementwise("where", op.elementwise("greater_equal", x, op.scalar(0.0, x)), one, minus)
+    scale, axis = _scale(op, op.required(1), len(x.shape))
+    codes = op.emit("quantize", x, op.scalar(1.0, x), fmt=numeric_format("int1"), axis=-1, low=-1, high=1)
+    return op.emit("dequantize", codes, scale.value, axis=axis)
 
 
 def trunc(op: Op) -> Value:

@@ -29,12 +29,16 @@ def quantize_linear(op: Op) -> Value:
         fmt = element_type(op.integer("output_dtype"), op.where).format
     else:
         fmt = UINT8
+    if fmt.family == "float" and not op.integer("saturate", 1):
+        op.refuse("a quantizer to float8 with saturate=0", "saturate", "set saturate=1")
     fmt, low, high = _narrowed(fmt, *_clip_behind(op))
     return quantized(op, op.x(0), op.required(1), _operand(op, 2), fmt, op.integer("axis", 1), op.integer("block_size", 0), low, high)
 
 
 def dequantize_linear(op: Op) -> Value:
-    return dequantized(op, op.x(0), op.required(1), _operand(op, 2), op.integer("axis", 1), op.integer("block_size", 0))
+    x, scale, zero = op.x(0), op.required(1), _operand(op, 2)
+    fmt = element_type(op.integer("output_dtype"), op.where).format if op.integer("output_dtype", 0) else None
+    return dequantized(op, x, scale, zero, op.integer("axis", 1), op.integer("block_size", 0), fmt)
 
 
 def _operand(op: Op, index: int) -> Operand | None:
@@ -57,10 +61,12 @@ def quantized(
     return op.emit("quantize", x, scale.value, *_zero(zero), fmt=fmt, axis=axis, block=block or None, low=low, high=high)
 
 
-def dequantized(op: Op, x: Value, scale: Operand, zero: Operand | None, axis: int = 1, block: int = 0) -> Value:
+def dequantized(
+    op: Op, x: Value, scale: Operand, zero: Operand | None, axis: int = 1, block: int = 0, fmt: NumericFormat | None = None
+) -> Value:
     """(x − zero point) · scale."""
     axis, block = _granularity(op, x, scale, axis, block)
-    return op.emit("dequantize", x, scale.value, *_zero(zero), axis=axis, block=block or None)
+    return op.emit("dequantize", x, scale.value, *_zero(zero), fmt=fmt, axis=axis, block=block or None)
 
 
 def _granularity(op: Op, x: Value, scale: Operand, axis: int, block: int) -> tuple[int, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
 import onnx
+from onnx import AttributeProto
 
 from micronet_verify.errors import Problem, SubmissionFault
 
@@ -38,10 +40,41 @@ def check_node(op: Op) -> None:
         if attribute.name not in schema.attributes:
             problems.append(Problem(f"an attribute {attribute.name!r} of {op.kind}", f"be one of opset {op.version}'s", op.where))
     for name, attribute in schema.attributes.items():
-        if attribute.required and op.attribute(name) is None:
+        given_one, wanted = op.attribute(name), attribute.type.name
+        if given_one is None and attribute.required:
             problems.append(Problem(f"{op.kind} without its attribute {name!r}", "have one", op.where))
+        if given_one is not None and AttributeProto.AttributeType.Name(given_one.type) != wanted:
+            found = AttributeProto.AttributeType.Name(given_one.type).lower()
+            problems.append(Problem(f"the attribute {name!r} of {op.kind} of type {found}", f"be of type {wanted.lower()}", op.where))
     if problems:
         raise SubmissionFault(problems)
+
+
+def check_opset(function: onnx.FunctionProto, opsets: Mapping[str, int], where: str) -> None:
+    """Raise ``SubmissionFault`` where a function's operators mean something else in its own opset than in the model's, ``opsets``.
+
+    The format's checker refuses that, too; onnxruntime runs the model's.
+    """
+    own = {entry.domain: entry.version for entry in function.opset_import}
+    version = own.get("", own.get("ai.onnx", opsets.get("", 0)))
+    if version == opsets.get("", version):
+        return
+    for node in _nodes(function.node):
+        if node.domain in ("", "ai.onnx") and _since(node.op_type, version) != _since(node.op_type, opsets[""]):
+            got = f"{node.op_type} of opset {version} in the function {function.name!r} of a model of opset {opsets['']}"
+            raise SubmissionFault(Problem(got, "be of one opset", where, "export functions with the model's opset"))
+
+
+def _nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from _nodes(attribute.g.node)
+
+
+def _since(kind: str, version: int) -> int | None:
+    schema = _schema(kind, version)
+    return None if schema is None else int(schema.since_version)
 
 
 @cache

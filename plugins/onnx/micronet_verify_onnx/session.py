@@ -35,6 +35,8 @@ _INPUT_TYPES: Mapping[str, str] = MappingProxyType(
 CUDA = "cuda"
 # Where the files of external data lie, for a model that is no file itself.
 _FOLDER = "session.model_external_initializers_file_folder_path"
+# Without this, onnxruntime gives products with dequantized weights to a kernel that rounds the *activations* to 8 bits.
+_AS_WRITTEN = ("session.disable_quant_qdq", "1")
 _PROVIDERS = {CPU: "CPUExecutionProvider", CUDA: "CUDAExecutionProvider"}
 # Products of float32 in float32, as on the processor.
 _SETTINGS = {CUDA: {"use_tf32": "0"}}
@@ -89,6 +91,7 @@ def open_session(artifact: Path, threads: int, names: frozenset[str], device: st
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    options.add_session_config_entry(*_AS_WRITTEN)
     source: str | bytes = str(artifact)
     records: tuple[Record, ...] = ()
     if names:

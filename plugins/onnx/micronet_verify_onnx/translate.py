@@ -20,7 +20,7 @@ from micronet_verify_onnx.op import Op, Result, Rule
 from micronet_verify_onnx.op_table import CONSTANT, MS, TABLE
 from micronet_verify_onnx.operands import Operand, computed, folded, stored
 from micronet_verify_onnx.places import place
-from micronet_verify_onnx.schema import check_node
+from micronet_verify_onnx.schema import check_node, check_opset
 from micronet_verify_onnx.scope import ABSENT, Scope
 from micronet_verify_onnx.skeleton import Skeleton
 from micronet_verify_onnx.tensors import Stored, TensorReader
@@ -46,12 +46,13 @@ class Translator:
         self._active: list[tuple[str, str, str]] = []
         self.problems: list[Problem] = []
         self.translated = 0
+        self._opsets: Mapping[str, int] = {}
         # Of every name of the main graph, once it is translated.
         self.shapes: Mapping[str, Shape] = {}
 
     def graph(self) -> Graph:
         """The whole model. Raises ``SubmissionFault`` with all problems together."""
-        opsets = check_model(self._model, self._name)
+        opsets = self._opsets = check_model(self._model, self._name)
         graph = self._model.graph
         self._collect_functions()
         names = tuple(output.name for output in graph.output)
@@ -222,6 +223,7 @@ class Translator:
             given = scope.attributes.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
             if given is not None:
                 attributes[attribute.name] = given
+        check_opset(function, self._opsets, where)
         opsets = {plain(entry.domain): entry.version for entry in function.opset_import} or dict(scope.opsets)
         inner = Scope(
             scope.builder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.plugins.onnx.support import compare, graph, info, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, saved, translate, unknown
 
 B, HEADS, S, D = 1, 4, 5, 6
 
@@ -53,12 +53,19 @@ def test_rotary_embedding(interleaved: int, turned: int) -> None:
     assert sum(found.graph.values[n.outputs[0]].numel for n in muls) == 4 * B * HEADS * S * half
 
 
-def test_attention_that_hands_out_its_scores_is_refused() -> None:
+@pytest.mark.parametrize("mode", [0, 1, 3])
+def test_attention_hands_out_its_scores(mode: int) -> None:
+    """As they are, capped, or as weights."""
     constants = {"k": random(B, HEADS, S, D), "v": random(B, HEADS, S, D)}
-    nodes = [node("Attention", "x k v", "y - - s")]
-    body = graph(nodes, [info("x", ("n", HEADS, S, D))], [unknown("y"), unknown("s")], constants)
-    assert problems(model(body, 23, 11)) == [
-        "got Attention with nonpad_kv_seqlen or a result of the scores but should be without [Attention in the_Attention]"
+    nodes = [node("Attention", "x k v", "y - - s", qk_matmul_output_mode=mode, softcap=2.0)]
+    compare(nodes, {"x": random(B, HEADS, S, D, seed=4)}, constants, "y s", opset=23)
+
+
+def test_attention_with_lengths_of_keys_is_refused() -> None:
+    constants = {"k": random(B, HEADS, S, D), "v": random(B, HEADS, S, D), "n": ints(S)}
+    body = graph([node("Attention", "x k v - - - n")], [info("x", ("n", HEADS, S, D))], [unknown("y")], constants)
+    assert problems(model(body, 24, 11)) == [
+        "got Attention with nonpad_kv_seqlen but should be without [Attention in the_Attention] (mask by attn_mask)"
     ]
 
 

@@ -70,7 +70,7 @@ def test_functions_of_a_limited_domain(kind: str, x: np.ndarray) -> None:
         ("Selu", {}, {"op": "selu", "alpha": 1.6732632, "gamma": 1.0507009}),
         ("HardSigmoid", {}, {"op": "hard_sigmoid", "alpha": 0.2, "beta": 0.5}),
         ("HardSigmoid", {"alpha": 1 / 6}, {"op": "hard_sigmoid", "alpha": 0.16666667, "beta": 0.5}),
-        ("ThresholdedRelu", {"alpha": 0.3}, {"op": "threshold", "alpha": 0.3}),
+        ("ThresholdedRelu", {"alpha": 0.3}, {"op": "threshold", "alpha": 0.3, "beta": 0.0}),
         ("Shrink", {"lambd": 0.4}, {"op": "hard_shrink", "alpha": 0.4}),
         ("Shrink", {"lambd": 0.4, "bias": 0.4}, {"op": "soft_shrink", "alpha": 0.4}),
     ],
@@ -79,11 +79,10 @@ def test_parameters_of_an_activation(kind: str, attributes: dict[str, float], ex
     assert compare([node(kind, "x", **attributes)], {"x": X}).nodes[0].attributes == expected
 
 
-def test_a_shrink_that_is_neither_hard_nor_soft_is_refused() -> None:
-    proto = model(graph([node("Shrink", "x", lambd=0.5, bias=0.1)], [info("x", X.shape)], [info("y", None)]))
-    assert problems(proto) == [
-        "got Shrink with lambd=0.5 and bias=0.1 but should have a bias of 0 (hard) or lambd (soft) [Shrink in the_Shrink]"
-    ]
+def test_a_shrink_that_is_neither_hard_nor_soft_is_written_out() -> None:
+    found = compare([node("Shrink", "x", lambd=0.5, bias=0.1)], {"x": X})
+    # x < −0.5, x > 0.5, x ± 0.1, and two choices between three values
+    assert sorted(found.work) == sorted(f"elementwise:{op}" for op in ("less", "greater", "add", "sub", "where", "where"))
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])

@@ -335,7 +335,10 @@ def test_constants_that_are_listed_as_inputs_are_constants() -> None:
         (node("Relu", "x", slope=1.0), "got an attribute 'slope' of Relu but should be one of opset 17's [Relu in the_Relu]"),
         (node("Concat", "x x"), "got Concat without its attribute 'axis' but should have one [Concat in the_Concat]"),
         (node("Concat", "x x", axis=9), "got axis 9 of a tensor of 2 axes but should lie between -2 and 1 [Concat in the_Concat]"),
-        (node("Concat", "x x", axis=1.5), "got an attribute 'axis' of another type but should be of type int [Concat in the_Concat]"),
+        (
+            node("Concat", "x x", axis=1.5),
+            "got the attribute 'axis' of Concat of type float but should be of type int [Concat in the_Concat]",
+        ),
         (
             node("Transpose", "x", perm=[0, 0]),
             "got the axis order (0, 0) for shape (1, 3) but should name each axis once [Transpose in the_Transpose]",

@@ -71,8 +71,8 @@ def test_bipolar_weights_become_plus_and_minus_the_scale() -> None:
 
 def test_bipolar_activations_are_one_bit() -> None:
     found = quant("BipolarQuant", {"s": f(1)}, "x s")
-    assert found.kinds == ["quantize", "dequantize"]
-    assert found.graph.values[found.nodes[0].outputs[0]].format.bits == 1
+    assert found.kinds == ["elementwise:greater_equal", "elementwise:where", "quantize", "dequantize"]
+    assert found.graph.values[found.nodes[2].outputs[0]].format.bits == 1
 
 
 def test_trunc_keeps_the_upper_bits() -> None:

@@ -35,7 +35,7 @@ def test_a_resize_whose_sizes_are_computed_through_floats() -> None:
         node("Concat", "head n", "sizes", axis=0),
         node("Resize", "x - - sizes"),
     ]
-    found = compare(nodes, {"x": X}, {"two": np.float32(2.5)}, exact=False)
+    found = compare(nodes, {"x": X}, {"two": np.float32(2.5)})
     assert found.nodes[-1].attributes["shape"] == (1, 4, 15, 20)
 
 
