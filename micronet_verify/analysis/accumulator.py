@@ -41,14 +41,14 @@ def bound_sums(measured: Measured, low: int, high: int) -> Bound | None:
     constant, axes = measured.constant, measured.axes
     if constant.codes is not None:
         rows = scan.row_matrix(constant.codes.load(), axes)
-        blocks: Iterable[tuple[int, Array]] = ((start, block.astype(np.int64)) for start, block in scan.row_blocks(rows))
+        blocks: Iterable[Array] = (block.astype(np.int64) for _, block in scan.row_blocks(rows))
     else:
         found = row_codes(constant.load(), constant.format, axes)
         if found is None:
             return None
         blocks = found
     most = least = 0
-    for _, codes in blocks:
+    for codes in blocks:
         ups, downs = np.maximum(codes * high, codes * low), np.minimum(codes * high, codes * low)
         most = max(most, int(np.maximum(ups, 0).sum(axis=1).max(initial=0)))
         least = min(least, int(np.minimum(downs, 0).sum(axis=1).min(initial=0)))

@@ -38,6 +38,16 @@ class Codes:
     bits: int
     zero_points: int = 0
 
+    def spread(self, scales: Array, shape: Shape) -> Array:
+        """``scales``, in the arrangement of this tensor's own, one for each value."""
+        if self.axis < 0 or scales.size == 1:
+            return scales.reshape(-1)[:1].reshape(())
+        if self.block:
+            return np.repeat(scales, self.block, self.axis)[tuple(slice(size) for size in shape)]
+        extents = [1] * len(shape)
+        extents[self.axis] = -1
+        return scales.reshape(extents)
+
     def values(self, part: tuple[slice, ...]) -> Array:
         """What the codes of a part of the tensor stand for; a slice for each axis."""
         data, axis, scales = self.load()[part], self.axis, self.scales

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis import evaluate
 from micronet_verify.analysis.constants import Codes, Constant
+from micronet_verify.analysis.steps import product
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.shapes import integer, ints
@@ -133,7 +134,7 @@ def _dequantized(node: Node, operands: list[Constant], result: Value) -> Constan
 
     def load() -> Array:
         scales = evaluate.spread(node, scale.load(), result.shape)
-        return (centred() * scales).astype(numpy_dtype(result.format))
+        return product(centred(), scales, numpy_dtype(result.format))
 
     axis, block = integer(node.attributes, "axis", -1), integer(node.attributes, "block", 0)
     if codes.format.family == "float":  # float8 and float4: the values themselves are narrow; the scale factors out

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 # So many values of a row are looked at. Fewer than the least leave room for some grid nearly always.
 LOOK, _LEAST = 9, 5
-_ROWS = 4
 _LEVELS = 4
 # Significant bits of fp16.
 _HALF_BITS = 11
@@ -23,18 +22,33 @@ _HALF_BITS = 11
 def on_no_grid(array: Array, axes: tuple[int, ...], tolerance: float, most_bits: int) -> bool:
     """Whether the tensor lies on no grid of ``most_bits``, neither on one nor on one per slice along ``axes``.
 
-    ``tolerance`` is the relative error of a value. One row off every grid is enough.
+    ``tolerance`` is the relative error of a value. A row off every grid takes none from the others, but where the first, the
+    middle and the last are, no grid is looked for.
     """
-    rows = range(min(_ROWS, array.shape[axes[0]]) if axes else 1)
-    return bool(off_every_grid(np.stack([first_values(array, axes, row) for row in rows]), tolerance, most_bits).any())
+    return bool(off_every_grid(looked_at(array, axes), tolerance, most_bits).all())
 
 
-def first_values(array: Array, axes: tuple[int, ...], row: int = 0) -> Array:
-    """The first ``LOOK`` values of a slice along ``axes`` (none: of the tensor), or all that it has."""
+def looked_rows(rows: int) -> tuple[int, ...]:
+    """The rows that tell whether grids are looked for: the first, the middle and the last."""
+    return tuple(sorted({0, rows // 2, rows - 1})) if rows > 1 else (0,)
+
+
+def looked_at(array: Array, axes: tuple[int, ...]) -> Array:
+    """[rows, values]: the first values of these slices along ``axes``."""
+    if not axes:
+        return first_values(array, axes)[None]
+    sizes = [array.shape[axis] for axis in axes]
+    places = zip(*np.unravel_index(looked_rows(int(np.prod(sizes))), sizes), strict=True)
+    return np.stack([first_values(array, axes, tuple(int(at) for at in place)) for place in places])
+
+
+def first_values(array: Array, axes: tuple[int, ...], at: tuple[int, ...] = ()) -> Array:
+    """The first ``LOOK`` values of the slice ``at`` these places of ``axes`` (none: of the tensor), or all that it has."""
     if not axes:
         return array.flat[:LOOK]
-    place = [0 if axis in axes else slice(None) for axis in range(array.ndim)]
-    place[axes[0]] = row
+    place: list[int | slice] = [slice(None)] * array.ndim
+    for axis, index in zip(axes, at, strict=True):
+        place[axis] = index
     return array[(*place, ...)].flat[:LOOK]
 
 

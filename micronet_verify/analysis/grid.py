@@ -1,20 +1,23 @@
 """Uniform grids: whether values are integers times a scale, and how many bits the integers need.
 
 A tensor lies on a grid if each group of its values (the whole tensor, or one output channel) is q·s for one scale s
-and integers q, to within the rounding of the product in the tensor's own format. Groups are reduced by the greatest
-common divisor of their integers, so that a grid is the same however it was written.
+and integers q, to the last bit (``analysis/steps.py``). Groups are reduced by the greatest common divisor of their
+integers where that is cheaper, so that a grid is the same however it was written. A group that lies on no grid takes none from the others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis import scan
-from micronet_verify.analysis.glance import on_no_grid
+from micronet_verify.analysis.glance import looked_rows, on_no_grid
+from micronet_verify.analysis.steps import MANTISSA, Fit, fit_rows, product, rounding
 from micronet_verify.facts.formats import NumericFormat
 
 Array = NDArray[Any]
@@ -22,16 +25,18 @@ Array = NDArray[Any]
 MOST_BITS = 15
 # From so many values of a long row its step is guessed, first from few.
 _SAMPLES = (128, 1024)
-_MANTISSA = {"float64": 52, "float32": 23, "float16": 10, "bfloat16": 7}
+_SCALE_BITS = (8, 16, 32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
     """Integers from ``low`` to ``high`` (over all groups) times one scale per group.
 
     ``bits`` store a value; ``sparse_bits`` store a value that is not zero; ``multiply_bits`` is the width of the integer as
     an operand (two's complement where negative). ``sign_only``: every non-zero of a group is ±c, so that multiplying
     flips a sign (rule O3). ``scale_bits`` is the width of one scale; ``zero_point`` whether a code needs an offset.
+    ``steps``, ``lows``, ``highs``: of each group its scale (NaN: on no grid) and its least and greatest integer; ``divide``: a
+    value is its integer over the scale. Codes of a file are ``divisors`` times the integers; ``bare`` are the scales without a batch norm's.
     """
 
     groups: int
@@ -43,35 +48,71 @@ class Grid:
     scale_bits: int
     sign_only: bool
     zero_point: bool
+    steps: Array = field(compare=False, repr=False)
+    lows: Array = field(compare=False, repr=False)
+    highs: Array = field(compare=False, repr=False)
+    divide: bool = field(default=False, compare=False)
+    divisors: Array | None = field(default=None, compare=False, repr=False)
+    bare: Array | None = field(default=None, compare=False, repr=False)
 
     @property
     def overhead_bits(self) -> int:
         """Scales, and one offset per group where codes need one."""
         return self.groups * (self.scale_bits + (self.bits if self.zero_point else 0))
 
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every group lies on its grid."""
+        return not bool(np.isnan(self.steps).any())
+
+    def integers(self, array: Array, axes: tuple[int, ...]) -> Array:
+        """The integers [groups, values] of the float tensor ``array``; 0 in a group that lies on no grid."""
+        rows = scan.row_matrix(array, axes) if axes else array.reshape(1, -1)
+        found = np.empty(rows.shape, np.int32)
+        steps = self.steps if self.bare is None else self.bare
+        steps = np.where(np.isnan(steps), np.inf if not self.divide else 0.0, steps)
+        for start, block in scan.row_blocks(rows):
+            step = steps[start : start + len(block), None] if steps.size > 1 else steps.reshape(1, 1)
+            wide = block.astype(np.float64)
+            with np.errstate(all="ignore"):
+                wide = np.rint(wide * step if self.divide else wide / step)
+            found[start : start + len(block)] = np.where(np.isfinite(wide), wide, 0)
+        return found
+
 
 def width_of_scales(scales: Array) -> int:
-    """Bits of one scale: 8 where all are powers of two (an exponent), 16 where fp16 holds all exactly, else 32."""
+    """Bits of one scale: 8 where all are powers of two (an exponent), 16 or 32 where fp16 or fp32 holds all exactly, else 64."""
     data = np.asarray(scales, dtype=np.float64).reshape(-1)
-    data = np.abs(data[data != 0])
-    mantissa, _ = np.frexp(data)
-    if np.all(mantissa == 0.5):
+    data = np.abs(data[(data != 0) & ~np.isnan(data)])
+    mantissa, exponent = np.frexp(data)
+    if np.all(mantissa == 0.5) and np.all((exponent > -128) & (exponent <= 128)):
         return 8
-    with np.errstate(over="ignore"):
-        half = data.astype(np.float16).astype(np.float64)
-    return 16 if np.array_equal(half, data) else 32
+    for bits, dtype in ((16, np.float16), (32, np.float32)):
+        with np.errstate(over="ignore", under="ignore"):
+            if np.array_equal(data.astype(dtype).astype(np.float64), data):
+                return bits
+    return 64
 
 
-def grid_of_codes(codes: Array, scales: Array, axes: tuple[int, ...]) -> Grid | None:
-    """The grid of integer ``codes`` ([…], zero point removed) whose groups are the slices along ``axes`` (none: one group)."""
+def grid_of_codes(codes: Array, scales: Array, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:
+    """The grid of integer ``codes`` ([…], zero point removed) whose groups are the slices along ``axes`` (none: one group).
+
+    ``factors`` multiply the scales, which are rounded to fp32 then.
+    """
     rows = scan.row_matrix(codes, axes) if axes else codes.reshape(1, -1)
     divisors = _divisors(rows)
-    low = high = 0
+    lows, highs = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     for start, block in scan.row_blocks(rows):
         divisor = divisors[start : start + len(block)]
-        low = min(low, int((block.min(axis=1, initial=0).astype(np.int64) // divisor).min()))
-        high = max(high, int((block.max(axis=1, initial=0).astype(np.int64) // divisor).max()))
-    return _grid(len(rows), low, high, np.asarray(scales, np.float64).reshape(-1) * (divisors if scales.size == len(rows) else 1))
+        lows[start : start + len(block)] = block.min(axis=1, initial=0).astype(np.int64) // divisor
+        highs[start : start + len(block)] = block.max(axis=1, initial=0).astype(np.int64) // divisor
+    steps = np.asarray(scales, np.float64).reshape(-1)
+    if steps.size not in (1, len(rows)):
+        # Scales of blocks inside the tensor, which is one group then: one divisor for all.
+        divisor = divisors if width_of_scales(steps * divisors) <= width_of_scales(steps) else np.ones(1, np.int64)
+        ratio = divisors // divisor
+        return _made(Fit(steps * divisor, lows * ratio, highs * ratio), divisors=divisor)
+    return _cheapest(Fit(steps * divisors, lows, highs), factors, rows.shape[1], divisors=divisors)
 
 
 def _divisors(rows: Array) -> NDArray[np.int64]:
@@ -87,9 +128,11 @@ def _divisors(rows: Array) -> NDArray[np.int64]:
     return np.maximum(found, 1)
 
 
-def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
+def _made(fit: Fit, factors: Array | None = None, divide: bool = False, divisors: Array | None = None) -> Grid | None:
+    """The grid of these scales and integers, ``None`` where the integers are too wide."""
+    on = ~np.isnan(fit.steps) if fit.steps.size == fit.lows.size else np.ones(fit.lows.size, np.bool_)
     # Codes count from zero: 100, 101 and 102 take seven bits, unless an offset is stored.
-    low, high = min(low, 0), max(high, 0)
+    low, high = min(int(fit.lows[on].min(initial=0)), 0), max(int(fit.highs[on].max(initial=0)), 0)
     levels = (high - low).bit_length()
     signed = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
     sign_only = high <= 1 and low >= -1
@@ -101,45 +144,137 @@ def _grid(groups: int, low: int, high: int, scales: Array) -> Grid | None:
     multiply = bits if zero_point or low >= 0 else signed
     # ±1 without 0 in between takes one bit; with zeros masked away, so do −1, 0, +1.
     sparse = 1 if sign_only else bits
-    return Grid(groups, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(scales), sign_only, zero_point)
+    steps = fit.steps
+    if factors is not None:
+        with np.errstate(over="ignore", divide="ignore"):
+            steps = (steps / factors if divide else steps * factors).astype(np.float32).astype(np.float64)
+    return Grid(
+        fit.lows.size, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(steps), sign_only, zero_point,
+        steps, fit.lows, fit.highs, divide, divisors, fit.steps,
+    )  # fmt: skip
 
 
-def rounding(fmt: NumericFormat) -> float:
-    """The relative error of a value of ``fmt`` that is a product rounded."""
-    return 2.0 ** -_MANTISSA[fmt.name]
+def _cheapest(fit: Fit, factors: Array | None, width: int, divide: bool = False, divisors: Array | None = None) -> Grid | None:
+    """The grid reduced by the divisors of its rows, or with less of them where narrower scales save more than wider integers cost."""
+    found = [_made(fit, factors, divide, divisors)]
+    for bits in _SCALE_BITS if factors is None and not divide else ():
+        if found[0] is None or bits >= found[0].scale_bits:
+            break
+        other = _with_scales(fit, bits)
+        if other is not None:
+            ratio = np.rint(fit.steps / other.steps)
+            found.append(_made(other, None, False, None if divisors is None else divisors // np.where(np.isnan(ratio), 1, ratio).astype(np.int64)))
+    grids = [grid for grid in found if grid is not None]
+    return min(grids, key=lambda grid: grid.groups * width * grid.bits + grid.overhead_bits, default=None)
+
+
+def _with_scales(fit: Fit, bits: int) -> Fit | None:
+    """The same values on scales that ``bits`` hold, as odd fractions of the scales found; ``None`` where a row has none."""
+    ratios = np.ones(fit.steps.size)
+    for at in np.flatnonzero(~np.isnan(fit.steps)):
+        step, widest = float(fit.steps[at]), max(-int(fit.lows[at]), int(fit.highs[at]), 1)
+        if bits == 8:
+            odd = np.frexp(step)[0]
+            while odd != np.rint(odd) and odd < 2**MOST_BITS:
+                odd *= 2
+        else:
+            odd = next((part for part in range(1, 16, 2) if step / part * part == step and width_of_scales(np.array([step / part])) <= bits), 0)
+        if not odd or odd * widest > 2**MOST_BITS or odd != np.rint(odd):
+            return None
+        ratios[at] = odd
+    whole = ratios.astype(np.int64)
+    return Fit(fit.steps / ratios, fit.lows * whole, fit.highs * whole)
 
 
 def lies_on_none(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> bool:
     """Whether a few values prove that ``find_grid`` finds nothing, neither for the tensor nor for its slices along ``axes``."""
-    return fmt.name not in _MANTISSA or on_no_grid(array, axes, rounding(fmt), MOST_BITS)
+    return fmt.name not in MANTISSA or on_no_grid(array, axes, rounding(fmt), MOST_BITS)
 
 
 def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:
     """The grid on which float values lie, with one scale per slice along ``axes`` (none: one for the tensor), or ``None``.
 
-    ``factors`` multiply the slices, and so their scales.
+    Half of the slices, and one of the first, the middle and the last, have to lie on grids. ``factors`` multiply the slices,
+    and so their scales.
     """
-    if fmt.family != "float" or fmt.name not in _MANTISSA or array.size == 0:
+    if fmt.family != "float" or fmt.name not in MANTISSA or array.size == 0:
         return None
-    tolerance = rounding(fmt)
     rows = scan.row_matrix(array, axes) if axes else scan.flattened(array).reshape(1, -1)
-    if not axes:
-        return _tensor_grid(rows[0], tolerance)
-    low = high = 0
-    steps = np.ones(len(rows))
+    divide = _divided(rows, fmt)
+    if divide is None:
+        return None
+    fit = _rows_fit(rows, fmt, divide) if axes else _tensor_fit(rows[0], fmt, divide)
+    return None if fit is None else _cheapest(fit, factors, rows.shape[1], divide)
+
+
+def _divided(rows: Array, fmt: NumericFormat) -> bool | None:
+    """Whether values are integers over a number, as ``round(w · 127) / 127`` is, and not times one; ``None`` where neither."""
+    some = rows[list(looked_rows(len(rows)))][:, : 16 * _SAMPLES[0]]
+    found: dict[bool, tuple[int, int, int]] = {}
+    for divide in (False, True):
+        fit = fit_rows(some, fmt, divide)
+        off, wide = int(np.isnan(fit.steps).sum()), width_of_scales(fit.steps) > 32
+        found[divide] = off, wide, int((fit.highs - fit.lows).max(initial=0)).bit_length()
+        if not off and not wide and found[divide][2] <= 8:
+            return divide
+    best = min(found, key=lambda divide: found[divide])
+    return None if found[best][0] == len(some) else best
+
+
+def _rows_fit(rows: Array, fmt: NumericFormat, divide: bool) -> Fit | None:
+    fit = Fit(np.full(len(rows), np.nan), np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64))
+    off = 0
     for start, block in scan.row_blocks(rows):
-        if start == 0 and _row_steps(block[:1].astype(np.float64), tolerance) is None:
+        part = _block_fit(block, fmt, divide)
+        fit.steps[start : start + len(block)] = part.steps
+        fit.lows[start : start + len(block)] = part.lows
+        fit.highs[start : start + len(block)] = part.highs
+        off += int(np.isnan(part.steps).sum())
+        if 2 * off > len(rows):
             return None
-        sampled = (_sampled_steps(block, _some(block, columns), tolerance) for columns in _SAMPLES)
-        found = next(filter(None, sampled), None) or _row_steps(block.astype(np.float64), tolerance)
-        if found is None:
-            return None
-        step, least, most = found
-        steps[start : start + len(block)] = step
-        low, high = min(low, least), max(high, most)
-        if (high - low).bit_length() > MOST_BITS:
-            return None
-    return _grid(len(rows), low, high, steps if factors is None else steps * factors)
+    return fit
+
+
+def _block_fit(block: Array, fmt: NumericFormat, divide: bool) -> Fit:
+    """The fit of some rows: guessed from some of their values where they are long, and checked on all."""
+    left = np.arange(len(block))
+    found = Fit(np.full(len(block), np.nan), np.zeros(len(block), np.int64), np.zeros(len(block), np.int64))
+    for columns in _SAMPLES:
+        if left.size and block.shape[1] >= 4 * columns:
+            some = block[left][:, :: max(1, block.shape[1] // columns)]
+            left = left[~_checked(found, left, block, fit_rows(some, fmt, divide), fmt, divide)]
+    if left.size:
+        rest = fit_rows(block[left], fmt, divide)
+        found.steps[left], found.lows[left], found.highs[left] = rest.steps, rest.lows, rest.highs
+    return found
+
+
+def _checked(found: Fit, at: Array, block: Array, guess: Fit, fmt: NumericFormat, divide: bool) -> Array:
+    """Keeps in ``found`` the guesses for rows ``at`` of ``block`` that hold for all of their values, and says which do."""
+    on = ~np.isnan(guess.steps)
+    least, most = np.zeros(at.size), np.zeros(at.size)
+    step = np.where(on, guess.steps, 1.0)[:, None]
+    width = max(1, scan.BLOCK // 2 // max(1, at.size))
+    for start in range(0, block.shape[1], width):
+        if not on.any():
+            break
+        values = block[at, start : start + width] if at.size < len(block) else block[:, start : start + width]
+        codes = _nearest(values, step, divide)
+        on &= (product(codes, step, values.dtype, divide) == values).all(axis=1)
+        least, most = np.minimum(least, codes.min(axis=1)), np.maximum(most, codes.max(axis=1))
+    on &= np.maximum(-least, most) <= 2**MOST_BITS
+    # Some values of a row without a common divisor leave none to all of them, so the step is the whole row's. Some that are zeros say nothing.
+    on &= (guess.lows != 0) | (guess.highs != 0) | ((least == 0) & (most == 0))
+    found.steps[at[on]], found.lows[at[on]], found.highs[at[on]] = guess.steps[on], least[on], most[on]
+    return on
+
+
+def _nearest(values: Array, step: Array, divide: bool) -> Array:
+    wide = values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
+    with np.errstate(all="ignore"):
+        factor = (step if divide else 1 / step).astype(wide.dtype)
+        found: Array = np.rint(wide * factor)
+    return found
 
 
 def spans_as_widely(array: Array, fmt: NumericFormat, axes: tuple[int, ...], whole: Grid) -> bool:
@@ -153,124 +288,27 @@ def spans_as_widely(array: Array, fmt: NumericFormat, axes: tuple[int, ...], who
     return low is not None and high is not None and low.low <= whole.low and high.high >= whole.high
 
 
-def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> list[tuple[int, Array]] | None:
-    """The integers of each row of a tensor that lies on a grid, in blocks of rows; ``None`` where a row has no grid."""
-    if fmt.name not in _MANTISSA or array.size == 0:
+def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> Iterator[Array] | None:
+    """The integers of a tensor that lies on a grid, in blocks of rows; ``None`` where a row has no grid."""
+    grid = find_grid(array, fmt, axes)
+    if grid is None or not grid.whole:
         return None
-    tolerance = rounding(fmt)
-    found = []
-    for start, block in scan.row_blocks(scan.row_matrix(array, axes)):
-        rows = block.astype(np.float64)
-        steps = _row_steps(rows, tolerance)
-        if steps is None:
-            return None
-        found.append((start, np.rint(rows / steps[0][:, None]).astype(np.int64)))
-    return found
+    return (block.astype(np.int64) for _, block in scan.row_blocks(grid.integers(array, axes)))
 
 
-def _tensor_grid(flat: Array, tolerance: float) -> Grid | None:
-    if _row_steps(flat[None, :2048].astype(np.float64), tolerance) is None:
-        return None
+def with_scale_of_each(grid: Grid, scales: Array) -> Grid:
+    """The grid with the scales of blocks inside the tensor."""
+    return replace(grid, groups=scales.size, sign_only=False)
+
+
+def _tensor_fit(flat: Array, fmt: NumericFormat, divide: bool) -> Fit | None:
     rows = flat[None, :]
-    some = _some(rows, 8192)
-    found = _sampled_steps(rows, some, tolerance)
-    if found is None and np.count_nonzero(some) > 1024 and _row_steps(some, tolerance) is None:
+    found = Fit(np.full(1, np.nan), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    some = rows[:, :: max(1, rows.shape[1] // 8192)]
+    if flat.size >= 4 * 8192 and _checked(found, np.array([0]), rows, fit_rows(some, fmt, divide), fmt, divide)[0]:
+        return found
+    values = scan.distinct_values(flat)
+    if values is None:
         return None
-    if found is None:
-        values = scan.distinct_values(flat)
-        if values is None:
-            return None
-        found = _row_steps(values[None, :].astype(np.float64), tolerance)
-    return None if found is None else _grid(1, found[1], found[2], found[0])
-
-
-def _some(rows: Array, columns: int) -> Array:
-    """About ``columns`` values of each row, spread over it."""
-    return rows[:, :: max(1, rows.shape[1] // columns)].astype(np.float64)
-
-
-def _sampled_steps(rows: Array, some: Array, tolerance: float) -> tuple[Array, int, int] | None:
-    """As ``_row_steps``, but from ``some`` values of each row, and checked on all. ``None`` where that does not settle it."""
-    if rows.shape[1] < 4 * some.shape[1]:
-        return None
-    found = _row_steps(some, tolerance)
-    if found is None or rows[~some.any(axis=1)].any():
-        return None
-    least, most = np.inf, -np.inf
-    width = max(1, scan.BLOCK // 2 // len(rows))
-    room = np.empty((2, len(rows) * width), np.float32)
-    for start in range(0, rows.shape[1], width):
-        codes = _codes(rows[:, start : start + width], found[0][:, None], tolerance, room)
-        if codes is None:
-            return None
-        least, most = min(least, codes.min()), max(most, codes.max())
-    if not max(-least, most) <= 2**MOST_BITS:
-        return None
-    # Some values of a row without a common divisor leave none to all of them, so the step is the whole row's.
-    return found[0], int(least), int(most)
-
-
-def _codes(values: Array, step: Array, tolerance: float, room: Array) -> Array | None:
-    """The integers of ``values`` on a grid of ``step``, in ``room``'s first part or new; ``None`` where a value is off it."""
-    with np.errstate(all="ignore"):
-        if values.dtype == np.float32:
-            # Values that are reproduced to the last bit are within the tolerance, which is two such errors wide.
-            single = step.astype(np.float32)
-            codes: Array
-            codes, error = (part[: values.size].reshape(values.shape) for part in room)
-            np.rint(np.multiply(values, 1 / single, out=codes), out=codes)
-            np.subtract(np.multiply(codes, single, out=error), values, out=error)
-            if not error.any():
-                return codes
-        wide = values.astype(np.float64)
-        codes = np.rint(wide / step)
-        return codes if bool((np.abs(wide - codes * step) <= np.abs(wide) * tolerance).all()) else None
-
-
-def _row_steps(rows: Array, tolerance: float) -> tuple[Array, int, int] | None:
-    """Per row the scale s of its grid, and the least and the greatest integer over all rows; ``None`` if a row has no grid."""
-    if not np.isfinite(rows).all():
-        return None
-    ordered = np.sort(np.abs(rows), axis=1)
-    # The grid passes through zero, so magnitudes and their differences are multiples of the step.
-    gaps = ordered.copy()
-    gaps[:, 1:] -= ordered[:, :-1]
-    top = ordered[:, -1]
-    noise = top[:, None] * (2 * tolerance)
-    gaps[gaps <= noise] = np.inf
-    step = gaps.min(axis=1)
-    empty = top == 0
-    step[empty] = 1.0
-    if not np.isfinite(step).all() or (top / step > 2**MOST_BITS).any():
-        return None
-    codes = np.rint(rows / step[:, None])
-    # The first guess is a difference of rounded numbers; least squares over the whole row removes that error.
-    square = (codes * codes).sum(axis=1)
-    square[square == 0] = 1
-    refined = (rows * codes).sum(axis=1) / square
-    refined[empty] = 1.0
-    off = np.abs(rows - codes * refined[:, None]) > np.abs(rows) * tolerance
-    if off.any():
-        divided = _common_step(rows, step, tolerance)
-        if divided is None:
-            return None
-        codes, refined = divided
-    gcd = np.maximum(np.gcd.reduce(codes.astype(np.int64), axis=1), 1)
-    codes /= gcd[:, None]
-    return refined * gcd, int(codes.min()), int(codes.max())
-
-
-def _common_step(rows: Array, step: Array, tolerance: float) -> tuple[Array, Array] | None:
-    """The smallest gap need not be the step itself (3 and 5 have gaps 3, 2): try its first few fractions."""
-    codes, refined = np.zeros_like(rows), np.ones(len(rows))
-    for index, row in enumerate(rows):
-        guesses = np.rint(row / (step[index] / np.arange(1, 9)[:, None]))
-        squares = (guesses * guesses).sum(axis=1)
-        scales = (row * guesses).sum(axis=1) / np.where(squares == 0, 1, squares)
-        scales[squares == 0] = 1.0
-        on = (np.abs(row - guesses * scales[:, None]) <= np.abs(row) * tolerance).all(axis=1)
-        on &= np.abs(guesses).max(axis=1) < 2**MOST_BITS
-        if not on.any():
-            return None
-        codes[index], refined[index] = guesses[on.argmax()], scales[on.argmax()]
-    return codes, refined
+    fit = fit_rows(values[None, :].astype(flat.dtype), fmt, divide)
+    return None if np.isnan(fit.steps[0]) else fit

@@ -7,10 +7,10 @@ their scales, or as indices into a codebook; each dense or with its zeros masked
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import replace
+from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,41 +18,18 @@ from numpy.typing import NDArray
 from micronet_verify.analysis import scan
 from micronet_verify.analysis.blocks import Blocks, best_blocks, lossless_blocks, may_pay
 from micronet_verify.analysis.constants import Codes, Constant
+from micronet_verify.analysis.channels import rows_of_their_own
+from micronet_verify.analysis.forms import Extra, Form, Spelling, as_it_stands
 from micronet_verify.analysis.glance import beyond_half
-from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, lies_on_none, spans_as_widely, width_of_scales
+from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, lies_on_none, spans_as_widely, width_of_scales, with_scale_of_each
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.track.rules import CountingRules, Mask, Representation
 
 Array = NDArray[Any]
-Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook"]
 # So many scales of 8 bits cost more than a scale of 32 bits and a zero point of 15.
 _ROWS = 6
 _FEW = 4096
 _CORNER = (slice(0, 16), *[slice(0, 256)] * 63)
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One way to store a tensor: ``values`` of ``value_bits`` each, ``mask_bits``, and an ``overhead`` (scales, codebook)."""
-
-    spelling: Spelling
-    values: int
-    value_bits: int
-    mask_bits: int = 0
-    overhead_count: int = 0
-    overhead_bits: int = 0
-    zero_point_bits: int = 0
-    masked: bool = False
-    block: tuple[int, ...] = ()
-
-    @property
-    def bits(self) -> int:
-        return self.values * self.value_bits + self.mask_bits + self.overhead_count * self.overhead_bits + self.zero_point_bits
-
-
-@lru_cache
-def _as_it_stands(values: int, bits: int) -> Form:
-    return Form("plain", values, bits)
 
 
 class Measured:
@@ -107,8 +84,19 @@ class Measured:
         codes = self.constant.codes
         across = codes is not None and codes.axis >= 0 and bool(self.axes) and codes.axis not in self.axes
         inside = {"grid per block", "grid per channel"} if across else {"grid per block"}
-        found = [grid for name, grid in self._grids if grid is not None and name not in inside]
+        found = [grid for name, grid in self._grids if grid is not None and grid.whole and name not in inside]
         return min(found, key=lambda grid: (grid.multiply_bits, grid.groups)) if found else None
+
+    def grid_of(self, spelling: Spelling) -> Grid:
+        """The grid of a form of this ``spelling``."""
+        return next(grid for name, grid in self._grids if name == spelling and grid is not None)
+
+    def group_axes(self, spelling: Spelling) -> tuple[int, ...]:
+        """The axes whose slices have scales of their own in a form of this ``spelling``."""
+        codes = self.constant.codes
+        if spelling != "grid per channel":
+            return ()
+        return (codes.axis,) if codes is not None and codes.axis >= 0 else self.axes
 
     @cached_property
     def _grids(self) -> tuple[tuple[Spelling, Grid | None], ...]:
@@ -138,13 +126,13 @@ class Measured:
             found.append(("grid", grid_of_codes(data, scales.reshape(-1)[:1], ())))
         if codes.block:
             whole = grid_of_codes(data, scales, ())
-            found.append(("grid per block", None if whole is None else _with_groups(whole, scales.size, width_of_scales(scales))))
+            found.append(("grid per block", None if whole is None else with_scale_of_each(whole, scales)))
         else:
             axes = (codes.axis,) if codes.axis >= 0 else self.axes
             if axes and data.ndim > 1:
                 factors = self._row_factors(axes)
                 # A batch norm that went into the weights is in the scales.
-                found.append(("grid per channel", grid_of_codes(data, scales if factors is None else scales.reshape(-1) * factors, axes)))
+                found.append(("grid per channel", grid_of_codes(data, scales, axes, factors)))
         return tuple((name, _as_stored(grid, codes)) for name, grid in found)
 
     def _row_factors(self, axes: tuple[int, ...]) -> Array | None:
@@ -175,7 +163,7 @@ class Measured:
         flat = scan.flattened(array)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for chunk in (flat[:64], *(flat[start : start + scan.BLOCK] for start in range(64, flat.size, scan.BLOCK))):
-                if not np.array_equal(chunk.astype(np.float16).astype(chunk.dtype), chunk, equal_nan=True):
+                if not scan.same_bits(chunk.astype(np.float16).astype(chunk.dtype), chunk):
                     return False
         return True
 
@@ -229,8 +217,9 @@ class Measured:
 
     @property
     def _counted(self) -> Array:
-        """The values that say what is zero: codes where the graph dequantizes them."""
-        return self.constant.codes.load() if self.constant.codes else self.constant.load()
+        """The values that say what is zero: codes where the graph dequantizes them, unless a scale of 0 makes all of them 0."""
+        codes = self.constant.codes
+        return codes.load() if codes is not None and bool(np.all(codes.scales)) else self.constant.load()
 
     @property
     def width(self) -> int:
@@ -267,12 +256,12 @@ class Measured:
         fmt = self.constant.format
         wide = fmt.bits > 32 and (fmt.family == "float" or self.width > 16)
         bits = 1 if fmt.family == "bool" else fmt.bits if wide else 16
-        plain = _as_it_stands(self.constant.numel, bits)
+        plain = as_it_stands(self.constant.numel, bits)
         return self._cheapest([plain, *masked], rules) if (masked := self._masked(rules, plain, bits)) else plain
 
     def _quantized_form(self, rules: CountingRules) -> Form:
         if self._ordinary:
-            return _as_it_stands(self.constant.numel, self.constant.format.bits)
+            return as_it_stands(self.constant.numel, self.constant.format.bits)
         forms: list[Form] = []
         for name, grid in self._grids:
             if grid is not None:
@@ -285,7 +274,38 @@ class Measured:
             forms = [*self._plain(rules, width), *forms]
         if self._may_win(self._codebooks(rules, self._least_distinct, width), forms, rules):
             forms += self._codebooks(rules, self.distinct, self.width)
-        return self._cheapest(forms, rules)
+        return self._cheapest([*forms, *self._scaled_in_rows(rules)], rules)
+
+    def _scaled_in_rows(self, rules: CountingRules) -> list[Form]:
+        """Under a batch norm that went into a weight: its codebook or fp16 values as they were, and a scale for each row."""
+        constant, scale = self.constant, self.constant.row_scale
+        if scale is None or not self._narrow_unscaled:
+            return []
+        unscaled = self.before_norm
+        forms = unscaled._plain(rules, 16) if unscaled.exact_half else []
+        forms += unscaled._codebooks(rules, unscaled.distinct, unscaled.width)
+        extra = Extra("S2", "scale", scale.size, width_of_scales(scale.astype(np.float32)))
+        return [replace(form, extras=(extra,)) for form in forms]
+
+    @cached_property
+    def _narrow_unscaled(self) -> bool:
+        """Whether values that a batch norm scales are worth a look without it."""
+        constant = self.constant
+        if constant.codes is not None or constant.format.family != "float" or constant.numel < 4:
+            return False
+        return self.before_norm.exact_half or scan.repeats(constant.load())
+
+    @cached_property
+    def before_norm(self) -> Measured:
+        """The values before a batch norm scaled their rows, but for rows that it made zero."""
+        constant, scale = self.constant, self.constant.row_scale
+        assert scale is not None
+        load = constant.load
+        if not np.all(scale):
+            shape = [-1 if axis == constant.row_axis else 1 for axis in range(len(constant.shape))]
+            kept = (scale != 0).reshape(shape)
+            load = lambda: np.where(kept, constant.load(), constant.load().dtype.type(0))  # noqa: E731
+        return Measured(replace(constant, row_scale=None, load=load), self.axes)
 
     @cached_property
     def _ordinary(self) -> bool:
@@ -293,7 +313,7 @@ class Measured:
         constant = self.constant
         if constant.codes is not None or constant.format.family != "float" or self.nonzeros != constant.numel or self._grids:
             return False
-        if self.exact_half:
+        if self.exact_half or (constant.row_scale is not None and self._narrow_unscaled):
             return False
         least, width = self._least_distinct if constant.numel >= 4 else None, constant.format.bits
         return least is None or constant.numel * (least[0] - 1).bit_length() + least[0] * width >= constant.numel * width
@@ -314,11 +334,17 @@ class Measured:
         return bound.bits < best.bits or (ties and bound.bits == best.bits)
 
     def _on_grid(self, rules: CountingRules, name: Spelling, grid: Grid) -> list[Form]:
-        bits = 1 if grid.sign_only and self.nonzeros == self.constant.numel else grid.bits
-        extra = grid.groups * grid.bits if grid.zero_point else 0
-        scales = 0 if self.constant.unscaled and name == "grid" else grid.groups
-        dense = Form(name, self.constant.numel, bits, 0, scales, grid.scale_bits, extra)
-        return [dense, *self._masked(rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
+        forms = []
+        if grid.whole:
+            bits = 1 if grid.sign_only and self.nonzeros == self.constant.numel else grid.bits
+            extra = grid.groups * grid.bits if grid.zero_point else 0
+            scales = 0 if self.constant.unscaled and name == "grid" and bool(np.all(grid.steps == 1)) else grid.groups
+            dense = Form(name, self.constant.numel, bits, 0, scales, grid.scale_bits, extra)
+            forms = [dense, *self._masked(rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
+        if name == "grid per channel" and self.group_axes(name) == self.axes and len(grid.lows) == self.rows:
+            best = min((form.bits for form in forms), default=None)
+            forms += rows_of_their_own(grid, self.nonzeros_per_row, self.constant.numel, self.constant.format.bits, best, rules)
+        return forms
 
     def _codebooks(self, rules: CountingRules, distinct: tuple[int, int] | None, width: int) -> list[Form]:
         if self.constant.numel < 4 or distinct is None:
@@ -343,8 +369,16 @@ class Measured:
         forms = [replace(form, values=nonzeros, mask_bits=numel, masked=True)]
         blocks = self.blocks(block_bits) if rules.mask == "element_or_block" else None
         if blocks is not None and blocks.blocks < numel:
-            bits = form.value_bits if blocks.values == nonzeros else block_bits
-            forms.append(replace(form, values=blocks.values, value_bits=bits, mask_bits=blocks.blocks, masked=True, block=blocks.shape))
+            # Where kept blocks hold zeros, a codebook has an entry for zero.
+            lossless = blocks.values == nonzeros
+            bits = form.value_bits if lossless else block_bits
+            entries = form.overhead_count + (form.spelling == "codebook" and not lossless)
+            forms.append(
+                replace(
+                    form, values=blocks.values, value_bits=bits, mask_bits=blocks.blocks, overhead_count=entries, masked=True,
+                    block=blocks.shape, view=blocks.view,
+                )
+            )  # fmt: skip
         return forms
 
     @staticmethod
@@ -360,7 +394,3 @@ def _as_stored(grid: Grid | None, codes: Codes) -> Grid | None:
     if grid is None or codes.zero_points < 2 or grid.bits <= codes.bits:
         return grid
     return replace(grid, bits=codes.bits, sparse_bits=codes.bits, multiply_bits=codes.bits, zero_point=True)
-
-
-def _with_groups(grid: Grid, groups: int, scale_bits: int) -> Grid:
-    return replace(grid, groups=groups, scale_bits=scale_bits, sign_only=False)

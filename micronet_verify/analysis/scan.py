@@ -107,6 +107,33 @@ def flattened(array: Array) -> Array:
 def distinct_values(array: Array, most: int = MOST_DISTINCT) -> Array | None:
     """The sorted different values, or ``None`` where there are more than ``most``."""
     flat = flattened(array)
+    found = _distinct(flat, most)
+    if found is None or array.dtype.kind not in "fV" or not np.isnan(found).any():
+        return found
+    # Numbers that are none differ in their bits, as others do.
+    bits = _distinct((flat + flat.dtype.type(0)).view(f"u{flat.dtype.itemsize}"), most)
+    return None if bits is None else bits.view(array.dtype)
+
+
+def same_bits(one: Array, other: Array) -> bool:
+    """Equal to the last bit, but for the signs of zeros."""
+    if np.array_equal(one, other):
+        return True
+    if one.shape != other.shape or one.dtype != other.dtype or one.dtype.kind not in "fV":
+        return False
+    unsigned = f"u{one.dtype.itemsize}"
+    zero = one.dtype.type(0)
+    with np.errstate(invalid="ignore"):
+        return np.array_equal((one + zero).view(unsigned), (other + zero).view(unsigned))
+
+
+def repeats(array: Array, look: int = 4096, least: int = 16) -> bool:
+    """Whether some of the first values are equal to others, more than by chance: then few different ones make up a tensor."""
+    some = flattened(array)[:look]
+    return some.size - count_distinct(some)[0] >= min(least, some.size // 2)
+
+
+def _distinct(flat: Array, most: int) -> Array | None:
     seen = min(flat.size, 4096)
     found = unique(flat[:seen])
     if len(found) == seen < flat.size:

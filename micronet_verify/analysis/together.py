@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.glance import LOOK, beyond_half, first_values, off_every_grid
-from micronet_verify.analysis.grid import MOST_BITS, rounding
+from micronet_verify.analysis.glance import LOOK, beyond_half, looked_at, off_every_grid
+from micronet_verify.analysis.grid import MOST_BITS
 from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.steps import rounding
 from micronet_verify.facts.formats import FLOAT32
 
 Array = NDArray[Any]
@@ -33,8 +34,8 @@ def look_together(tensors: Iterable[Measured]) -> None:
             continue
         measured.looked = True
         array = constant.load()
-        some = first_values(array, measured.grid_axes)
-        if len(some) < LOOK or array.dtype != np.float32:
+        some = looked_at(array, measured.grid_axes)
+        if some.shape[1] < LOOK or array.dtype != np.float32:
             continue
         looked.append(measured)
         starts.append(some)
@@ -43,14 +44,16 @@ def look_together(tensors: Iterable[Measured]) -> None:
             kind = (numel - 1).bit_length(), constant.row_scale is None
             whole.setdefault(kind, []).append((measured, array.reshape(-1)))
     if looked:
-        _prove_from_starts(looked, np.concatenate(starts).reshape(-1, LOOK))
+        _prove_from_starts(looked, starts)
     for (bits, codebooks), part in whole.items():
         _prove_from_values(part, 1 << bits, codebooks)
 
 
-def _prove_from_starts(tensors: list[Measured], starts: Array) -> None:
-    off = off_every_grid(starts, rounding(FLOAT32), MOST_BITS)
-    long = beyond_half(starts[:, 0])
+def _prove_from_starts(tensors: list[Measured], starts: list[Array]) -> None:
+    rows = np.concatenate(starts)
+    begins = np.cumsum([0, *(len(some) for some in starts[:-1])])
+    off = np.logical_and.reduceat(off_every_grid(rows, rounding(FLOAT32), MOST_BITS), begins)
+    long = beyond_half(rows[begins, 0])
     for measured, no_grid, no_half in zip(tensors, off.tolist(), long.tolist(), strict=True):
         measured.rule_out(no_grid, no_half)
 

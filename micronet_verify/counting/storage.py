@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.grid import width_of_scales
-from micronet_verify.analysis.representation import Form, Measured
+from micronet_verify.analysis.forms import Form
+from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.scan import BLOCK, flattened
 from micronet_verify.analysis.together import look_together
 from micronet_verify.counting.ledger import LedgerLine, Regime
@@ -108,7 +109,12 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
     def line(rule: str, quantity: int, bits: int, formula: str, note: str = "") -> LedgerLine:
         return LedgerLine("storage", rule, constant.label, scope, Fraction(quantity), bits, formula, note)
 
-    yield line(rule, form.values, form.value_bits, f"{shape}: {taken} × {form.value_bits} bit", note)
+    if form.mixed:
+        for bits, values in form.mixed:
+            if bits * values:
+                yield line(rule, values, bits, f"{shape}: {values:,} of {many(constant.numel, 'value')} × {bits} bit", f"{note}, widths by row")
+    else:
+        yield line(rule, form.values, form.value_bits, f"{shape}: {taken} × {form.value_bits} bit", note)
     if form.mask_bits:
         block = f", blocks of {'×'.join(map(str, form.block))}" if form.block else ""
         yield line("S3", form.mask_bits, 1, f"{many(form.mask_bits, 'mask bit')}{block}")
@@ -116,6 +122,8 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
         count, codebook = form.overhead_count, form.spelling == "codebook"
         what, rule = (f"{count:,} codebook {'entry' if count == 1 else 'entries'}", "S8") if codebook else (many(count, "scale"), "S2")
         yield line(rule, form.overhead_count, form.overhead_bits, f"{what} × {form.overhead_bits} bit")
+    for extra in form.extras:
+        yield line(extra.rule, extra.count, extra.bits, f"{many(extra.count, extra.what)} × {extra.bits} bit")
     if form.zero_point_bits:
         yield line("S2", form.zero_point_bits, 1, f"{many(form.zero_point_bits, 'bit')} of zero points")
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis import representation, scan
 from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.glance import LOOK, beyond_half, first_values, off_every_grid, on_no_grid
-from micronet_verify.analysis.grid import MOST_BITS, rounding
+from micronet_verify.analysis.glance import LOOK, beyond_half, first_values, looked_at, off_every_grid, on_no_grid
+from micronet_verify.analysis.grid import MOST_BITS
 from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.steps import rounding
 from micronet_verify.analysis.together import look_together
 from micronet_verify.facts.formats import FLOAT16, FLOAT32, FLOAT64, numeric_format
 from micronet_verify.track.rules import CountingRules
@@ -182,19 +183,24 @@ def test_numbers_that_are_none_prove_nothing_and_warn_of_nothing(odd: float) -> 
 
 
 @pytest.mark.parametrize(
-    ("axes", "row", "first"),
+    ("axes", "at", "first"),
     [
-        ((), 0, [0, 1, 2, 3, 4, 5, 6, 7, 8]),
-        ((0,), 1, [12, 13, 14, 15, 16, 17, 18, 19, 20]),
-        ((1,), 2, [8, 9, 10, 11, 20, 21, 22, 23, 32]),
-        ((2,), 0, [0, 4, 8, 12, 16, 20, 24, 28, 32]),
-        ((0, 1), 0, [0, 1, 2, 3]),
-        ((0, 1, 2), 2, [24]),
+        ((), (), [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ((0,), (1,), [12, 13, 14, 15, 16, 17, 18, 19, 20]),
+        ((1,), (2,), [8, 9, 10, 11, 20, 21, 22, 23, 32]),
+        ((2,), (0,), [0, 4, 8, 12, 16, 20, 24, 28, 32]),
+        ((0, 1), (0, 0), [0, 1, 2, 3]),
+        ((0, 1, 2), (2, 0, 0), [24]),
     ],
 )
-def test_first_values_of_a_row(axes: tuple[int, ...], row: int, first: list[int]) -> None:
+def test_first_values_of_a_row(axes: tuple[int, ...], at: tuple[int, ...], first: list[int]) -> None:
     """Of 0, 1, … in the shape 4×3×4."""
-    assert first_values(np.arange(48).reshape(4, 3, 4), axes, row).tolist() == first
+    assert first_values(np.arange(48).reshape(4, 3, 4), axes, at).tolist() == first
+
+
+@pytest.mark.parametrize(("axes", "starts"), [((), [0]), ((0,), [0, 24, 36]), ((1,), [0, 4, 8]), ((0, 1), [0, 24, 44])])
+def test_the_first_the_middle_and_the_last_row_are_looked_at(axes: tuple[int, ...], starts: list[int]) -> None:
+    assert looked_at(np.arange(48).reshape(4, 3, 4), axes)[:, 0].tolist() == starts
 
 
 @settings(max_examples=60, deadline=None)
