@@ -8,7 +8,7 @@ from nothing, and is charged as work per example (``analysis/fold.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -71,7 +71,7 @@ class Constant:
     ``load`` gives the values as this use of it sees them. ``row_scale`` multiplies slices of ``row_axis`` (batch
     normalisation folded into a weight, rule S7) without touching the values. A view of a stored tensor names the
     ``whole``, in which ``place`` finds it; ``is_part``: it is not all of it. ``unscaled``: whole numbers of the program itself,
-    whose grid needs no scale.
+    whose grid needs no scale. Where ``parts`` are stored instead, ``join`` makes the values of theirs.
     """
 
     key: str
@@ -87,6 +87,7 @@ class Constant:
     place: Callable[[Array], Array] | None = None
     is_part: bool = False
     unscaled: bool = False
+    join: Callable[[Sequence[Array]], Array] | None = None
 
     @property
     def numel(self) -> int:
@@ -109,7 +110,11 @@ class Constant:
             return view(inside(array) if inside is not None else array)
 
         found = Constant(self.key + suffix, self.label, shape, self.format, lambda: view(load()), codes, parts=self.parts)
-        return replace(found, whole=self.whole or self, place=place, is_part=self.is_part or bool(suffix))
+        return replace(found, whole=self.whole or self, place=place, is_part=self.is_part or bool(suffix), join=self._joined(view))
+
+    def _joined(self, view: Callable[[Array], Array]) -> Callable[[Sequence[Array]], Array] | None:
+        join = self.join
+        return None if join is None else lambda arrays: view(join(arrays))
 
 
 def values_of(constant: Constant) -> Array:

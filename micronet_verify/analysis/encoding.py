@@ -8,7 +8,7 @@ runs during a count.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -68,10 +68,14 @@ class Encoded:
         found += 0 if self.mask is None else self.mask.size
         found += 0 if self.codebook is None else self.codebook.size * form.overhead_bits
         if self.grid is not None:
-            scales = int((~np.isnan(self.grid.steps)).sum()) if self.widths is None else int(((self.widths != 0) & ~np.isnan(self.grid.steps)).sum())
+            scales = (
+                int((~np.isnan(self.grid.steps)).sum())
+                if self.widths is None
+                else int(((self.widths != 0) & ~np.isnan(self.grid.steps)).sum())
+            )
             found += max(scales, self.form.overhead_count if self.grid.steps.size == 1 else 0) * form.overhead_bits
             found += form.zero_point_bits if self.zero_points is not None else 0
-        return found + sum(extra.count * extra.bits for extra in form.extras)
+        return found + sum(extra.number * extra.bits for extra in form.extras)
 
     def decode(self) -> Array:
         """The values in the constant's own format and shape."""
@@ -222,8 +226,6 @@ def _with_row_scale(plain: Encoded, form: Form, constant: Constant, scale: Array
 
 
 def _without_extras(form: Form) -> Form:
-    from dataclasses import replace
-
     return replace(form, extras=())
 
 
@@ -264,7 +266,7 @@ def _encode_mixed(measured: Measured, form: Form, grid: Grid, codes: Array, axes
     for row, width in enumerate(widths.tolist()):
         if not width:
             continue
-        kept = there[row] if form.masked else slice(None)
+        kept = there[row] if form.masked else np.ones(there.shape[1], np.bool_)
         if np.isnan(grid.steps[row]):
             by_width[width].append(_bits(values[row, kept]))
         elif width == -1:
@@ -281,9 +283,9 @@ def _kept(array: Array, there: Array, form: Form) -> tuple[Array | None, Array]:
     if not form.masked:
         return None, array.reshape(-1)
     if not form.block:
-        mask = there.reshape(-1)
+        mask: Array = there.reshape(-1)
         return mask, array.reshape(-1)[mask]
-    mask = _blocked(there.reshape(form.view), form.block).any(axis=1)
+    mask = np.asarray(_blocked(there.reshape(form.view), form.block).any(axis=1))
     return mask, _blocked(array.reshape(form.view), form.block)[mask].reshape(-1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -67,7 +67,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
 
         return {results[0].id: Constant(key, x.label, results[0].shape, results[0].format, codes)}
     if node.kind == "move" and op == "cast":
-        return {results[0].id: _computed(node, operands, results[0], lambda: operands[0].load().astype(numpy_dtype(results[0].format)))}
+        return {results[0].id: _cast(node, operands[0], results[0])}
     if node.kind == "move" or node.kind == "permute":
         return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
@@ -75,6 +75,19 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
         load = _computation(node, operands, results[0])
         return {results[0].id: _computed(node, operands, results[0], load)}
     return None
+
+
+def _cast(node: Node, operand: Constant, result: Value) -> Constant:
+    """Codes stay codes in half precision, and narrow floats are as narrow in a wider format: a conversion holds no information."""
+    dtype = numpy_dtype(result.format)
+    found = _computed(node, [operand], result, lambda: operand.load().astype(dtype))
+    if result.format.family != "float" or operand.format.family != "float":
+        return found
+    if operand.codes is not None and result.format.bits <= operand.format.bits:
+        return replace(found, codes=operand.codes)
+    if operand.format.bits < 16 and operand.format.bits < result.format.bits:
+        return replace(found, format=operand.format, parts=(operand,), join=lambda arrays: arrays[0].astype(dtype))
+    return found
 
 
 def _computation(node: Node, operands: list[Constant], result: Value) -> Callable[[], Array]:
@@ -95,7 +108,10 @@ def _viewed(node: Node, operands: list[Constant], result: Value, index: int) -> 
 
     if node.kind == "move" and op in _SAME:
         found = first.viewed(result.shape, view)
-        return replace(found, parts=first.parts or (first,)) if op in ("expand", "tile") else found
+        # Copies are no values of their own.
+        return (
+            replace(found, parts=(first,), join=lambda arrays: view(arrays[0])) if op in ("expand", "tile") and not first.parts else found
+        )
     if node.kind == "move" and op in _CUTS:
         cut = "" if result.numel == first.numel else _cut(node, index)
         return first.viewed(result.shape, view, cut)
@@ -138,8 +154,12 @@ def _dequantized(node: Node, operands: list[Constant], result: Value) -> Constan
 
     axis, block = integer(node.attributes, "axis", -1), integer(node.attributes, "block", 0)
     if codes.format.family == "float":  # float8 and float4: the values themselves are narrow; the scale factors out
-        narrow = replace(codes, key=f"dequantize({codes.key},{scale.key})")
-        return replace(narrow, parts=(*(codes.parts or (codes,)), scale))
+
+        def scaled(arrays: Sequence[Array]) -> Array:
+            return product(arrays[0].astype(np.float32), evaluate.spread(node, arrays[1], result.shape), numpy_dtype(result.format))
+
+        key, both = f"dequantize({codes.key},{scale.key})", (codes, scale)
+        return Constant(key, codes.label, result.shape, codes.format, lambda: scaled([codes.load(), scale.load()]), parts=both, join=scaled)
     scales = np.asarray(scale.load())
     found = Codes(centred, scales, axis if scales.size > 1 else -1, block, codes.format.bits, zero_points)
     key = f"dequantize({codes.key},{scale.key},{zero.key if zero else ''})"

@@ -10,11 +10,11 @@ Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid p
 
 
 class Extra(NamedTuple):
-    """Something that is stored beside values, mask and overhead: ``count`` of it, ``bits`` each, under ``rule``."""
+    """Something that is stored beside values, mask and overhead: ``number`` of it, ``bits`` each, under ``rule``."""
 
     rule: str
     what: str
-    count: int
+    number: int
     bits: int
 
 
@@ -48,7 +48,7 @@ class Form:
     @property
     def bits(self) -> int:
         beside = self.mask_bits + self.overhead_count * self.overhead_bits + self.zero_point_bits
-        return self.stored_bits + beside + sum(extra.count * extra.bits for extra in self.extras)
+        return self.stored_bits + beside + sum(extra.number * extra.bits for extra in self.extras)
 
 
 @lru_cache

@@ -36,7 +36,7 @@ class Grid:
     an operand (two's complement where negative). ``sign_only``: every non-zero of a group is ±c, so that multiplying
     flips a sign (rule O3). ``scale_bits`` is the width of one scale; ``zero_point`` whether a code needs an offset.
     ``steps``, ``lows``, ``highs``: of each group its scale (NaN: on no grid) and its least and greatest integer; ``divide``: a
-    value is its integer over the scale. Codes of a file are ``divisors`` times the integers; ``bare`` are the scales without a batch norm's.
+    value is its integer over the scale. Codes of a file are ``divisors`` times the integers; ``bare``: scales without a batch norm's.
     """
 
     groups: int
@@ -163,7 +163,9 @@ def _cheapest(fit: Fit, factors: Array | None, width: int, divide: bool = False,
         other = _with_scales(fit, bits)
         if other is not None:
             ratio = np.rint(fit.steps / other.steps)
-            found.append(_made(other, None, False, None if divisors is None else divisors // np.where(np.isnan(ratio), 1, ratio).astype(np.int64)))
+            found.append(
+                _made(other, None, False, None if divisors is None else divisors // np.where(np.isnan(ratio), 1, ratio).astype(np.int64))
+            )
     grids = [grid for grid in found if grid is not None]
     return min(grids, key=lambda grid: grid.groups * width * grid.bits + grid.overhead_bits, default=None)
 
@@ -178,7 +180,9 @@ def _with_scales(fit: Fit, bits: int) -> Fit | None:
             while odd != np.rint(odd) and odd < 2**MOST_BITS:
                 odd *= 2
         else:
-            odd = next((part for part in range(1, 16, 2) if step / part * part == step and width_of_scales(np.array([step / part])) <= bits), 0)
+            odd = next(
+                (part for part in range(1, 16, 2) if step / part * part == step and width_of_scales(np.array([step / part])) <= bits), 0
+            )
         if not odd or odd * widest > 2**MOST_BITS or odd != np.rint(odd):
             return None
         ratios[at] = odd
@@ -263,7 +267,7 @@ def _checked(found: Fit, at: Array, block: Array, guess: Fit, fmt: NumericFormat
         on &= (product(codes, step, values.dtype, divide) == values).all(axis=1)
         least, most = np.minimum(least, codes.min(axis=1)), np.maximum(most, codes.max(axis=1))
     on &= np.maximum(-least, most) <= 2**MOST_BITS
-    # Some values of a row without a common divisor leave none to all of them, so the step is the whole row's. Some that are zeros say nothing.
+    # Some values of a row without a common divisor leave none to all of them, so the step is the whole row's. Zeros say nothing.
     on &= (guess.lows != 0) | (guess.highs != 0) | ((least == 0) & (most == 0))
     found.steps[at[on]], found.lows[at[on]], found.highs[at[on]] = guess.steps[on], least[on], most[on]
     return on

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis import scan
 from micronet_verify.analysis.blocks import Blocks, best_blocks, lossless_blocks, may_pay
-from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.channels import rows_of_their_own
+from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.forms import Extra, Form, Spelling, as_it_stands
 from micronet_verify.analysis.glance import beyond_half
 from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, lies_on_none, spans_as_widely, width_of_scales, with_scale_of_each
@@ -278,7 +278,7 @@ class Measured:
 
     def _scaled_in_rows(self, rules: CountingRules) -> list[Form]:
         """Under a batch norm that went into a weight: its codebook or fp16 values as they were, and a scale for each row."""
-        constant, scale = self.constant, self.constant.row_scale
+        scale = self.constant.row_scale
         if scale is None or not self._narrow_unscaled:
             return []
         unscaled = self.before_norm

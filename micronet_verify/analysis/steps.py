@@ -185,7 +185,7 @@ def _search(row: Array, tolerance: float, most_bits: int) -> Iterator[float]:
 
 
 def _steps_from(top: float, first: int, last: int, tolerance: float) -> tuple[Array, Array]:
-    """(greatest integer, scale) of all scales that put ``top`` on an integer from ``first`` to ``last``, finely enough to tell codes apart."""
+    """(greatest integer, scale) of all scales that put ``top`` on an integer from ``first`` to ``last``, and some between."""
     fine = max(1, int(np.ceil(8 * last * tolerance)))
     integers = np.repeat(np.arange(first, last + 1), fine)
     shift = (np.arange(fine) - (fine - 1) / 2) / fine * tolerance

@@ -21,16 +21,25 @@ class Stored:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A tensor that has the values ``of`` another, in its order or transposed."""
+
+    stored: Stored
+    of: Stored
+
+
 @dataclass(slots=True)
 class Overlaps:
     """``kept`` is stored tensor by tensor; of each of the ``groups`` one alternative is stored, the one of fewest bits.
 
-    ``covered`` are parts of what is stored anyway: (label, scope, label of the tensor).
+    ``covered`` are parts of what is stored anyway: (label, scope, label of the tensor). ``twins`` are among them.
     """
 
     kept: list[Stored] = field(default_factory=list)
     groups: list[tuple[tuple[Stored, ...], ...]] = field(default_factory=list)
     covered: list[tuple[str, str, str]] = field(default_factory=list)
+    twins: list[Twin] = field(default_factory=list)
 
 
 def without_overlaps(tensors: Iterable[Stored]) -> Overlaps:

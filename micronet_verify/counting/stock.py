@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from micronet_verify.analysis.lines import order_key
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.rewritten import Rewritten
@@ -13,7 +11,9 @@ from micronet_verify.counting.arithmetic import is_followed, is_slice, keeps_ord
 from micronet_verify.counting.functions import literals
 from micronet_verify.counting.linear import weight_of
 from micronet_verify.counting.operands import Operands
+from micronet_verify.counting.scalars import no_offset
 from micronet_verify.counting.storage import Inventory
+from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer, number
 from micronet_verify.facts.validate import place
@@ -60,7 +60,7 @@ def is_batch_norm(node: Node) -> bool:
 
 
 def _take_node(inventory: Inventory, node: Node, operands: Operands) -> None:
-    _take_literals(inventory, node)
+    _take_literals(inventory, node, operands.output(node).format)
     if is_batch_norm(node) and all(name in operands.constants for name in node.inputs[1:]):
         _take_norm(inventory, node, operands)
         return
@@ -71,37 +71,43 @@ def _take_node(inventory: Inventory, node: Node, operands: Operands) -> None:
         constant = operands.constants[name]
         if node.kind == "permute" and at == 1 and operands.rules.permutation != "free":
             _take_index(inventory, node, operands)
-        elif node.kind in ("quantize", "dequantize") and at == 2 and not np.any(constant.load()):
-            continue  # a zero point of zeros is none
+        elif node.kind in ("quantize", "dequantize") and at == 2:
+            if not no_offset(constant):  # a zero point of zeros is none
+                inventory.offset(name, _of(operands, name), node.scope)
         else:
-            measured = operands.constant(name, weight[1] if at == weight[0] else ())
-            assert measured is not None
-            inventory.add(name, measured, node.scope)
+            inventory.add(name, _of(operands, name, weight[1] if at == weight[0] else ()), node.scope)
+
+
+def _of(operands: Operands, name: str, axes: tuple[int, ...] = ()) -> Measured:
+    measured = operands.constant(name, axes)
+    assert measured is not None
+    return measured
 
 
 def _take_norm(inventory: Inventory, node: Node, operands: Operands) -> None:
     """Scale and shift (its mean is 0 and its variance 1, ``analysis/norms.py``); the shift alone where the edition reads it so."""
+    inventory.said.update(operands.constants[name].key for name in node.inputs[1:3])
     for name in node.inputs[3:5] if operands.rules.batch_norm != "shift_only" else node.inputs[4:5]:
-        measured = operands.constant(name)
-        assert measured is not None
-        inventory.add(name, measured, node.scope, "batch norm")
+        inventory.add(name, _of(operands, name), node.scope, "batch norm")
 
 
-def _take_literals(inventory: Inventory, node: Node) -> None:
+def _take_literals(inventory: Inventory, node: Node, fmt: NumericFormat) -> None:
+    """The numbers of a node that computes in ``fmt``."""
     if node.kind == "normalise" and not is_batch_norm(node):
         for name in ("eps", "alpha", "beta"):
-            inventory.literal(number(node.attributes, name), name)
+            inventory.literal(number(node.attributes, name), name, fmt)
     if node.kind == "move" and node.attributes["op"] == "pad":
-        inventory.literal(number(node.attributes, "value"), "padding")
+        inventory.literal(number(node.attributes, "value"), "padding", fmt)
     if node.kind == "elementwise":
         op = str(node.attributes["op"])
         for literal in literals(op, node.attributes):
-            inventory.literal(literal, op)
+            inventory.literal(literal, op, fmt)
 
 
 def _take_index(inventory: Inventory, node: Node, operands: Operands) -> None:
     """An index that permutes is a matrix, here or where the permutation is complete (O9); one that only chooses is a constant (S2)."""
     name, index = node.inputs[1], operands.constants[node.inputs[1]]
+    inventory.said.add(index.key)
     if keeps_order(node, operands):
         measured = operands.constant(name)
         if measured is not None and not is_slice(node, operands):

@@ -13,28 +13,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.grid import width_of_scales
 from micronet_verify.analysis.forms import Form
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.scan import BLOCK, flattened
 from micronet_verify.analysis.together import look_together
 from micronet_verify.counting.ledger import LedgerLine, Regime
-from micronet_verify.counting.overlaps import Overlaps, Stored, without_overlaps
+from micronet_verify.counting.overlaps import Overlaps, Stored, Twin, without_overlaps
+from micronet_verify.counting.scalars import Key, Scalar, offset_of, scalar, scalar_of
 from micronet_verify.counting.work import many
+from micronet_verify.facts.formats import FLOAT32, NumericFormat
 from micronet_verify.track.rules import CountingRules
-
-FREE_LITERALS = frozenset({0.0, 1.0, -1.0})
 
 
 @dataclass
 class Inventory:
-    """What inference needs, gathered node by node; ``tied`` holds later uses of what is already there (S4)."""
+    """What inference needs, gathered node by node; ``tied`` holds later uses of what is already there (S4).
+
+    ``said``: keys of constants that other lines or the operator say: indices of a permutation matrix or a move, variances of 1.
+    """
 
     tensors: dict[str, Stored] = field(default_factory=dict)
     tied: list[tuple[str, str, str]] = field(default_factory=list)
-    literals: dict[float, str] = field(default_factory=dict)
+    literals: dict[Key, Scalar] = field(default_factory=dict)
     permutations: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
 
     def add(self, name: str, measured: Measured, scope: str, note: str = "") -> None:
         """A use of the constant called ``name`` by a node of ``scope``."""
@@ -46,7 +49,7 @@ class Inventory:
         if constant.numel == 0:
             return
         if constant.numel == 1 and constant.codes is None:
-            self.literal(constant.number, constant.label)
+            self._keep(scalar_of(constant))
             return
         if measured.all_zero:
             return  # a tensor of zeros (an initial state, an unused bias) is the number 0, spelled out
@@ -62,7 +65,8 @@ class Inventory:
         found = without_overlaps(list(self.tensors.values()))
         kept, twins = _without_twins(found.kept)
         look_together(stored.measured for stored in kept)
-        return Overlaps(kept, found.groups, [*found.covered, *twins])
+        covered = [(twin.stored.measured.constant.label, twin.stored.scope, twin.of.measured.constant.label) for twin in twins]
+        return Overlaps(kept, found.groups, [*found.covered, *covered], twins)
 
     def permutation(self, key: str, subject: str, scope: str, values: int, mask: int) -> None:
         """A permutation matrix of ``values`` ones under ``mask`` bits; equal ones are stored once (O9, S4)."""
@@ -71,26 +75,40 @@ class Inventory:
         else:
             self.permutations[key] = (subject, scope, values, mask)
 
-    def literal(self, number: float, label: str) -> None:
-        """A number of the program: stored once per model, as fp32 holds it; 0 and ±1 belong to the arithmetic itself."""
-        with np.errstate(over="ignore"):
-            rounded = float(np.float32(number))
-        if not np.isfinite(rounded):
-            rounded = number  # beyond fp32; infinity itself says nothing that a sign does not
-        if rounded not in FREE_LITERALS and np.isfinite(rounded):
-            self.literals.setdefault(rounded, label)
+    def literal(self, number: float, label: str, fmt: NumericFormat = FLOAT32) -> None:
+        """A number that stands in an operator that computes in ``fmt``."""
+        self._keep(scalar(number, label, fmt))
+
+    def offset(self, name: str, measured: Measured, scope: str) -> None:
+        """Zero points of codes, which are none where all of them are 0."""
+        if measured.constant.numel == 1 and measured.constant.format.is_integer:
+            self._keep(offset_of(measured.constant))
+        else:
+            self.add(name, measured, scope)
+
+    def _keep(self, found: Scalar | None) -> None:
+        """Once per model, and as wide as its narrowest use says."""
+        if found is not None and (found.key not in self.literals or found.bits < self.literals[found.key].bits):
+            self.literals[found.key] = found
+
+
+def alternatives(found: Overlaps, regime: Regime, rules: CountingRules) -> list[Stored]:
+    """What is stored: of overlapping parts what is less, their union or the whole."""
+    cheapest = [min(group, key=lambda stored: sum(form_of(one, regime, rules).bits for one in stored)) for group in found.groups]
+    return [*found.kept, *(one for group in cheapest for one in group)]
+
+
+def form_of(stored: Stored, regime: Regime, rules: CountingRules) -> Form:
+    """The form in which a tensor is charged."""
+    return stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
 
 
 def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) -> Iterator[LedgerLine]:
     """One line per part of each stored tensor (values, mask, scales, codebook), then tied ones at 0, then literals."""
 
-    def form_of(stored: Stored) -> Form:
-        return stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
-
     found = inventory.gathered
-    cheapest = [min(group, key=lambda stored: sum(form_of(one).bits for one in stored)) for group in found.groups]
-    for stored in [*found.kept, *(one for group in cheapest for one in group)]:
-        yield from _tensor_lines(stored, form_of(stored), regime)
+    for stored in alternatives(found, regime, rules):
+        yield from _tensor_lines(stored, form_of(stored, regime, rules), regime)
     for label, scope, first in [*inventory.tied, *found.covered]:
         yield LedgerLine("storage", "S4", label, scope, Fraction(0), 0, "0", f"stored once, as {first}")
     for subject, scope, values, mask in inventory.permutations.values():
@@ -112,7 +130,9 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
     if form.mixed:
         for bits, values in form.mixed:
             if bits * values:
-                yield line(rule, values, bits, f"{shape}: {values:,} of {many(constant.numel, 'value')} × {bits} bit", f"{note}, widths by row")
+                yield line(
+                    rule, values, bits, f"{shape}: {values:,} of {many(constant.numel, 'value')} × {bits} bit", f"{note}, widths by row"
+                )
     else:
         yield line(rule, form.values, form.value_bits, f"{shape}: {taken} × {form.value_bits} bit", note)
     if form.mask_bits:
@@ -123,7 +143,7 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
         what, rule = (f"{count:,} codebook {'entry' if count == 1 else 'entries'}", "S8") if codebook else (many(count, "scale"), "S2")
         yield line(rule, form.overhead_count, form.overhead_bits, f"{what} × {form.overhead_bits} bit")
     for extra in form.extras:
-        yield line(extra.rule, extra.count, extra.bits, f"{many(extra.count, extra.what)} × {extra.bits} bit")
+        yield line(extra.rule, extra.number, extra.bits, f"{many(extra.number, extra.what)} × {extra.bits} bit")
     if form.zero_point_bits:
         yield line("S2", form.zero_point_bits, 1, f"{many(form.zero_point_bits, 'bit')} of zero points")
 
@@ -143,19 +163,18 @@ def _why(form: Form, regime: Regime) -> str:
 
 
 def _literal_lines(inventory: Inventory, regime: Regime) -> Iterator[LedgerLine]:
-    by_width: dict[int, list[float]] = {}
-    for number in sorted(inventory.literals):
-        bits = 16 if regime == "freebie" else width_of_scales(np.array([number]))
-        by_width.setdefault(bits, []).append(number)
+    by_width: dict[int, list[Scalar]] = {}
+    for found in sorted(inventory.literals.values(), key=lambda one: (isinstance(one.key, tuple), one.key)):
+        by_width.setdefault(found.freebie_bits if regime == "freebie" else found.bits, []).append(found)
     for bits, numbers in sorted(by_width.items()):
-        shown = ", ".join(f"{number:.6g}" for number in numbers[:6]) + (" …" if len(numbers) > 6 else "")
+        shown = ", ".join(number.shown for number in numbers[:6]) + (" …" if len(numbers) > 6 else "")
         yield LedgerLine("storage", "S2", "scalars", "", Fraction(len(numbers)), bits, f"{len(numbers):,} different: {shown}")
 
 
-def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str, str, str]]]:
+def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[Twin]]:
     """Tensors of equal values are stored once (S4), as an export that lost the tie would otherwise pay twice."""
     kept: list[Stored] = []
-    twins: list[tuple[str, str, str]] = []
+    twins: list[Twin] = []
     kinds = [_kind(stored.measured.constant) for stored in tensors]
     often = Counter(kinds)
     groups: dict[tuple[object, ...], list[Stored]] = {}
@@ -167,7 +186,7 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[tuple[str,
             group.append(stored)
             kept.append(stored)
         else:
-            twins.append((constant.label, stored.scope, twin.measured.constant.label))
+            twins.append(Twin(stored, twin))
     return kept, twins
 
 

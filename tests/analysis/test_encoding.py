@@ -52,7 +52,9 @@ def checked(one: Constant, axes: tuple[int, ...], rules: CountingRules, exact: b
     st.sampled_from(RULES),
     st.booleans(),
 )
-def test_decoding_what_was_encoded(kind: str, spoil: str, shape: tuple[int, ...], dtype: Any, seed: int, rules: CountingRules, turn: bool) -> None:
+def test_decoding_what_was_encoded(
+    kind: str, spoil: str, shape: tuple[int, ...], dtype: Any, seed: int, rules: CountingRules, turn: bool
+) -> None:
     array = values(kind, spoil, shape, dtype, seed)
     array = array.T if turn else array
     for axes in ((), (0,), (array.ndim - 1,)):
@@ -60,7 +62,13 @@ def test_decoding_what_was_encoded(kind: str, spoil: str, shape: tuple[int, ...]
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(SHAPES), st.sampled_from(RULES), st.sampled_from(["tensor", "channel", "block"]), st.booleans())
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(SHAPES),
+    st.sampled_from(RULES),
+    st.sampled_from(["tensor", "channel", "block"]),
+    st.booleans(),
+)
 def test_codes_that_a_graph_dequantizes(seed: int, shape: tuple[int, ...], rules: CountingRules, groups: str, shifted: bool) -> None:
     random = np.random.default_rng(seed)
     top = int(random.choice([1, 3, 7, 100]))
