@@ -4,7 +4,7 @@
 the array that a node of that graph reads: decoded from the one form in which it is stored, brought to the view that this use has of it,
 scaled where a batch norm went into its rows, +0 for every zero. Under the freebie: 11 bits of mantissa (``analysis/mantissa.py``).
 
-    found = rebuilt(analysed.stock(rules), analysed.rewritten(rules).constants, regime, rules)
+    found = rebuilt(analysed.stock(rules, regime), analysed.rewritten(rules, regime).constants, regime, rules)
     found["conv.weight"]                # decoded when asked for, and kept
     found.why("conv.weight")            # "36,864 values × 3 bit, codebook": of what it was rebuilt
 

@@ -39,8 +39,8 @@ def read(found: Rewritten) -> Iterator[str]:
 def everything(net: Net, *outputs: Value, regime: Regime = "quantized") -> tuple[Rewritten, Rebuilt]:
     """The priced graph, and its constants rebuilt: equal to what is read, but for roundings where a norm scales rows."""
     analysed = analyse(net.finish(*outputs), ConstantStore(net.folder, net.folder))
-    found = analysed.rewritten(RULES)
-    again = rebuilt(analysed.stock(RULES), found.constants, regime, RULES)
+    found = analysed.rewritten(RULES, regime)
+    again = rebuilt(analysed.stock(RULES, regime), found.constants, regime, RULES)
     for name in read(found):
         constant, array = found.constants[name], again[name]
         seen = as_seen(constant)
