@@ -105,6 +105,7 @@ def _score(screen: Console, evaluation: Evaluation) -> None:
     from micronet_verify.reports.advice import largest_charges, left_on_the_table
     from micronet_verify.reports.explanation import totals
     from micronet_verify.reports.regimes import regime_words
+    from micronet_verify.reports.structure import structure_words
     from micronet_verify.reports.tables import bullets, safe
 
     count, ledger, track = evaluation.count, evaluation.ledger, evaluation.track
@@ -115,6 +116,8 @@ def _score(screen: Console, evaluation: Evaluation) -> None:
     for part in totals(ledger, track.baseline):
         screen.print(part)
     screen.print(safe(regime_words(count, ledger, track.baseline)))
+    if wired := structure_words(evaluation):
+        screen.print(safe(wired, "yellow"))
     if evaluation.partial is not None and evaluation.frequencies:
         screen.print(safe(f"Operations behind branches are those of the first {evaluation.partial.share} examples.", "yellow"))
     for title, sentences in (

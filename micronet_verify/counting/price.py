@@ -9,6 +9,7 @@ from fractions import Fraction
 from micronet_verify.analysis.hidden import count_kept
 from micronet_verify.analysis.liveness import Transient
 from micronet_verify.analysis.rewritten import Rewritten
+from micronet_verify.analysis.structure import structure_bits
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.arithmetic import work_of
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
@@ -24,22 +25,24 @@ from micronet_verify.track.rules import KNOBS, CountingRules
 
 Frequencies = Mapping[str, Fraction]
 NOTHING = Transient(0, 0)
-OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask"})
+OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask", "saturation", "structure"})
 """Knobs that no storage line depends on, and those (next) that no work depends on, beyond the graph and the inventory that they choose."""
-OF_STORAGE = frozenset({"regimes", "representation", "mask"})
+OF_STORAGE = frozenset({"regimes", "representation", "mask", "structure"})
 
 
 @dataclass(frozen=True)
 class Count:
     """What a graph costs: one ledger per regime it may be priced in, why the freebie is forfeited, the peak of activations.
 
-    ``zeros``: labels of constants of which no line is charged because all their values are zero.
+    ``zeros``: labels of constants of which no line is charged because all their values are zero. ``structure``: bits of the
+    priced graph beside its constants, by regime (S9), charged or not.
     """
 
     ledgers: Mapping[Regime, Ledger]
     forfeited: str = ""
     transient: Transient = NOTHING
     zeros: frozenset[str] = frozenset()
+    structure: Mapping[Regime, int] = field(default_factory=dict)
 
     def cheapest(self, parameters: Fraction, operations: Fraction) -> Ledger:
         """The ledger of the lower score under a baseline; the freebie's where they tie."""
@@ -70,7 +73,13 @@ def price(analysed: Analysed, rules: CountingRules, frequencies: Frequencies | N
     shares = frequencies or {}
     ledgers = {regime: Ledger(rules.edition, regime, tuple(_lines(analysed, rules, regime, shares))) for regime in regimes}
     charged = frozenset(line.subject for line in ledgers[regimes[0]].lines)
-    return Count(ledgers, analysed.forfeited, analysed.transient(rules), analysed.zeros(charged))
+    structure = {regime: _structure(analysed, rules, regime) for regime in regimes}
+    return Count(ledgers, analysed.forfeited, analysed.transient(rules), analysed.zeros(charged), structure)
+
+
+def _structure(analysed: Analysed, rules: CountingRules, regime: Regime) -> int:
+    found = analysed.rewritten(rules, regime)
+    return analysed.remember(("structure", id(found.graph)), lambda: structure_bits(found.graph, found.constants.keys()))
 
 
 def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, frequencies: Frequencies) -> Iterator[LedgerLine]:
@@ -80,6 +89,10 @@ def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, frequencies
     yield from analysed.remember(
         ("storage", id(stored), regime, _knobs(rules, OF_WORK)), lambda: tuple(storage_lines(stored, regime, rules))
     )
+    if rules.structure == "charged":
+        bits = _structure(analysed, rules, regime)
+        formula = f"{many(bits, 'bit')} for {many(len(found.graph.nodes), 'node')}, their operands and whole numbers"
+        yield LedgerLine("storage", "S9", "structure", "", Fraction(bits), 1, formula, "how the graph is wired")
     asked = id(found), _knobs(rules, OF_STORAGE), tuple(sorted(frequencies.items()))
     bill = analysed.remember(("work", *asked), lambda: _billed(analysed, found, rules, frequencies))
     yield from analysed.remember(("operations", regime, *asked), lambda: tuple(_operations(bill, regime)))

@@ -31,7 +31,7 @@ def freebie(counted: Counted) -> Finding:
         broken += [
             Problem(f"{line.bits} bits", "be 16 under the freebie", line.subject)
             for line in ledger.lines
-            if line.axis == "storage" and line.quantity and line.bits != 16 and not (line.bits == 1 and line.rule in ("S3", "O9"))
+            if line.axis == "storage" and line.quantity and line.bits != 16 and not (line.bits == 1 and line.rule in ("S3", "O9", "S9"))
             if not (line.bits == 64 and has_64_bit_values(counted))
         ]
         return Finding(f"every value counts 16 bits: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
