@@ -97,6 +97,12 @@ def _computed(node: Node, operands: list[Array], result: Value) -> Array:
     op = text(node.attributes, "op")
     if node.kind == "reduce":
         return _REDUCE[op](operands[0], axis=ints(node.attributes, "axes"), keepdims=bool(node.attributes["keepdims"]))
+    if op == "round" and node.attributes.get("ties") == "away":
+        return _away(operands[0])
+    if op == "mod" and node.attributes.get("rounding") == "trunc":
+        return np.fmod(*operands)
+    if op == "floor_div" and node.attributes.get("rounding") == "floor" and operands[0].dtype.kind == "f":
+        return np.asarray(np.floor(operands[0] / operands[1]))
     if op == "clip":
         return np.clip(operands[0], node.attributes.get("low"), node.attributes.get("high"))
     if op == "where":
@@ -107,14 +113,26 @@ def _computed(node: Node, operands: list[Array], result: Value) -> Array:
     raise ValueError(f"no arithmetic for {op}")
 
 
+def _away(x: Array) -> Array:
+    whole = np.trunc(x)
+    return np.where(np.abs(x - whole) >= 0.5, whole + np.sign(x), whole)
+
+
+_ROUNDINGS: dict[str, Callable[[Array], Array]] = {"even": np.rint, "away": _away, "up": lambda x: np.floor(x + 0.5)}
+
+
 def quantized(node: Node, x: Array, scale: Array, zero: Array | None, result: Value) -> Array:
-    """Codes of constant ``x`` in the format of ``result``: round half to even of x / scale + zero point, clipped (ONNX QuantizeLinear)."""
-    scale, zero = spread(node, scale, x.shape), None if zero is None else spread(node, zero, x.shape)
-    codes = np.rint(np.asarray(x, np.float64) / scale) + (0 if zero is None else zero)
+    """Codes of constant ``x`` in the format of ``result``, rounded as the node says (absent: half to even, as ONNX), clipped."""
+    scale, point = spread(node, scale, x.shape), np.float64(0) if zero is None else spread(node, zero, x.shape).astype(np.float64)
+    multiplied = bool(node.attributes.get("reciprocal"))
+    ratio = (x * (1 / scale).astype(x.dtype)).astype(x.dtype) if multiplied else np.asarray(x, np.float64) / scale
+    first = bool(node.attributes.get("zero_first"))
+    to_whole = _ROUNDINGS[str(node.attributes.get("rounding", "even"))]
+    codes = to_whole((ratio + point).astype(x.dtype).astype(np.float64)) if first else to_whole(ratio.astype(np.float64)) + point
     bits, signed = result.format.bits, result.format.family == "int"
     least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
     low, high = number(node.attributes, "low", least), number(node.attributes, "high", most)
-    return np.clip(codes, low, high).astype(numpy_dtype(result.format))
+    return np.asarray(np.clip(codes, low, high).astype(numpy_dtype(result.format)))
 
 
 def spread(node: Node, group: Array, shape: tuple[int, ...]) -> Array:

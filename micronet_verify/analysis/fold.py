@@ -60,7 +60,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
     if node.kind == "quantize":
         zero = operands[2] if len(operands) > 2 else None
         x, scale = operands[0], operands[1]
-        key = f"quantize({x.key},{scale.key},{zero.key if zero else ''})"
+        key = f"quantize({x.key},{scale.key},{zero.key if zero else ''},{sorted(node.attributes.items())})"
 
         def codes() -> Array:
             return evaluate.quantized(node, x.load(), scale.load(), zero.load() if zero else None, results[0])

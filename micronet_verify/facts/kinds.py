@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "matmul": _kind(2, 3, "left:str right:str out:str"),
         # op: see facts/functions; parameters of the function (alpha, low, high …) are numbers. rounding of mod and of div among integers:
         # floor (the result has the divisor's sign; Python, numpy) | trunc (the dividend's; C, fmod); absent: floor for mod, trunc for div.
+        # floor_div of floats: of the exact quotient (absent; Python, numpy) or floor: of the quotient as the format holds it.
         # ties of round: even (absent: even) | away. Integers wrap around in the width of the result's format.
         "elementwise": _kind(1, 4, "op:str alpha?:float beta?:float low?:float high?:float gamma?:float rounding?:str ties?:str"),
         # op: sum | mean | max | min | prod | sum_square | l1 | l2 | logsumexp | any | all | var
@@ -110,7 +111,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # and the rest sum to one; scales: output over input of each axis, where it is not the ratio of sizes.
         "resize": _kind(1, 1, "op:str shape:ints coordinates?:str nearest?:str cubic_a?:float exclude_outside?:bool scales?:floats"),
         # x, scale, zero_point?: axis -1 per tensor, else per slice of that axis; low and high where a clip narrows the range.
-        # q = clip(round(x / scale) + zero point). rounding: even (absent) | away; zero_first: round(x / scale + zero point).
+        # q = clip(round(x / scale) + zero point). rounding: even (absent) | away | up (⌊x + ½⌋); zero_first: round(x / scale + zero point).
         # The quotient is rounded to the operand's format before it becomes a code. int1 has the codes −1 and 1: 1 where x / scale + zero
         # point ≥ 0. reciprocal: x · (1 / scale), rounded to the operand's format each time, in place of the division
         "quantize": _kind(2, 3, "axis:int block?:int low?:float high?:float rounding?:str zero_first?:bool reciprocal?:bool"),
@@ -137,7 +138,7 @@ CHOICES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
         ("scatter", "places"): frozenset({"slices", "elements", "nd"}),
         ("resize", "coordinates"): frozenset({"half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"}),
         ("resize", "nearest"): frozenset({"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}),
-        ("quantize", "rounding"): frozenset({"even", "away"}),
+        ("quantize", "rounding"): frozenset({"even", "away", "up"}),
     }
 )
 """Words that an attribute may be, by kind and name; ``op`` has its own list (``facts/functions.py``)."""

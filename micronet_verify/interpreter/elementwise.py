@@ -30,6 +30,8 @@ def elementwise(step: Step, operands: Operands) -> Array:
         return _whole(step, op, operands)
     parameters = {name: step.attributes.get(name, DEFAULTS.get((op, name))) for name in ("alpha", "beta", "gamma", "low", "high")}
     floats = [operand.astype(step.dtype, copy=False) for operand in operands]
+    if op == "floor_div" and step.attributes.get("rounding") == "floor":
+        return np.asarray(np.floor(floats[0] / floats[1]))
     if op in _PLAIN:
         return _PLAIN[op](*floats)
     if op in _WITH_PARAMETERS:

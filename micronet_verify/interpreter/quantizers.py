@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from micronet_verify.facts.formats import NumericFormat
@@ -30,9 +32,12 @@ def quantize(step: Step, operands: Operands) -> Array:
     if target.family == "float":
         low, high = limits(target)
         return rounded(np.clip(ratio + zero, low, high), target)
-    to_whole = round_away if step.attributes.get("rounding") == "away" else np.rint
+    to_whole = _ROUNDINGS[str(step.attributes.get("rounding", "even"))]
     codes = to_whole(_kept(ratio + zero.astype(ratio.dtype), fmt)) if step.attributes.get("zero_first") else to_whole(ratio) + zero
     return clipped(step.node, codes, target)
+
+
+_ROUNDINGS: dict[str, Callable[[Array], Array]] = {"even": np.rint, "away": round_away, "up": lambda x: np.floor(x + x.dtype.type(0.5))}
 
 
 def clipped(node: Node, codes: Array, target: NumericFormat) -> Array:

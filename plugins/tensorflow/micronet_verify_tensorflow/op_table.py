@@ -99,7 +99,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "FakeQuantWithMinMaxVarsPerChannel": priced(ops_quantize.fake_quant_vars, "quantize, dequantize"),
     "Fill": moves(ops_move.fill, "one stored number, expanded"),
     "Floor": priced(elementwise.unary("floor")),
-    "FloorDiv": priced(elementwise.binary("floor_div")),
+    "FloorDiv": priced(elementwise.floor_div),
     "FloorMod": priced(elementwise.binary("mod"), "the result has the divisor's sign"),
     "FusedBatchNorm": _FUSED_NORM,
     "FusedBatchNormGradV3": _TRAINING,

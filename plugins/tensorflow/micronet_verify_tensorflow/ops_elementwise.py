@@ -23,6 +23,12 @@ def binary(function: str) -> Rule:
     return rule
 
 
+def floor_div(op: Op) -> Value:
+    """FloorDiv; of floats it is ⌊x/y⌋ of the rounded quotient, which is no Python's ``//``."""
+    x, y = op.x(0), op.x(1)
+    return op.emit("elementwise", x, y, op="floor_div", rounding="floor" if x.format.family == "float" else None)
+
+
 def truncated_mod(op: Op) -> Value:
     """The rest of a division that is cut towards 0: it has the dividend's sign."""
     return op.emit("elementwise", op.x(0), op.x(1), op="mod", rounding="trunc")

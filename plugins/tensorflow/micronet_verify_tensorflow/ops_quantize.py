@@ -62,7 +62,8 @@ def _quantized(op: Op, low: Array, high: Array, per_channel: bool) -> Result:
     def make(value: Value, axis: int) -> Value:
         op.here()
         scale, zero = _parameters(op, scales, zeros, signed, fmt, axis)
-        code = op.emit("quantize", value, scale, *zero, fmt=fmt, axis=axis, low=bound)
+        # ⌊x · (1/scale) + zero point + ½⌋, each in float32.
+        code = op.emit("quantize", value, scale, *zero, fmt=fmt, axis=axis, low=bound, rounding="up", zero_first=True, reciprocal=True)
         return op.emit("dequantize", code, scale, *zero, fmt=value.format, axis=axis)
 
     def laid(perm: tuple[int, ...]) -> Value:

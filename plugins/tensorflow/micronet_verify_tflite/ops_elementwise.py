@@ -28,6 +28,16 @@ def divide(op: Op) -> Value:
     return op.activated(op.elementwise("div", op.real(0), op.real(1)))
 
 
+def floor_div(op: Op) -> Value:
+    """FLOOR_DIV; of floats it is ⌊x/y⌋ of the rounded quotient."""
+    x, y = op.real(0), op.real(1)
+    return op.emit("elementwise", x, y, op="floor_div", rounding="floor" if x.format.family == "float" else None)
+
+
+def bitwise_xor(op: Op) -> Value:
+    return op.elementwise("xor", op.x(0), op.x(1), fmt=op.x(0).format)
+
+
 def predicate(function: str) -> Rule:
     return lambda op: op.elementwise(function, op.real(0), op.real(1), fmt=BOOL)
 

@@ -75,7 +75,8 @@ def dynamic_update_slice(op: Op) -> Value:
     cut = [axis for axis, (size, whole) in enumerate(zip(update.shape, x.shape, strict=True)) if size != whole]
     if not cut:
         return update
-    grids = np.indices([update.shape[axis] for axis in cut])
+    named = cut if len(cut) == 1 else list(range(cut[-1] + 1))
+    grids = np.indices([update.shape[axis] for axis in named])
 
     def places(at: int, axis: int) -> Value:
         """Where each element of the update goes along an axis."""
@@ -83,13 +84,10 @@ def dynamic_update_slice(op: Op) -> Value:
         begin = op.elementwise("clip", begin, low=0.0, high=float(x.shape[axis] - update.shape[axis]))
         return op.elementwise("add", op.builder.constant(grids[at].astype(begins.format.name), "places"), begin)
 
-    if len(cut) == 1:
+    if len(named) == 1:
         return op.emit("scatter", x, places(0, cut[0]), update, op="replace", axis=cut[0], places="slices", fmt=x.format)
-    if cut != list(range(len(cut))):
-        op.refuse(f"an update of {update.shape} in {x.shape}", "cut one axis, or the first ones")
-    tuples = op.emit(
-        "move", *(op.builder.reshape(places(at, axis), (*grids[at].shape, 1)) for at, axis in enumerate(cut)), op="concat", axis=len(cut)
-    )
+    parts = [op.builder.reshape(places(at, axis), (*grids[at].shape, 1)) for at, axis in enumerate(named)]
+    tuples = op.emit("move", *parts, op="concat", axis=len(named))
     return op.emit("scatter", x, tuples, update, op="replace", axis=0, places="nd", fmt=x.format)
 
 

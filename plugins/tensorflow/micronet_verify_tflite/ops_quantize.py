@@ -57,7 +57,8 @@ def fake_quant(op: Op) -> Value:
     fmt = numeric_format(f"uint{bits}")
     x, unit = op.real(), op.builder.scalar(scale)
     point = (op.builder.scalar(zero, fmt),) if zero else ()
-    codes = op.emit("quantize", x, unit, *point, fmt=fmt, axis=-1, low=float(least) if narrow else None)
+    low_code = float(least) if narrow else None
+    codes = op.emit("quantize", x, unit, *point, fmt=fmt, axis=-1, low=low_code, rounding="up", zero_first=True, reciprocal=True)
     return op.emit("dequantize", codes, unit, *point, axis=-1)
 
 

@@ -121,9 +121,9 @@ def execute(path: Path, *feeds: Array) -> list[Array]:
     return [np.array(session.get_tensor(details["index"])) for details in session.get_output_details()]
 
 
-def compare(file: File, *feeds: Array, most: float = CLOSE) -> Translated:
+def compare(file: File, *feeds: Array, most: float = CLOSE, batch: bool = True) -> Translated:
     """Translate a file of floats, and compare shapes and numbers with TFLite's answers, within ``most`` times what rounding explains."""
-    found = translate(file)
+    found = translate(file, batch)
     answers = execute(found.path, *feeds)
     assert found.shapes() == [answer.shape for answer in answers]
     found.check(feeds, answers, most)

@@ -159,7 +159,8 @@ def test_predictions_are_the_plain_interpreters(network: str, kind: str, batch: 
     path = converted(network, kind, batch)
     x = random(5, *SHAPES[network])
     found = np.concatenate([answer.outputs for answer in TfliteLoader().predict(path, x, 3, 1)])
-    np.testing.assert_array_equal(found, plain(path, x, built_in=kind == "dynamic"))
+    # The built-in kernels of hybrid layers sum a batch in another order than one example.
+    np.testing.assert_allclose(found, plain(path, x, built_in=kind == "dynamic"), rtol=1e-5 if kind == "dynamic" else 0)
 
 
 def plain(path: Path, x: NDArray[Any], built_in: bool) -> NDArray[Any]:
