@@ -103,8 +103,8 @@ def difference(answers: Array, single: Sequence[Array], double: Sequence[Array],
         return Difference(np.inf, 1.0)
     size = float(np.sqrt(np.mean(exact[finite] ** 2))) if finite.any() else 0.0
     fraction = np.finfo(answers.dtype).eps if answers.dtype.name in ("float16", "float32", "float64") else 2.0**-8
-    yardstick = max(float(np.abs(mine - exact)[finite].max(initial=0)), max(float(fraction), 2.0**-23) * size, 1e-30)
-    return Difference(float(np.abs(theirs - exact)[finite].max(initial=0)), yardstick)
+    yardstick = max(float(np.abs(mine[finite] - exact[finite]).max(initial=0)), max(float(fraction), 2.0**-23) * size, 1e-30)
+    return Difference(float(np.abs(theirs[finite] - exact[finite]).max(initial=0)), yardstick)
 
 
 def assert_agrees(

@@ -117,6 +117,10 @@ class GraphBuilder:
         self.choices[flat.id] = (x.id, axis)
         return flat
 
+    def owns(self, value: Value) -> bool:
+        """Whether ``value`` belongs to this graph, and not to one around it."""
+        return value.id in self._values
+
     def maker(self, value: Value) -> tuple[Node, Value | None] | None:
         """The node that made ``value`` and its first operand; ``None`` for inputs and constants."""
         return self._makers.get(value.id)

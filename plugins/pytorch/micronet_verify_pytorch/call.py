@@ -46,6 +46,13 @@ class Call:
         self._read.add(name)
         return self._arguments.get(name, default)
 
+    def values(self) -> list[Value]:
+        """Every tensor among the arguments."""
+        found: list[Value] = []
+        for argument in self._arguments.values():
+            found += [item for item in (argument if isinstance(argument, tuple) else (argument,)) if isinstance(item, Value)]
+        return found
+
     def names(self) -> tuple[str, ...]:
         return tuple(self._arguments)
 

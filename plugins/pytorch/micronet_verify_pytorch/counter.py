@@ -17,6 +17,7 @@ from micronet_verify_pytorch.formats import container
 from micronet_verify_pytorch.op import Op
 from micronet_verify_pytorch.op_table import lookup
 from micronet_verify_pytorch.program import Argument, Body, Program, ProgramGraph, Ref, Step, read_program
+from micronet_verify_pytorch.unwritten import Unwritten
 
 BATCH = "torch.export with dynamic_shapes={0: torch.export.Dim('batch')}, or with an example of batch 1"
 # What a translation meets in arguments that no real export writes: axes out of range, a factor of 0.
@@ -70,6 +71,7 @@ class Translator:
         self._env: dict[str, Item | tuple[Item, ...]] = {}
         self._poisoned: set[str] = set()
         self._fixed: set[str] = set()
+        self._unwritten = Unwritten()
 
     def main(self, builder: GraphBuilder) -> Graph | None:
         """The whole graph, or ``None`` where a problem was added."""
@@ -91,11 +93,16 @@ class Translator:
                     self._poisoned.add(name)
         return self.finish(graph, builder)
 
-    def finish(self, graph: ProgramGraph, builder: GraphBuilder) -> Graph | None:
-        """Run the steps and close the builder, unless a step was refused."""
+    def finish(self, graph: ProgramGraph, builder: GraphBuilder, own: bool = False) -> Graph | None:
+        """Run the steps and close the builder, unless a step was refused. ``own``: every output is made in this graph."""
         before = len(self._problems)
         try:
             outputs = [value for value in self.run(graph, builder) if isinstance(value, Value)]
+            if self._unwritten.reads(outputs) and len(self._problems) == before:
+                what = "an answer that holds memory to which nothing was written"
+                raise SubmissionFault(Problem(what, "be written everywhere", self._program.path.name))
+            if own:
+                outputs = [value if builder.owns(value) else builder.emit("move", value, op="identity") for value in outputs]
         except Poisoned:
             return None
         except SubmissionFault as fault:
@@ -138,6 +145,7 @@ class Translator:
                 call = Call(step.target, builder, arguments, [aliases.used(name) for name in step.outputs], self._fixed)
                 results = op.translate(call)
                 call.finish()
+                self._written(base.removesuffix("_") if op.changes else base, call, results)
             self._bind_results(graph, index, step, op, results, builder, aliases)
         except Poisoned:
             self._skip(graph, step, builder)
@@ -148,6 +156,13 @@ class Translator:
             what = f"arguments that do not fit ({str(error)[:80] or type(error).__name__})"
             self._problems.append(Problem(what, "be those of the operator", builder.where))
             self._skip(graph, step, builder)
+
+    def _written(self, base: str, call: Call, results: Results) -> None:
+        """Follow memory that nothing has been written to; what follows it has one result."""
+        values = list(results) if isinstance(results, list | tuple) else [results]
+        for result in values[:1]:
+            if isinstance(result, Value):
+                self._unwritten.follow(base, call, call.values(), result)
 
     def _skip(self, graph: ProgramGraph, step: Step, builder: GraphBuilder) -> None:
         """After a refusal, go on with the declared results, so that one pass finds every fault; the graph is thrown away."""
@@ -241,5 +256,5 @@ class Translator:
     def inner(self) -> Translator:
         """A translator for a subgraph, which sees the values around it and adds to the same problems."""
         inner = Translator(self._program, self._symbols, self._problems)
-        inner._fixed = self._fixed
+        inner._fixed, inner._unwritten = self._fixed, self._unwritten
         return inner

@@ -16,6 +16,15 @@ _OBSERVER = refused(
     "replace its module by torch.fake_quantize_per_tensor_affine, or per_channel, with its scale and zero point",
 )
 _LOOP = refused("a loop over a body", "be unrolled", "write the loop in Python: torch.export unrolls it")
+_BAGS = refused(
+    "bags of an embedding", "be a look-up and a reduction", "F.embedding(x, weight).sum(1), .mean(1) or .amax(1) has the same values"
+)
+_GRID = refused(
+    "sampling on a grid",
+    "be written with operators that have a price",
+    "places by torch.floor and clamp, x.flatten(2).gather(2, places) for each corner, and the corners' weights as multiplies and adds",
+)
+_ANTIALIAS = refused("a resize with antialias", "be one without", "a fixed filter is a convolution with constant weights")
 _LOW_LEVEL = refused("a tensor laid over memory by strides", "be a view, a slice or a reshape")
 _PACKED = refused(
     "a packed quantized tensor",
@@ -26,6 +35,8 @@ _PACKED = refused(
 REFUSED: Mapping[str, Op] = MappingProxyType(
     {
         "aten._cdist_forward": unpriced("a distance matrix"),
+        "aten._embedding_bag": _BAGS,
+        "aten._embedding_bag_forward_only": _BAGS,
         "aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams": _OBSERVER,
         "aten._fft_c2c": unpriced("a Fourier transform"),
         "aten._fft_c2r": unpriced("a Fourier transform"),
@@ -39,12 +50,20 @@ REFUSED: Mapping[str, Op] = MappingProxyType(
         "aten._native_multi_head_attention": _FAST,
         "aten._transformer_encoder_layer_fwd": _FAST,
         "aten._unique2": by_data("_unique2"),
+        "aten._upsample_bicubic2d_aa": _ANTIALIAS,
+        "aten._upsample_bilinear2d_aa": _ANTIALIAS,
+        "aten.affine_grid_generator": refused(
+            "a grid of places",
+            "be written with operators that have a price",
+            "hand in exported_program.run_decompositions(), which writes it out",
+        ),
         "aten.as_strided": _LOW_LEVEL,
         "aten.bernoulli": random(),
         "aten.bincount": by_data("bincount"),
         "aten.cauchy": random(),
         "aten.cdist": unpriced("a distance matrix"),
         "aten.dequantize": _PACKED,
+        "aten.embedding_bag": _BAGS,
         "aten.exponential": random(),
         "aten.fft_fft": unpriced("a Fourier transform"),
         "aten.fft_fft2": unpriced("a Fourier transform"),
@@ -55,9 +74,9 @@ REFUSED: Mapping[str, Op] = MappingProxyType(
         "aten.fractional_max_pool2d": random(),
         "aten.fused_moving_avg_obs_fake_quant": _OBSERVER,
         "aten.geometric": random(),
-        "aten.grid_sampler": unpriced("sampling on a grid"),
-        "aten.grid_sampler_2d": unpriced("sampling on a grid"),
-        "aten.grid_sampler_3d": unpriced("sampling on a grid"),
+        "aten.grid_sampler": _GRID,
+        "aten.grid_sampler_2d": _GRID,
+        "aten.grid_sampler_3d": _GRID,
         "aten.istft": unpriced("a Fourier transform"),
         "aten.item": by_data("a number read out of a tensor"),
         "aten.linalg_cholesky_ex": unpriced("a matrix factorisation"),

@@ -12,10 +12,12 @@ from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
+from micronet_verify_pytorch import ops_algebra as al
 from micronet_verify_pytorch import ops_branch
 from micronet_verify_pytorch import ops_create as cr
 from micronet_verify_pytorch import ops_dynamic as dy
 from micronet_verify_pytorch import ops_elementwise as el
+from micronet_verify_pytorch import ops_formulas as fo
 from micronet_verify_pytorch import ops_index as ix
 from micronet_verify_pytorch import ops_layers as la
 from micronet_verify_pytorch import ops_linear as li
@@ -31,6 +33,7 @@ from micronet_verify_pytorch.op_refused import REFUSED
 from micronet_verify_pytorch.ops_attention import attention, attention_results, weight_norm, weight_norm_results
 from micronet_verify_pytorch.ops_symbolic import FUNCTIONS, number
 
+UNWRITTEN = "nothing may read it before it is written"
 TABLE: Mapping[str, Op] = MappingProxyType(
     {
         **{name: free(number(function), "", "sizes") for name, function in FUNCTIONS.items()},
@@ -48,6 +51,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten._convolution": priced(li.any_convolution),
         "aten._functional_assert_async": free(sh.nothing, "default msg", "an assertion"),
         "aten._functional_assert_scalar": free(sh.nothing, "default msg", "an assertion"),
+        "aten._int_mm": priced(al.integer_product),
         "aten._log_softmax": priced(rd.softmax("log_softmax")),
         "aten._native_batch_norm_legit": priced(
             la.batch_norm_results, "default no_stats", note="or statistics of a constant, or of one example"
@@ -60,6 +64,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         ),
         "aten._softmax": priced(rd.softmax("softmax")),
         "aten._to_copy": moves(sh.cast, note="a conversion of type where it changes"),
+        "aten._trilinear": priced(al.trilinear, note="two products, as Bilinear"),
         "aten._unsafe_view": moves(sh.view()),
         "aten._upsample_nearest_exact1d": priced(la.upsample("nearest exact", 1), "default vec"),
         "aten._upsample_nearest_exact2d": priced(la.upsample("nearest exact", 2), "default vec"),
@@ -119,6 +124,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.clamp_min": priced(el.clip, "default Tensor"),
         "aten.clip": priced(el.clip, "default Tensor"),
         "aten.clone": moves(sh.identity),
+        "aten.col2im": priced(re.col2im, note="adds where windows overlap"),
         "aten.concat": moves(sh.concat),
         "aten.constant_pad_nd": moves(re.pad),
         "aten.contiguous": moves(sh.identity, alias="part"),
@@ -136,14 +142,19 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.cumprod": priced(rd.cumulative("cumprod")),
         "aten.cumsum": priced(rd.cumulative("cumsum")),
         "aten.detach": moves(sh.identity, alias="same"),
+        "aten.diag_embed": moves(re.diag_embed),
         "aten.diagonal": moves(re.diagonal, alias="part"),
+        "aten.diff": priced(fo.diff),
         "aten.div": priced(el.divide, "Tensor Scalar Tensor_mode Scalar_mode"),
         "aten.divide": priced(el.divide, "Tensor Scalar Tensor_mode Scalar_mode"),
         "aten.dot": priced(li.matmul(right="tensor")),
         "aten.dropout": moves(sh.eval_dropout, alias="same", note="refused in training mode"),
+        "aten.dstack": moves(re.stacked_along(2)),
         "aten.einsum": priced(li.einsum, note="two operands at a time"),
         "aten.elu": priced(el.elu),
         "aten.embedding": moves(ix.embedding, note="a look-up"),
+        "aten.empty": moves(cr.full(0), "memory_format", note=UNWRITTEN),
+        "aten.empty_like": moves(cr.full(0, like=True), note=UNWRITTEN),
         "aten.eq": priced(el.compare("equal"), "Tensor Scalar"),
         "aten.erf": priced(el.unary("erf")),
         "aten.exp": priced(el.unary("exp")),
@@ -179,6 +190,8 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.hardsigmoid": priced(el.hard_sigmoid),
         "aten.hardswish": priced(el.unary("hard_swish")),
         "aten.hardtanh": priced(el.clip, "default Tensor"),
+        "aten.hstack": moves(re.stacked_along(1)),
+        "aten.hypot": priced(fo.hypot, note="√(x² + y²)"),
         "aten.im2col": moves(re.im2col),
         "aten.index": moves(ix.index, "Tensor", note="a look-up; by a constant, a permutation (rule O9)"),
         "aten.index_add": priced(sc.index_add),
@@ -186,9 +199,11 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.index_fill": moves(sc.index_fill, "int_Scalar int_Tensor"),
         "aten.index_put": priced(sc.index_put),
         "aten.index_select": moves(ix.index_select, note="a look-up; by a constant, a permutation (rule O9)"),
+        "aten.inner": priced(al.inner),
         "aten.instance_norm": priced(la.instance_norm),
         "aten.isinf": priced(el.predicate("isinf")),
         "aten.isnan": priced(el.predicate("isnan")),
+        "aten.kron": priced(al.kron),
         "aten.layer_norm": priced(la.layer_norm),
         "aten.le": priced(el.compare("less_equal"), "Tensor Scalar"),
         "aten.leaky_relu": priced(el.with_alpha("leaky_relu", "negative_slope", 0.01)),
@@ -196,10 +211,12 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.lift_fresh": moves(sh.identity, alias="same"),
         "aten.lift_fresh_copy": moves(sh.identity),
         "aten.linalg_matmul": priced(li.matmul()),
+        "aten.linalg_vecdot": priced(al.vecdot),
         "aten.linalg_vector_norm": priced(rd.vector_norm, "default Scalar ScalarOpt_dim ScalarOpt_dim_dtype"),
         "aten.linear": priced(li.linear),
         "aten.linspace": moves(cr.linspace, note="stored as its values"),
         "aten.log": priced(el.unary("log")),
+        "aten.log10": priced(fo.log10, note="a logarithm times a number"),
         "aten.log1p": priced(el.unary("log1p")),
         "aten.log2": priced(el.unary("log2")),
         "aten.log_sigmoid": priced(el.unary("log_sigmoid")),
@@ -209,6 +226,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.logical_not": priced(el.logical_not),
         "aten.logical_or": priced(el.compare("or")),
         "aten.logical_xor": priced(el.compare("xor")),
+        "aten.logit": priced(fo.logit, note="log(x / (1 − x))"),
         "aten.logsumexp": priced(rd.reduce("logsumexp", as_float)),
         "aten.lstm": priced(rn.layer(rn.lstm, 2), "input"),
         "aten.lstm_cell": priced(rn.lstm_cell),
@@ -235,6 +253,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.mul": priced(el.binary("mul"), "Tensor Scalar"),
         "aten.multiply": priced(el.binary("mul"), "Tensor Scalar"),
         "aten.mv": priced(li.matmul(right="vec")),
+        "aten.nan_to_num": priced(fo.nan_to_num, note="three tests and three selects"),
         "aten.narrow": moves(sh.narrow, alias="part"),
         "aten.native_batch_norm": priced(la.batch_norm_results),
         "aten.native_dropout": moves(sh.native_dropout, note="refused in training mode"),
@@ -242,6 +261,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.native_layer_norm": priced(la.native_layer_norm),
         "aten.ne": priced(el.compare("not_equal"), "Tensor Scalar"),
         "aten.neg": priced(el.unary("neg", real=False)),
+        "aten.new_empty": moves(cr.full(0, like=True), note=UNWRITTEN),
         "aten.new_full": moves(cr.full(like=True)),
         "aten.new_ones": moves(cr.full(1, like=True)),
         "aten.new_zeros": moves(cr.full(0, like=True)),
@@ -348,13 +368,16 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.upsample_trilinear3d": priced(la.upsample("linear", 3), "default vec"),
         "aten.var": priced(rd.variance(), "default dim correction"),
         "aten.var_mean": priced(rd.variance_mean(), "default dim correction"),
+        "aten.vdot": priced(li.matmul()),
         "aten.view": moves(sh.view(), alias="part"),
         "aten.view_as": moves(sh.view_as, alias="part"),
+        "aten.vstack": moves(re.stacked_along(0)),
         "aten.where": priced(el.where, "self ScalarSelf ScalarOther Scalar"),
         "aten.zero": moves(cr.fill_in_place),
         "aten.zeros": moves(cr.full(0)),
         "aten.zeros_like": moves(cr.full(0, like=True)),
         "higher_order.cond": with_bodies(ops_branch.cond, "priced", "a branch: charged by how often it was taken (rule O13)"),
+        "higher_order.wrap_with_autocast": with_bodies(ops_branch.without_autocast, "free", "its body is counted; where it is off"),
         "higher_order.wrap_with_set_grad_enabled": with_bodies(ops_branch.inlined, "free", "its body is counted"),
         "quantized_decomposed.choose_qparams": priced(dy.choose_qparams, "tensor", note="a scale measured from the data, written out"),
         "quantized_decomposed.choose_qparams_per_token": priced(dy.choose_qparams_per_token, note="written out"),

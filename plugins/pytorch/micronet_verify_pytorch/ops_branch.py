@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from micronet_verify_pytorch.counter import Translator
 
 
+# Settings in front of the operands of ``wrap_with_autocast``.
+AUTOCAST = 4
+
+
 def cond(translator: Translator, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
     """``torch.cond``: bodies[0] where the predicate holds. A body reads the operands where they are, constants among them."""
     bodies = [argument for argument in step.positional if isinstance(argument, Body)]
@@ -28,7 +32,8 @@ def cond(translator: Translator, step: Step, positional: Sequence[Argument], bui
 
 
 def _body(translator: Translator, body: Body, operands: Sequence[Argument], outer: GraphBuilder) -> Graph:
-    graph = _entered(translator, body, operands, outer).finish(body.graph, outer.body())
+    """An early exit answers with what is already there: a body hands that on as a result of its own."""
+    graph = _entered(translator, body, operands, outer).finish(body.graph, outer.body(), own=True)
     if graph is None:
         raise Poisoned
     return graph
@@ -40,6 +45,15 @@ def inlined(translator: Translator, step: Step, positional: Sequence[Argument], 
     if len(bodies) != 1:
         raise SubmissionFault(Problem(f"{len(bodies)} wrapped bodies", "be one", builder.where))
     return _entered(translator, bodies[0], positional[1:], builder).run(bodies[0].graph, builder)
+
+
+def without_autocast(translator: Translator, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
+    """``wrap_with_autocast(device, dtype, enabled, cache, body, *operands)``: the body, where nothing is cast on the way."""
+    bodies = [argument for argument in step.positional if isinstance(argument, Body)]
+    if len(bodies) != 1 or len(positional) < AUTOCAST or positional[2] is not False:
+        advice = "hand in exported_program.run_decompositions({}), in which every cast is written out"
+        raise SubmissionFault(Problem("arithmetic under autocast", "be written out", builder.where, advice))
+    return _entered(translator, bodies[0], positional[AUTOCAST:], builder).run(bodies[0].graph, builder)
 
 
 def _entered(translator: Translator, body: Body, operands: Sequence[Argument], outer: GraphBuilder) -> Translator:

@@ -146,7 +146,7 @@ def quantize_per_group(call: Call) -> Value:
 
 
 def dequantize_per_group(call: Call) -> Value:
-    x, scales = call.tensor("w_int8"), call.tensor("scales")
+    x, scales = call.tensor("input"), call.tensor("scales")
     call.ignore("quant_min", "quant_max", "dtype")
     fmt = call.dtype("output_dtype", FLOAT32)
     return _dequantized(call, x, scales, call.optional("zero_points"), 1, fmt, _group(call, x, scales))

@@ -19,6 +19,9 @@ def repeat(name: str) -> Translate:
         rank = max(len(x.shape), len(repeats))
         x = call.builder.reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
         repeats = (1,) * (rank - len(repeats)) + repeats
+        if set(repeats[1:]) <= {1} and repeats[0] != 1 and x.shape:  # as for each example of a batch: a batch of 1 repeats nothing
+            copies = expanded(call, call.builder.reshape(x, (1, *x.shape)), (repeats[0], *x.shape))
+            return call.builder.reshape(copies, (repeats[0] * x.shape[0], *x.shape[1:]))
         return x if set(repeats) <= {1} else call.builder.emit("move", x, op="tile", repeats=repeats)
 
     return translate
@@ -119,6 +122,79 @@ def im2col(call: Call) -> Value:
             part = sliced(call, band, 3, j * dw, j * dw + (columns - 1) * sw + 1, sw)
             parts.append(call.builder.reshape(part, (batch, channels, 1, rows * columns)))
     return call.builder.reshape(joined(call, parts, 2), (batch, channels * kh * kw, rows * columns))
+
+
+def col2im(call: Call) -> Value:
+    """F.fold: windows are laid back, and added where they overlap: a sum of maps of which each is windows side by side."""
+    x = call.tensor()
+    (kh, kw), (sh, sw) = call.spread("kernel_size", 2), call.spread("stride", 2, (1,))
+    (ph, pw), (height, width) = call.spread("padding", 2, (0,)), call.spread("output_size", 2)
+    if any(step != 1 for step in call.spread("dilation", 2, (1,))):
+        call.refuse("a fold with gaps in its windows", "be one without dilation")
+    single = len(x.shape) == 2
+    batch, rows, columns = (1 if single else x.shape[0]), (height + 2 * ph - kh) // sh + 1, (width + 2 * pw - kw) // sw + 1
+    channels = x.shape[-2] // (kh * kw)
+    # A window is cut into blocks of one stride; blocks of one place in the window tile a whole map.
+    high, wide = -(-kh // sh), -(-kw // sw)
+    y = call.builder.reshape(x, (batch, channels, kh, kw, rows, columns))
+    if (high * sh, wide * sw) != (kh, kw):
+        y = call.builder.emit("move", y, op="pad", padding=(0,) * 8 + (high * sh - kh, wide * sw - kw, 0, 0), value=0.0)
+    total: Value | None = None
+    for i in range(high):
+        for j in range(wide):
+            part = sliced(call, sliced(call, y, 2, i * sh, (i + 1) * sh), 3, j * sw, (j + 1) * sw)
+            part = call.builder.reshape(call.builder.transpose(part, (0, 1, 4, 2, 5, 3)), (batch, channels, rows * sh, columns * sw))
+            part = _laid(call, part, (i * sh - ph, j * sw - pw), (height, width))
+            total = part if total is None else call.elementwise("add", total, part)
+    assert total is not None
+    return call.builder.reshape(total, total.shape[1:]) if single else total
+
+
+def _laid(call: Call, x: Value, starts: tuple[int, int], sizes: tuple[int, int]) -> Value:
+    """A map that begins at ``starts`` of a larger one, which is 0 elsewhere; what lies outside is cut off."""
+    ends = [size - start - x.shape[2 + axis] for axis, (start, size) in enumerate(zip(starts, sizes, strict=True))]
+    x = _cut(call, x, [0, 0, *starts], [0, 0, *ends])
+    padding = (0, 0, *(max(0, start) for start in starts), 0, 0, *(max(0, end) for end in ends))
+    return call.builder.emit("move", x, op="pad", padding=padding, value=0.0) if any(padding) else x
+
+
+def diag_embed(call: Call) -> Value:
+    """The last axis on the diagonal of a square of zeros: each element is followed by n zeros, and rows of n are cut."""
+    x, offset = call.tensor(), call.integer("offset", 0)
+    *lead, length = x.shape
+    n, rank = length + abs(offset), len(x.shape) + 1
+    first, second = call.axis("dim1", rank, -2), call.axis("dim2", rank, -1)
+    begin = offset if offset >= 0 else -offset * n
+    spread = call.builder.reshape(x, (*lead, length, 1))
+    spread = call.builder.emit("move", spread, op="pad", padding=(0,) * (2 * rank - 1) + (n,), value=0.0)
+    flat = call.builder.reshape(spread, (*lead, length * (n + 1)))
+    end = n * n - begin - length * (n + 1)
+    flat = _cut(call, flat, [0] * (rank - 1), [0] * (rank - 2) + [end])
+    if begin or end > 0:
+        padding = (*(0,) * len(lead), begin, *(0,) * len(lead), max(0, end))
+        flat = call.builder.emit("move", flat, op="pad", padding=padding, value=0.0)
+    square = call.builder.reshape(flat, (*lead, n, n))
+    rest = iter(range(rank - 2))
+    perm = [rank - 2 if axis == first else rank - 1 if axis == second else next(rest) for axis in range(rank)]
+    return call.builder.transpose(square, perm)
+
+
+def stacked_along(axis: int) -> Translate:
+    """hstack, vstack, dstack: joined along an axis that is made where there is none."""
+
+    def translate(call: Call) -> Value:
+        parts = [_at_least(call, part, axis) for part in call.tensors("tensors")]
+        return joined(call, parts, 0 if axis == 1 and len(parts[0].shape) == 1 else axis)
+
+    return translate
+
+
+def _at_least(call: Call, x: Value, axis: int) -> Value:
+    """numpy's atleast_1d, 2d and 3d, as hstack, vstack and dstack need them."""
+    if axis == 1:
+        return call.builder.reshape(x, x.shape or (1,))
+    shape = x.shape if len(x.shape) > 1 else (1, x.numel)
+    return call.builder.reshape(x, (*shape, 1) if axis == 2 and len(shape) == 2 else shape)
 
 
 def diagonal(call: Call) -> Value:

@@ -19,6 +19,7 @@ from micronet_verify.framework.protocols import CPU
 from micronet_verify_pytorch.aliases import Aliases
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 from micronet_verify_pytorch.op_table import lookup
+from micronet_verify_pytorch.ops_branch import AUTOCAST
 from micronet_verify_pytorch.ops_shape import nothing
 from micronet_verify_pytorch.program import Argument, Body, Dtype, Program, ProgramGraph, Ref, Setting, Step
 from micronet_verify_pytorch.reuse import Reusing, overs
@@ -187,7 +188,7 @@ class _Building:
         if len(bodies) != (1 if name is None else 2) or (name is not None and len(operands) != 2):
             raise SubmissionFault(Problem(f"{len(bodies)} bodies of {step.target}", "be as the operator takes them", step.scope))
         if name is None:
-            return source.call(bodies[0], operands[1:])
+            return source.call(bodies[0], operands[AUTOCAST if step.target == "higher_order.wrap_with_autocast" else 1 :])
 
         def cond(predicate: Any, *values: Any) -> tuple[Any, ...]:
             index = 0 if bool(predicate) else 1

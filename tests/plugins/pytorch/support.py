@@ -6,10 +6,11 @@ import itertools
 import json
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from micronet_verify_pytorch.counter import PyTorchCounter
@@ -19,6 +20,7 @@ from micronet_verify.errors import SubmissionFault
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
+from tests.executed import agreement
 
 _numbers = itertools.count()
 # Where opt_einsum happens to be installed, torch plans products of three with it, and the plan fixes the batch.
@@ -36,6 +38,26 @@ class Function(nn.Module):
 
     def forward(self, x: Tensor) -> object:
         return self.function(x, *self.parts, *self.tensors)
+
+
+def example(shape: tuple[int, ...]) -> Tensor:
+    """Two examples: random numbers, and among those of the first the bounds of every function, and ties."""
+    x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(3)) * 3
+    bounds = torch.tensor([0, 0.5, -0.5, 3, -3, 6, -6, 20, -20, 1, -1, 2.5, -2.5, 0.1, -0.0, 12, 1, 1])[: x[0].numel()]
+    x[0].view(-1)[: len(bounds)] = bounds
+    return x
+
+
+def executed(path: Path, x: Tensor, answers: Callable[[Tensor], Sequence[Tensor]]) -> list[float]:
+    """How many yardsticks the interpreter, on the translated graph, lies from what ``answers`` gives for each example alone."""
+    with torch.inference_mode():
+        each = [answers(x[at : at + 1]) for at in range(len(x))]
+    found = agreement("pytorch", path, x.numpy(), [np.stack([_array(one[at]) for one in each]) for at in range(len(each[0]))])
+    return [difference.ratio for difference in found]
+
+
+def _array(x: Tensor) -> Any:
+    return (x.float() if x.dtype == torch.bfloat16 else x).numpy()
 
 
 def exported(model: nn.Module, x: Tensor, *, dynamic: bool = True, decomposed: bool = True) -> torch.export.ExportedProgram:

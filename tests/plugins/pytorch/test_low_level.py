@@ -16,7 +16,7 @@ from micronet_verify_pytorch.runner import Taken, build
 from torch import Tensor
 
 from micronet_verify.framework.builder import GraphBuilder
-from tests.plugins.pytorch.support import MODEL, Function, archive, edited, kinds, sentences, translate
+from tests.plugins.pytorch.support import MODEL, Function, archive, edited, example, executed, kinds, sentences, translate
 
 ops = torch.ops.aten
 W3, W8 = torch.randn(3, 8), torch.randn(8)
@@ -157,7 +157,7 @@ CASES: dict[str, Case] = {
 def test_an_operator_called_by_its_name(name: str, tmp_path: Path) -> None:
     expected, function, *more = CASES[name]
     model = Function(function, *(more[0] if more else ())).eval()
-    x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    x = example((4, 8, 8))
     path = archive(model, x, tmp_path, decomposed=False)
     program = read_program(path)
     assert f"aten.{name}" in {lookup(step.target)[1] for step in program.graph.steps}
@@ -168,6 +168,8 @@ def test_an_operator_called_by_its_name(name: str, tmp_path: Path) -> None:
         (answer,) = build(program, Taken()).forward(x)
     assert graph.values[graph.outputs[0]].shape == tuple(single.shape)
     np.testing.assert_allclose(answer.numpy(), wanted.numpy(), rtol=1e-5, atol=1e-6)
+    (apart,) = executed(path, x, build(program, Taken()).forward)
+    assert apart <= 8
 
 
 # --- sizes -----------------------------------------------------------------------------------------------------------
