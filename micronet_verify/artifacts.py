@@ -80,7 +80,8 @@ def _copied(submission: Submission, folder: Path, names: Sequence[str]) -> Path:
 
 def translate(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Graph:
     """The neutral graph of the artifact, which takes what the track feeds."""
-    job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads)
+    chunk = submission.manifest.step.chunk or ""
+    job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads, chunk)
     try:
         result = bench.launcher.run(job, limits_of(track, track.limits.translate))
     except SubmissionFault as fault:

@@ -128,7 +128,10 @@ class ExportJob(Job[ExportResult]):
 
 @dataclass(frozen=True, slots=True)
 class TranslateJob(Job[TranslateResult]):
-    """Translate the artifact ``root / primary`` to a neutral graph, read as data."""
+    """Translate the artifact ``root / primary`` to a neutral graph, read as data.
+
+    ``chunk``: the file of ``root`` with which a text is evaluated, ``""`` for none: it may hold nothing that the primary does not.
+    """
 
     stage = "translate"
     result_type = TranslateResult
@@ -137,6 +140,7 @@ class TranslateJob(Job[TranslateResult]):
     primary: str
     out: Path
     threads: int = 1
+    chunk: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from micronet_verify.facts.serde import dump_graph
 from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.batch import check_batch
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.chunk import check_chunk
 from micronet_verify.framework.protocols import Answer, Counter, Framework, Loader, Tracing, loader_on
 from micronet_verify.framework.registry import framework_named, incomplete
 from micronet_verify.sandbox.alone import check_alone
@@ -76,6 +77,8 @@ def translate(job: TranslateJob, counter: Counter) -> TranslateResult:
     builder = GraphBuilder(job.out)
     graph = counter.translate(job.root / job.primary, builder)
     check_batch(counter, job.root / job.primary, graph, builder)
+    if job.chunk:
+        check_chunk(counter, job.root, job.chunk, graph, job.out)
     (job.out / GRAPH).write_text(dump_graph(graph), encoding="utf-8")
     return TranslateResult(GRAPH, SIDECAR if (job.out / SIDECAR).exists() else "")
 
