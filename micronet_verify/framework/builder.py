@@ -34,13 +34,15 @@ class GraphBuilder:
 
     ``batch`` is the size to give a batch that the artifact leaves free: 1, because the count is of one example. The same
     artifact is translated a second time with another size, and without a folder to write to, to see that nothing but sizes
-    depends on it (``framework.batch``).
+    depends on it (``framework.batch``). ``chunk``: the model is a language model's for many tokens; the axes of its first input may
+    have any size, and those left free are ``batch``.
     """
 
-    def __init__(self, sidecar_folder: Path | None, parent: GraphBuilder | None = None, batch: int = 1) -> None:
+    def __init__(self, sidecar_folder: Path | None, parent: GraphBuilder | None = None, batch: int = 1, chunk: bool = False) -> None:
         self._folder = sidecar_folder
         self._root: GraphBuilder = parent._root if parent else self
         self.batch: int = parent.batch if parent else batch
+        self.chunk: bool = parent.chunk if parent else chunk
         # Small decoded constants by value id, and what ``choosing`` was told; read by ``framework.batch``.
         self.decoded: dict[str, NDArray[Any]] = parent.decoded if parent else {}
         self.choices: dict[str, tuple[str, int]] = parent.choices if parent else {}

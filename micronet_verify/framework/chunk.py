@@ -38,7 +38,7 @@ def check_chunk(counter: Counter, root: Path, chunk: str, step: Graph, folder: P
     beside = folder / "chunk"
     beside.mkdir()
     try:
-        graph = counter.translate(root / chunk, GraphBuilder(beside, batch=TOKENS))
+        graph = counter.translate(root / chunk, GraphBuilder(beside, batch=TOKENS, chunk=True))
     except SubmissionFault as fault:
         told = (Problem(problem.got, problem.should, problem.where or chunk, problem.advice or _ADVICE) for problem in fault.problems)
         raise SubmissionFault(told) from None

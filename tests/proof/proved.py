@@ -51,7 +51,7 @@ def prove_graph(
     graph: Graph, store: ConstantStore, inputs: Array, answers: Array | None = None, regime: Regime | None = None,
     rules: CountingRules | None = None,
 ) -> Proved:  # fmt: skip
-    """``inputs`` [n, …]; ``answers`` [n, …] of the framework, by default the interpreter's own. ``regime``: by default the freebie if open."""
+    """``inputs`` [n, …]; ``answers`` [n, …] of the framework, by default the interpreter's own. ``regime``: by default the freebie."""
     rules = rules or CountingRules()
     count = price(analyse(graph, store, per_word=PER_WORD), rules)
     regime = regime or next(iter(count.ledgers))

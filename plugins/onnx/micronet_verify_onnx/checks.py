@@ -44,14 +44,19 @@ def check_model(model: onnx.ModelProto, name: str) -> dict[str, int]:
     return opsets
 
 
-def input_shape(info: onnx.ValueInfoProto, batch: int = 1) -> Shape:
-    """The shape of a graph input; the first axis, where it is free, is the batch. Raises ``SubmissionFault``."""
+def input_shape(info: onnx.ValueInfoProto, batch: int = 1, chunk: bool = False) -> Shape:
+    """The shape of a graph input; the first axis, where it is free, is the batch. Raises ``SubmissionFault``.
+
+    ``chunk``: it is of tokens; sizes are what they are, and free ones ``batch``.
+    """
     where = f"input {info.name!r}"
     if not info.type.HasField("tensor_type"):
         raise SubmissionFault(Problem("an input that is no tensor", "be a tensor", where))
     declared = info.type.tensor_type
     if not declared.HasField("shape") or not declared.shape.dim:
         raise SubmissionFault(Problem("an input without a batch axis", "have a shape whose first axis is the batch", where))
+    if chunk:
+        return tuple(size_of(dim) or batch for dim in declared.shape.dim)
     problems, shape = [], [batch if size_of(declared.shape.dim[0]) is None else 1]
     for axis, dim in enumerate(declared.shape.dim):
         fixed = size_of(dim)

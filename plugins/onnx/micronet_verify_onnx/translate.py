@@ -142,7 +142,7 @@ class Translator:
                 continue
             where = f"input {info.name!r}"
             with self.collecting(scope, (info.name,), where):
-                shape = state_shape(info, first[0], first[1][0]) if first else input_shape(info, self._builder.batch)
+                shape = state_shape(info, first[0], first[1][0]) if first else input_shape(info, self._builder.batch, self._builder.chunk)
                 first = first or (info, shape)
                 fmt = element_type(info.type.tensor_type.elem_type, where).format
                 scope.define(info.name, computed(self._builder.input(shape, fmt, info.name), static=False), where)

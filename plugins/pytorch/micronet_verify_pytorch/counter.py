@@ -32,7 +32,7 @@ class PyTorchCounter:
     def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
         program = read_program(artifact)
         problems: list[Problem] = []
-        translator = Translator(program, bind_batch(program, builder.batch), problems)
+        translator = Translator(program, bind_batch(program, builder.batch, builder.chunk), problems)
         graph = translator.main(builder)
         if any(TRAINING in problem.got for problem in problems):
             # Batch norms in training mode change their statistics in place; out of training mode they do not.
@@ -43,8 +43,11 @@ class PyTorchCounter:
         return graph
 
 
-def bind_batch(program: Program, batch: int = 1) -> dict[str, int]:
-    """The batch symbol, bound to ``batch``; nothing where it is fixed at 1. Raises ``SubmissionFault`` for another fixed batch."""
+def bind_batch(program: Program, batch: int = 1, chunk: bool = False) -> dict[str, int]:
+    """The batch symbol, bound to ``batch``; nothing where it is fixed at 1. Raises ``SubmissionFault`` for another fixed batch.
+
+    ``chunk``: tokens come first, and may be fixed in any number.
+    """
     where = program.path.name
     if not program.inputs:
         raise SubmissionFault(Problem("a model without inputs", "take one", where))
@@ -52,9 +55,9 @@ def bind_batch(program: Program, batch: int = 1) -> dict[str, int]:
     sizes = program.graph.metas[name].sizes if name in program.graph.metas else ()
     if not sizes:
         raise SubmissionFault(Problem(f"the input {name!r} without axes", "have a batch axis first", where, BATCH))
-    first = sizes[0]
+    first = sizes[-1 if chunk else 0]
     if isinstance(first, int):
-        if first != 1:
+        if first != 1 and not chunk:
             raise SubmissionFault(Problem(f"a fixed batch of {first}", "be 1 or free (dynamic)", f"input {name} of {where}", BATCH))
         return {}
     symbol = symbol_name(first)
