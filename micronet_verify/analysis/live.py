@@ -11,7 +11,7 @@ def needed_values(graph: Graph) -> set[str]:
     """Ids of all values, here and in bodies, on which an output of ``graph`` depends."""
     needed = set(graph.outputs)
     for node in reversed(graph.nodes):
-        if needed.intersection(node.outputs):
+        if not needed.isdisjoint(node.outputs):
             needed.update(name for name in node.inputs if name)
             for body in node.bodies:
                 needed |= needed_values(body)
@@ -20,16 +20,24 @@ def needed_values(graph: Graph) -> set[str]:
 
 def prune(graph: Graph) -> tuple[Graph, tuple[Node, ...]]:
     """The graph without dead nodes, and the dead nodes. Values stay: whoever asks finds which are no longer used."""
-    needed = needed_values(graph)
+    pruned, dead, _ = _pruned(graph)
+    return pruned, dead
+
+
+def _pruned(graph: Graph) -> tuple[Graph, tuple[Node, ...], set[str]]:
+    """Also the values that are needed, so that every body is looked at once."""
+    needed = set(graph.outputs)
     live: list[Node] = []
     dead: list[Node] = []
-    for node in graph.nodes:
-        if needed.intersection(node.outputs):
-            bodies = tuple(prune(body)[0] for body in node.bodies)
-            live.append(replace(node, bodies=bodies) if bodies else node)
-        else:
+    for node in reversed(graph.nodes):
+        if needed.isdisjoint(node.outputs):
             dead.append(node)
-    return replace(graph, nodes=tuple(live)), tuple(dead)
+            continue
+        needed.update(name for name in node.inputs if name)
+        inside = [_pruned(body) for body in node.bodies]
+        needed.update(*(names for _, _, names in inside))
+        live.append(replace(node, bodies=tuple(body for body, _, _ in inside)) if inside else node)
+    return replace(graph, nodes=tuple(reversed(live))), tuple(reversed(dead)), needed
 
 
 def consumers(graph: Graph) -> dict[str, list[Node]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import TypeVar
 
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, Made, fold_batch_norms
@@ -39,6 +40,8 @@ from micronet_verify.analysis.worth import dear
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.tensors import ConstantStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +96,18 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)
     bodies = {
-        node.outputs[0]: tuple(_named(body, store, pool, folded.values) for body in node.bodies) for node in folded.nodes if node.bodies
+        node.outputs[0]: tuple(_named(body, store, pool, seen_by(body, folded.values)) for body in node.bodies)
+        for node in folded.nodes
+        if node.bodies
     }
     return Named(
         _with_bodies(folded, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}), dead, unused, bodies
     )
+
+
+def seen_by(body: Graph, around: Mapping[str, T]) -> dict[str, T]:
+    """What is known of the values around a body that it reads."""
+    return {name: around[name] for name in needed_values(body) if name in around}
 
 
 def with_values(graph: Graph, constants: Mapping[str, Constant]) -> Graph:
@@ -178,7 +188,10 @@ def _rewritten(
             inner, turns = {**wide, **entering_widths(node, pool, wide)}, given_pairs(node, node.bodies[0], pool, given)
         if node.bodies:
             inside = found.bodies[node.outputs[0]]
-            bodies[node.outputs[0]] = tuple(_rewritten(body, pool, shared, read, None, inner, given, turns) for body in inside)
+            bodies[node.outputs[0]] = tuple(
+                _rewritten(body, pool, shared, read, None, seen_by(body.graph, inner), given.intersection(needed_values(body.graph)), turns)
+                for body in inside
+            )
     return Rewritten(
         _with_bodies(graph, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}),
         pool,

@@ -16,7 +16,7 @@ import numpy as np
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.elements import View, axes_of, copied, fresh, joined, picked, reshaped, transposed
 from micronet_verify.analysis.lines import Selection
-from micronet_verify.analysis.live import consumers
+from micronet_verify.analysis.live import consumers, needed_values
 from micronet_verify.analysis.order import UNCHANGED, Order, order_of
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.shapes import integer, ints, text
@@ -59,8 +59,8 @@ class _Follower:
 
     def _read(self, node: Node) -> list[str]:
         """The activations that a node reads, in its bodies too."""
-        readers = [name for name, nodes in self._readers.items() if node in nodes] if node.bodies else node.inputs
-        return [name for name in dict.fromkeys(readers) if name in self._views]
+        inner = sorted(set[str]().union(*(needed_values(body) for body in node.bodies)))
+        return [name for name in dict.fromkeys((*node.inputs, *inner)) if name in self._views]
 
     def _begun(self, name: str, view: View, node: Node) -> Iterator[Moved]:
         self._views[name] = view

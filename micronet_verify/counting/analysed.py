@@ -6,7 +6,8 @@ asked for; they share the constants and what was measured of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -144,9 +145,9 @@ def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None, 
     return Analysed(forfeited, graph, store, carried, per_word, found, Workshop(pool))
 
 
-def quantization(graph: Graph, around: Mapping[str, Value] | None = None) -> str:
+def quantization(graph: Graph, around: ChainMap[str, Value] | None = None) -> str:
     """The first node that computes below 16 bits, in words (it forfeits the freebie, S5), or an empty string."""
-    values = {**(around or {}), **graph.values}
+    values = (around or ChainMap()).new_child(dict(graph.values))
     for node in graph.nodes:
         if node.kind in ("quantize", "dequantize"):
             return f"{place(node)} quantizes"

@@ -6,7 +6,8 @@ from the closed list, ids are defined before use and once, and every shape is in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Container, Mapping, Sequence
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Node, Value
@@ -17,7 +18,7 @@ from micronet_verify.facts.shapes import ShapeError, infer, integer, loop
 def validate(graph: Graph) -> None:
     """Raise ``SubmissionFault`` with the first fault of each node, all nodes together."""
     problems: list[Problem] = []
-    _check(graph, problems, {}, set())
+    _check(graph, problems, ChainMap(), ChainMap(), set())
     if problems:
         raise SubmissionFault(problems)
 
@@ -27,13 +28,13 @@ def place(node: Node) -> str:
     return f"{node.source or node.kind} in {node.scope}" if node.scope else node.source or node.kind
 
 
-def _check(graph: Graph, problems: list[Problem], outer: Mapping[str, Value], known: set[str]) -> None:
-    """Check one graph; a body may also read the values of the graphs around it that are defined before it (``outer``).
+def _check(graph: Graph, problems: list[Problem], outer: ChainMap[str, Value], around: ChainMap[str, None], known: set[str]) -> None:
+    """Check one graph; a body may also read the values of the graphs around it (``outer``) that are defined before it (``around``).
 
     ``known`` are the ids of all graphs so far, also of bodies beside this one.
     """
-    defined = {*outer, *graph.inputs, *(key for key, value in graph.values.items() if value.constant is not None)}
-    seen = {**outer, **graph.values}
+    stored = (key for key, value in graph.values.items() if value.constant is not None)
+    defined, seen = around.new_child(dict.fromkeys([*graph.inputs, *stored])), outer.new_child(dict(graph.values))
     for key in sorted(graph.values.keys() & known):
         problems.append(Problem(f"a body that defines {key!r} again", "have ids of its own", graph.values[key].label))
     known.update(graph.values)
@@ -49,14 +50,14 @@ def _check(graph: Graph, problems: list[Problem], outer: Mapping[str, Value], kn
             got, _, should = str(error).removeprefix("got ").partition(" but should ")
             problems.append(Problem(got, should, place(node)))
         for body in node.bodies:
-            _check(body, problems, {name: seen[name] for name in defined if name in seen}, known)
-        defined.update(node.outputs)
+            _check(body, problems, seen, defined, known)
+        defined.update(dict.fromkeys(node.outputs))
     for name in graph.outputs:
         if name not in defined:
             problems.append(Problem(f"the output {name!r}", "be computed by the graph"))
 
 
-def _check_node(values: Mapping[str, Value], node: Node, defined: set[str]) -> None:
+def _check_node(values: Mapping[str, Value], node: Node, defined: Container[str]) -> None:
     where = place(node)
     check_attributes(node.kind, len(node.inputs), node.attributes, len(node.bodies), where)
     unknown = [name for name in node.inputs if name and name not in defined]
