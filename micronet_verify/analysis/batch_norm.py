@@ -157,6 +157,8 @@ class _Folder:
         weight = self._pool.get(linear.inputs[at]) if axis is not None else None
         if axis is None or weight is None or weight.key in self._shared or weight.shape[axis] != norm.scale.size or weight.parts:
             return None  # what is stored as parts has no place for a scale
+        if weight.codes is not None and weight.codes.block > 1 and weight.codes.axis == axis:
+            return None  # nor have blocks that go across the channels
         bias = self._pool.get(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] else None
         if len(linear.inputs) > 2 and linear.inputs[2] and (bias is None or bias.numel not in (1, norm.scale.size)):
             return None

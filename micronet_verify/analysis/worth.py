@@ -1,6 +1,7 @@
-"""Which batch normalisations had better stay (rule S7): those whose scale would take a weight off its codebook, or out of fp16.
+"""Which batch normalisations had better stay (rule S7): those whose scale would take a weight out of its narrow form.
 
-Folding spares a norm its scale and a multiply for each value; it may cost the weight its narrow form. Both sides are weighed in
+Folding spares a norm its scale and a multiply for each value. Grids, codebooks and fp16 have room for a scale of each output
+channel; codes whose scales lie along another axis have not, and folding costs them their form. Both sides are weighed in
 words: an operation counts as one word divided by ``per_word``, the operations that a baseline has for each of its words. Under
 the freebie a weight is as wide folded as not, so there every norm folds.
 """

@@ -20,6 +20,7 @@ SHAPE, WEIGHTS = (C, C, 3, 3), C * C * 9
 CODEBOOK = dense((16,), 1)[RANDOM.integers(0, 16, SHAPE)]
 HALF = dense(SHAPE, 2).astype(np.float16).astype(np.float32)
 ZEROS = RANDOM.random(SHAPE) < 0.5
+CODES = RANDOM.integers(-100, 100, SHAPE).astype(np.int8)
 TERNARY = np.where(ZEROS, 0, np.where(RANDOM.random(SHAPE) < 0.5, 0.7131, -0.3537)).astype(np.float32)
 
 
@@ -44,34 +45,59 @@ def storage(count: Count, regime: Regime) -> Fraction:
     ],
     ids=["B3 codebook", "B3 fp16", "B18a ternary"],
 )
-def test_a_norm_stays_that_would_cost_the_weight_its_form(weight: NDArray[np.float32], words: Fraction, bias: bool) -> None:
-    """B3, B18a: the weight, 64 scales and 64 shifts; a bias goes into the shifts. Under the freebie all weights have 16 bits: it folds."""
+def test_a_weight_keeps_its_form_with_a_norm_in_it(weight: NDArray[np.float32], words: Fraction, bias: bool) -> None:
+    """B3, B18a: the weight, 64 scales and 64 shifts; a bias goes into the shifts, and nothing is multiplied but the weights."""
     count = normed(weight, bias)
     assert storage(count, "quantized") == words + C + C
     positions, products = SIZE**2, np.count_nonzero(weight).item()
-    assert operations(count.ledgers["quantized"], "multiply") == positions * (products + C)
+    assert operations(count.ledgers["quantized"], "multiply") == positions * products
     assert operations(count.ledgers["quantized"], "add") == positions * (products - C + C)
     mask = Fraction(WEIGHTS, 32) if products < WEIGHTS else 0
     assert storage(count, "freebie") == Fraction((products + C) * 16, 32) + mask
-    assert operations(count.ledgers["freebie"], "multiply") == positions * products
 
 
-def test_a_norm_folds_where_its_multiplies_weigh_more_than_the_codebook() -> None:
-    """B3: a depthwise weight of 64·9 codes saves 576 − (72 + 16) words on 64·112·112 values, which are a multiply each."""
-    weight = dense((16,), 1)[RANDOM.integers(0, 16, (C, 1, 3, 3))]
+def coded(net: Net, x: Value, bias: bool = False, **groups: int) -> Value:
+    """A convolution of 8-bit codes whose scales lie along input channels."""
+    codes = net.b.constant(CODES, "codes")
+    shape = (C // groups["block"], C, 3, 3) if groups else (C,)
+    weight = net.b.emit("dequantize", codes, net.constant(dense(shape, 7) ** 2 + 0.1, "scales"), axis=0 if groups else 1, **groups)
+    return net.conv(x, weight, net.constant(dense((C,), 9), "conv.bias") if bias else None, pad=1)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_norm_stays_that_would_cost_the_weight_its_form(bias: bool) -> None:
+    """B3: codes with a scale for each input channel have no room for one of each output channel, and would take 32 bits."""
     net = Net.new()
-    y = net.conv(net.input(1, C, 112, 112), net.constant(weight), pad=1, groups=C)
-    count = net.count(net.batch_norm(y, C))
-    assert storage(count, "quantized") == C * 9 + C
-    assert operations(count.ledgers["quantized"], "multiply") == C * 9 * 112**2
+    count = net.count(net.batch_norm(coded(net, net.input(1, C, SIZE, SIZE), bias), C))
+    assert storage(count, "quantized") == Fraction(WEIGHTS * 8, 32) + C + C + C
+    products = np.count_nonzero(CODES).item()
+    assert operations(count.ledgers["quantized"], "multiply") == SIZE**2 * (products + C)
+    assert operations(count.ledgers["quantized"], "add") == SIZE**2 * (products - C + C)
+
+
+def test_blocks_across_the_output_channels_have_no_room_for_a_scale_each() -> None:
+    """A scale for each 16 output channels of an input channel and tap: the norm's 64 scales are charged beside them."""
+    net = Net.new()
+    count = net.count(net.batch_norm(coded(net, net.input(1, C, SIZE, SIZE), block=16), C))
+    assert storage(count, "quantized") == Fraction(WEIGHTS * 8, 32) + 4 * C * 9 + C + C
 
 
 def test_of_two_norms_only_the_dear_one_stays() -> None:
     """B3, norm by norm: the second convolution has weights of 32 bits, and takes its norm."""
     net = Net.new()
-    y = net.batch_norm(net.conv(net.input(1, C, SIZE, SIZE), net.constant(CODEBOOK), pad=1), C)
+    y = net.batch_norm(coded(net, net.input(1, C, SIZE, SIZE)), C)
     y = net.batch_norm(net.conv(net.b.elementwise("relu", y), net.constant(dense((8, C, 1, 1), 5))), 8, seed=10)
-    assert storage(net.count(y), "quantized") == Fraction(WEIGHTS * 4, 32) + 16 + C + C + 8 * C + 8
+    assert storage(net.count(y), "quantized") == Fraction(WEIGHTS * 8, 32) + C + C + C + 8 * C + 8
+
+
+def test_a_norm_folds_where_its_multiplies_weigh_more_than_the_form() -> None:
+    """B3: 64·3·9 codes save three words in four, beside 64·112·112 multiplies: they are worth 170 to the word, and go."""
+    net = Net.new()
+    codes = net.b.constant(CODES[:, :3], "codes")
+    weight = net.b.emit("dequantize", codes, net.constant(dense((3,), 7) ** 2 + 0.1, "scales"), axis=1)
+    count = net.count(net.batch_norm(net.conv(net.input(1, 3, 112, 112), weight, pad=1), C))
+    assert C * 112**2 > 170 * C * 3 * 9 * 3 / 4
+    assert operations(count.ledgers["quantized"], "multiply") == np.count_nonzero(CODES[:, :3]).item() * 112**2
 
 
 def off(net: Net, y: Value, channels: int) -> Value:
