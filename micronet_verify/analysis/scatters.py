@@ -116,7 +116,7 @@ class _Writer:
             self._reshape(node, name, (*shape[:axis], length, *shape[axis + 1 :])) for name, length in zip(used, lengths, strict=True)
         ]
         begins = np.cumsum([0, *lengths[:-1]])
-        rank = {whole.sources.index(name): at for at, name in enumerate(used)}
+        rank = {source: used.index(name) for source, name in enumerate(whole.sources) if name in used}  # x may be its own update
         order = np.array([begins[rank[source]] for source in whole.source.tolist()], np.int64) + whole.position
         ends = np.append(np.flatnonzero(np.diff(order) != 1) + 1, len(order))
         runs = list(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True))

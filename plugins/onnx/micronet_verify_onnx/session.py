@@ -37,6 +37,8 @@ CUDA = "cuda"
 _FOLDER = "session.model_external_initializers_file_folder_path"
 # Without this, onnxruntime gives products with dequantized weights to a kernel that rounds the *activations* to 8 bits.
 _AS_WRITTEN = ("session.disable_quant_qdq", "1")
+# Of two pairs of QuantizeLinear and DequantizeLinear in a row, this drops the first, whose grid may be the coarser one.
+_CHANGES_VALUES = ["DoubleQDQPairsRemover"]
 _PROVIDERS = {CPU: "CPUExecutionProvider", CUDA: "CUDAExecutionProvider"}
 # Products of float32 in float32, as on the processor.
 _SETTINGS = {CUDA: {"use_tf32": "0"}}
@@ -99,7 +101,8 @@ def open_session(artifact: Path, threads: int, names: frozenset[str], device: st
         options.add_session_config_entry(_FOLDER, str(artifact.parent))
         source = model.SerializeToString()
     try:
-        session = onnxruntime.InferenceSession(source, options, providers=[(_PROVIDERS[device], _SETTINGS.get(device, {}))])
+        providers = [(_PROVIDERS[device], _SETTINGS.get(device, {}))]
+        session = onnxruntime.InferenceSession(source, options, providers=providers, disabled_optimizers=_CHANGES_VALUES)
     except Exception as error:  # onnxruntime's exceptions share no base class
         fault(error, "a model that onnxruntime does not load", "load", artifact)
     if _PROVIDERS[device] not in session.get_providers():

@@ -193,3 +193,19 @@ def test_inputs_of_size_minus_one_are_free() -> None:
     assert translate(path).shapes() == [(1, 4)]
     answers = list(framework_named("onnx").loader().predict(path, random(5, 4), 2, 1))
     assert sum(len(answer.outputs) for answer in answers) == 5
+
+
+def test_two_quantizers_in_a_row_are_both_done() -> None:
+    """C1: onnxruntime drops the first of two pairs; codes of 1/16 came out as codes of 1/32. Both grids are powers of two: no ties."""
+    grids = {"a": np.float32(2.0**-4), "b": np.float32(2.0**-5)}
+    nodes, last = [], "x"
+    for name in grids:
+        nodes += [node("QuantizeLinear", f"{last} {name} z", f"q{name}"), node("DequantizeLinear", f"q{name} {name} z", f"d{name}")]
+        last = f"d{name}"
+    nodes.append(node("Neg", last))
+    path = saved(model(graph(nodes, [info("x", ("n", 8))], [unknown("y")], {**grids, "z": np.int8(0)})))
+    x = np.linspace(-1, 1, 8, dtype=np.float32)[None]
+    (answer,) = framework_named("onnx").loader().predict(path, x, 1, 1)
+    assert answer.outputs.tolist() == (-np.rint(x * 16) / 16).tolist()
+    (mine,) = translate(path).run([x])
+    assert mine.tolist() == answer.outputs.tolist()
