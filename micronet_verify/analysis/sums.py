@@ -20,6 +20,7 @@ from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.live import consumers, prune
 from micronet_verify.analysis.matrices import Entries, Matrix, matrix_of, merged
 from micronet_verify.analysis.parts import Parts
+from micronet_verify.analysis.siblings import siblings, stacked
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
 
 _SUMS = frozenset({"add", "sub", "neg"})
@@ -37,12 +38,26 @@ class _Product:
 
 def name_sums(graph: Graph, pool: dict[str, Constant]) -> Graph:
     """The graph with every such sum written as a product; its matrices are added to ``pool``."""
-    found = _Finder(graph, pool).all()
+    graph, found = _found(graph, pool)
     if not found:
         return graph
     writer = _Writer(graph, pool, found)
     nodes = tuple(new for node in graph.nodes for new in writer.read(node))
     return prune(replace(graph, nodes=nodes, values=writer.values))[0]
+
+
+def _found(graph: Graph, pool: dict[str, Constant]) -> tuple[Graph, dict[str, _Sum]]:
+    """The sums, and the graph in which siblings are stacked where a sum chooses among them."""
+    finder = _Finder(graph, pool)
+    pools = siblings(graph, pool, finder.parts)
+    if pools:
+        wide, stacks = stacked(graph, pools)
+        used = {product.source for made in _Finder(wide, pool).all().values() for product in made.products}
+        pools = {key: names for key, names in pools.items() if any(stacks[name] == key for name in used & stacks.keys())}
+    if pools:
+        graph, _ = stacked(graph, pools)
+        finder = _Finder(graph, pool)
+    return graph, finder.all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +74,7 @@ class _Finder:
     def __init__(self, graph: Graph, pool: Mapping[str, Constant]) -> None:
         self._graph, self._pool = graph, pool
         self._made = {name: node for node in graph.nodes for name in node.outputs}
-        self._parts = Parts(graph, pool)
+        self.parts = self._parts = Parts(graph, pool)
         self._place = {name: at for at, node in enumerate(graph.nodes) for name in node.outputs}
         self._steps = 0
 
@@ -199,7 +214,11 @@ class _Writer:
             return [node]
         self._nodes = []
         result = self.values[node.outputs[0]]
-        terms = [(self._product(node, product), 1.0) for product in found.products] + list(found.others)
+        terms = [(self._product(node, product), 1.0) for product in found.products]
+        numbers = [(name, factor) for name, factor in found.others if name in self._pool and self._pool[name].numel == 1]
+        terms += [term for term in found.others if term not in numbers]
+        if offset := sum(self._pool[name].number * factor for name, factor in numbers):  # numbers that are added are one number
+            terms.append((self._constant(f"{node.outputs[0]}.offset", "offset", np.array(offset, np.float32), node), 1.0))
         total = ""
         for name, factor in sorted(terms, key=lambda term: term[1] < 0):
             total = self._added(node, total, name, factor, result.shape)

@@ -198,3 +198,51 @@ def test_A4_sums_that_need_no_matrix_store_nothing(spelling: str) -> None:
     found = net.ledger(y, regime="quantized")
     assert found.storage == 0
     assert operations(found, "add") == adds
+
+
+FUNCTIONS: dict[str, Callable[[Net, Value], Value]] = {
+    "relu": lambda net, x: net.b.elementwise("relu", x),
+    "an offset": lambda net, x: net.b.elementwise("add", x, net.b.scalar(0.37)),
+    "relu and power": lambda net, x: net.b.elementwise("square", net.b.elementwise("relu", x)),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_A4_functions_of_parts_are_parts_of_one_tensor_again(function: str) -> None:
+    """A split, a function for each element, and sums: which of the results are added is the weight as before."""
+    net, weights = Net.new(), ternary(ROWS, N)
+    parts = [FUNCTIONS[function](net, part) for part in split(net, net.input(1, N))]
+    found = net.ledger(joined(net, [signed_sum(net, parts, row) for row in weights]), regime="quantized")
+    offsets = sum(line.amount for line in found.lines if line.subject == "scalars")  # one number for each row, which is its bias
+    assert found.storage - offsets == Fraction(ROWS * N + int(np.count_nonzero(weights)), 32)
+    assert offsets == (len(set(weights.sum(1).tolist()) - {0}) if function == "an offset" else 0)
+
+
+def test_A4_each_part_with_an_offset_of_its_own() -> None:
+    net, weights = Net.new(), ternary(ROWS, N)
+    numbers = dense((N,), 9)
+    parts = [
+        net.b.elementwise("mul", net.b.elementwise("sin", part), net.b.elementwise("cos", part)) if at % 2 else
+        net.b.elementwise("add", part, net.b.scalar(float(numbers[at])))
+        for at, part in enumerate(split(net, net.input(1, N)))
+    ]  # fmt: skip
+    found = net.ledger(joined(net, [signed_sum(net, parts, row) for row in weights]), regime="quantized")
+    nonzeros = int(np.count_nonzero(weights[:, ::2]))
+    assert found.storage >= Fraction(ROWS * N // 2 + nonzeros, 32)  # what the other half does to its elements is no function of one
+
+
+def test_A4_honest_sums_of_functions_of_parts_stay() -> None:
+    """Rotated positions: x₁·cos − x₂·sin and x₂·cos + x₁·sin are two products and an add for each element."""
+    net = Net.new()
+    x = net.input(1, 6, 16)
+    one, two = (net.b.emit("move", x, op="slice", axes=(2,), starts=(at,), ends=(at + 8,), steps=(1,)) for at in (0, 8))
+    cosine, sine = net.constant(dense((6, 8)), "cos"), net.constant(dense((6, 8), 1), "sin")
+
+    def times(part: Value, constant: Value) -> Value:
+        return net.b.elementwise("mul", part, constant)
+
+    first = net.b.elementwise("sub", times(one, cosine), times(two, sine))
+    second = net.b.elementwise("add", times(two, cosine), times(one, sine))
+    found = net.ledger(net.b.emit("move", first, second, op="concat", axis=2), regime="quantized")
+    assert found.storage == 2 * 48
+    assert (operations(found, "multiply"), operations(found, "add")) == (4 * 48, 2 * 48)
