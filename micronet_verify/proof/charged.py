@@ -9,13 +9,17 @@ from fractions import Fraction
 import numpy as np
 
 from micronet_verify.analysis.constants import Constant
+from micronet_verify.analysis.encoding import as_seen
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.ledger import Regime
-from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.counting.rebuilt import rebuilt
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.interpreter.step import Array
 from micronet_verify.proof.second import Priced
 from micronet_verify.track.rules import CountingRules
+
+# A constant of more values is not copied where only rows of it are read.
+_LARGE = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +33,23 @@ class Charge:
 
 def charged(analysed: Analysed, charge: Charge) -> Priced:
     """What ``price`` charges, ready to run."""
-    rewritten = analysed.rewritten(charge.rules, charge.regime)
+    rules, regime = charge.rules, charge.regime
+    rewritten = analysed.rewritten(rules, regime)
     constants = rewritten.constants
-    opened: dict[str, Array] = {}
-
-    def rebuilt(value: Value) -> Array:
-        if value.id not in opened:
-            opened[value.id] = _as_read(constants[value.id])
-        return opened[value.id]
-
     graph = as_stored(rewritten.graph, constants)
-    initial = tuple(np.asarray(first.load()) for first in rewritten.initial) or None
-    return Priced(graph, rebuilt, only_looked_up(graph, frozenset(constants)), initial)
+    found = rebuilt(analysed.stock(rules, regime), constants, regime, rules)
+    initial = tuple(found.value(state) for state in rewritten.initial) or None
+    tables = frozenset(name for name in only_looked_up(graph, frozenset(constants)) if constants[name].numel > _LARGE)
 
+    def stored(value: Value) -> Array:
+        # A large table is rounded by the rows that are read: a copy of all of it would double what the proof takes.
+        in_rows = value.id in tables and regime == "freebie" and constants[value.id].row_scale is None
+        return np.asarray(constants[value.id].load()) if in_rows else found[value.id]
 
-def _as_read(constant: Constant) -> Array:
-    data = constant.load()
-    if constant.row_scale is None:
-        return data
-    shape = [1] * data.ndim
-    shape[constant.row_axis] = -1
-    scaled = np.asarray(data, np.float64) * constant.row_scale.reshape(shape)
-    return scaled.astype(numpy_dtype(constant.format) if constant.format.family == "float" else np.float32)
+    def told(name: str) -> str:
+        return f"{constants[name].label} of {found.why(name)}" if name in constants else ""
+
+    return Priced(graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told)
 
 
 def as_stored(graph: Graph, constants: Mapping[str, Constant]) -> Graph:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from micronet_verify.analysis.mantissa import rounded
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.interpreter.step import Array
-from micronet_verify.proof.rounding import rounded
 from micronet_verify.proof.runs import Opened
 
 MARK = "rounded to 11 bits"
@@ -75,7 +75,7 @@ class Rounding:
     def __call__(self, node: Node, results: tuple[Array, ...]) -> tuple[Array, ...]:
         if not node.source.endswith(MARK):
             return results
-        return tuple(rounded(result, self.random) for result in results)
+        return tuple(rounded(result, self.random) + result.dtype.type(0) for result in results)  # no sign of a zero
 
     def constants(self, value: Value) -> Array:
         if value.id in self.tables or value.format.bits > 32:

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from micronet_verify.analysis.carried import Carried
+from micronet_verify.analysis.encoding import Undecodable
 from micronet_verify.counting.analysed import Analysed, analyse
+from micronet_verify.counting.rebuilt import Uncharged
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
@@ -64,6 +66,10 @@ def _priced(
         )
     except Missing as missing:
         return _missing(missing, "the graph as priced"), 0, 0
+    except Uncharged as constant:
+        return Compared("differs", np.inf, 0.0, f"a constant of which no line is charged ({constant})"), 0, 0
+    except Undecodable as why:
+        return Compared("unproved", 0.0, 0.0, f"the edition charges less than it takes to rebuild the network: {why}"), 0, 0
     compared = second.compared
     if compared.outcome == "differs":
         worst = int(np.argmax(second.differences))

@@ -6,11 +6,12 @@ yardstick is what rounding to 11 bits does when it is done by chance: the charge
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
+from micronet_verify.analysis.mantissa import rounded
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared
 from micronet_verify.interpreter.step import Array
@@ -18,7 +19,6 @@ from micronet_verify.proof import translated
 from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
 from micronet_verify.proof.first import First
 from micronet_verify.proof.freebie import Rounding, marked
-from micronet_verify.proof.rounding import rounded
 from micronet_verify.proof.runs import Given, Lane, Opened, depends_on_inputs
 from micronet_verify.proof.spread import apart
 from micronet_verify.proof.terms import Terms
@@ -30,19 +30,18 @@ SINGLE = 2.0
 
 @dataclass(frozen=True)
 class Priced:
-    """The graph after all passes. ``constants`` gives each one, by value; ``tables``: those that only look-ups read.
+    """The graph after all passes. ``constants`` gives each one as it is stored, ``exact`` as the file has it.
 
-    ``initial``: the states before the first token, as charged. ``words``: what each constant was rebuilt from.
+    ``tables``: large ones that only look-ups read. ``initial``: the states before the first token, as stored. ``told``: what a constant was
+    rebuilt from, ``""`` for what is none.
     """
 
     graph: Graph
     constants: Opened
+    exact: Opened
     tables: frozenset[str] = frozenset()
     initial: tuple[Array, ...] | None = None
-    words: Mapping[str, str] = field(default_factory=dict)
-
-    def told(self, name: str) -> str:
-        return self.words.get(name, "")
+    told: Callable[[str], str] = lambda name: ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +74,23 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
 
 
 def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random: np.random.Generator) -> Second:
-    """Constants and operands of multiplications at 11 bits of mantissa. Raises ``interpreter.Missing``."""
+    """Constants and operands of multiplications at 11 bits of mantissa. Raises ``interpreter.Missing``.
+
+    What rounding does is measured on the constants of the file, in the same graph: whatever is lost on the way to what is charged is no
+    part of the yardstick.
+    """
     graph = marked(priced.graph, priced.tables)
 
-    def run(source: np.random.Generator | None) -> Array:
-        rounding = Rounding(priced.constants, priced.tables, source)
+    def run(opened: Opened, source: np.random.Generator | None) -> Array:
+        rounding = Rounding(opened, priced.tables, source)
         initial = None if priced.initial is None else tuple(rounded(state, source) for state in priced.initial)
         return Lane(graph, rounding.constants, initial=initial).all(given, rounding)
 
-    found = run(None)
-    tried = [run(random) for _ in range(RUNS)]
+    found = run(priced.constants, None)
+    exact = Lane(priced.graph, priced.exact).all(given)
+    tried = [run(priced.exact, random) for _ in range(RUNS)]
     differences = apart(found, first.answers, first.spread)
-    chances = np.stack([apart(one, first.answers, first.spread) for one in tried])
+    chances = np.stack([apart(one, exact, first.spread) for one in tried])
     compared = decide(differences, chances, first.limit, terms)
     return Second(compared, differences)
 
