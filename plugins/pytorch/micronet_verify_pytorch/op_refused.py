@@ -13,7 +13,7 @@ _FAST = refused(
 _OBSERVER = refused(
     "a fake quantizer that still observes",
     "be exported after converting the observers",
-    "replace its module by torch.fake_quantize_per_tensor_affine, or per_channel, with its scale and zero point",
+    "replace its module by a quantizer with its scale and zero point: the plugin's README has one that exports",
 )
 _LOOP = refused("a loop over a body", "be unrolled", "write the loop in Python: torch.export unrolls it")
 _BAGS = refused(

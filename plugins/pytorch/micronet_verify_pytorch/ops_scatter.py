@@ -10,6 +10,7 @@ from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import container
+from micronet_verify_pytorch.narrow import narrowed
 from micronet_verify_pytorch.ops_create import generated
 from micronet_verify_pytorch.ops_index import index_tuples, whole_numbers
 from micronet_verify_pytorch.ops_shape import expanded, joined, slice_bounds, sliced
@@ -63,6 +64,11 @@ def _updates(call: Call, x: Value, places: Value, name: str) -> Value:
 
 
 def _elements(call: Call, x: Value, places: Value, updates: Value, axis: int, op: str) -> Value:
+    """Constant places that differ along the axis alone, and are those of whole slices, write slices."""
+    narrow = narrowed(call.builder, places) if call.is_fixed(places) else places
+    others = [at for at in range(len(x.shape)) if at != axis]
+    if len(x.shape) == len(places.shape) and all(narrow.shape[at] == 1 and places.shape[at] == x.shape[at] for at in others):
+        return _slices(call, x, call.builder.reshape(narrow, (narrow.numel,)), updates, axis, op)
     return call.builder.emit("scatter", x, places, updates, fmt=x.format, op=op, axis=axis, places="elements")
 
 

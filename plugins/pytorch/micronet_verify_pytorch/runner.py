@@ -94,6 +94,7 @@ class Model:
 
 def build(program: Program, taken: Taken, device: str = CPU) -> Model:
     """The program with its constants on ``device``. Raises ``SubmissionFault`` with every operator off the table."""
+    torch.set_float32_matmul_precision("highest")  # float32 in float32, whatever was set before
     problems: list[Problem] = []
     building = _Building(taken, problems, torch.device(device))
     constants = {**dict.fromkeys(program.constants), **_constants(program, torch.device(device))}

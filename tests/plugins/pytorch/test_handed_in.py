@@ -24,6 +24,7 @@ from micronet_verify.framework.builder import GraphBuilder
 from tests.plugins.pytorch.support import Function, archive, example, executed, kinds, only, save, sentences, translate
 
 Q = torch.ops.quantized_decomposed
+README = Path(__file__).parents[3] / "plugins" / "pytorch" / "README.md"
 IMAGE = (4, 8, 8)
 
 
@@ -215,6 +216,22 @@ def test_d_dynamic_activations_written_out(tmp_path: Path) -> None:
     assert kinds(translate(path)) == ["abs", "reduce max", "div", "clip", "div", "round", "clip", "matmul", "mul"]
     (apart,) = executed(path, example((8,))[:1], build(read_program(path), Taken()).forward)
     assert apart <= 8
+
+
+def test_d_the_readmes_quantizer_exports_with_a_free_batch(tmp_path: Path) -> None:
+    """torch's own fake quantizers do not (2.13); the values are theirs, ties included."""
+    (recipe,) = [part for part in README.read_text("utf-8").split("```python")[1:] if "def fake_quantize" in part]
+    space: dict[str, Any] = {"torch": torch}
+    exec(recipe.partition("```")[0], space)
+    x = torch.cat([example((64,)), (torch.arange(128).view(2, 64) - 64.5) * 0.1])
+    path = archive(Function(lambda x: space["fake_quantize"](x, 0.1, 3, -8, 7)), x, tmp_path)
+    assert kinds(translate(path)) == ["quantize", "dequantize"]
+    (answers,) = build(read_program(path), Taken()).forward(x)
+    assert torch.equal(answers, torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7))
+    (apart,) = executed(path, x, build(read_program(path), Taken()).forward)
+    assert apart <= 8
+    with pytest.raises(RuntimeError, match="fake_quantize"):
+        archive(Function(lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 3, -8, 7)), x, tmp_path)
 
 
 def test_scales_of_groups(tmp_path: Path) -> None:

@@ -161,6 +161,6 @@ def test_observing_fake_quantizers_are_refused_with_advice(tmp_path: Path) -> No
     quantizer = FusedMovingAvgObsFakeQuantize()
     quantizer(torch.randn(4, 3))
     path = archive(Function(lambda x, q: q(x), quantizer), torch.randn(1, 3), tmp_path, dynamic=False, decomposed=False)
-    advice = "(replace its module by torch.fake_quantize_per_tensor_affine, or per_channel, with its scale and zero point)"
+    advice = "(replace its module by a quantizer with its scale and zero point: the plugin's README has one that exports)"
     what = "got a fake quantizer that still observes but should be exported after converting the observers"
     assert any(problem.startswith(what) and problem.endswith(advice) for problem in sentences(path))
