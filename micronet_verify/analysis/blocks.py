@@ -3,6 +3,10 @@
 A block shape divides the tensor. A block whose values are all zero is left out; every other block is stored whole,
 zeros included. For tensors of up to ``EXHAUSTIVE`` values every dividing shape of the [rows, columns] matrix and of the
 tensor's own axes is tried; for larger ones only the shapes that lose nothing (no zero inside a kept block).
+
+Zeros have to *be* in blocks (S3): blocks of at least four values, and no zero outside of whole blocks; or so few blocks kept that zeros
+strewn about would leave half as many more, of at least 256 (codes of a block that is kept may be 0). Small blocks that zeros happen to fill
+are no structure.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ EXHAUSTIVE = 1 << 21
 # More shapes than this are not worth a search; real block pruning uses a handful of sizes.
 MOST_SHAPES = 256
 _LOOK = 8
+# Values of a block, and blocks that make a structure in which kept blocks hold zeros.
+LEAST, _ENOUGH = 4, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +76,26 @@ def may_pay(size: int, nonzeros: int, value_bits: int) -> bool:
 def best_blocks(array: NDArray[Any], value_bits: int, lossless: tuple[Blocks, ...]) -> Blocks:
     """The block shape with the fewest bits for ``value_bits``-bit values; single elements where nothing is better."""
     single, *found = lossless
+    found = [blocks if is_structure(blocks, single.kept) else single for blocks in found]
     if array.size <= EXHAUSTIVE:
-        found = [_every_shape(view != 0, value_bits, best) for view, best in zip(_views(array), found, strict=True)]
+        found = [_every_shape(view != 0, value_bits, best, single.kept) for view, best in zip(_views(array), found, strict=True)]
     return min((single, *found), key=lambda blocks: blocks.bits(value_bits))
+
+
+def is_structure(blocks: Blocks, nonzeros: int) -> bool:
+    """Whether zeros are in these blocks, and not only happen to fill some."""
+    size, block = prod(blocks.view), prod(blocks.shape)
+    if block < LEAST or blocks.values == nonzeros:
+        return block >= LEAST
+    by_chance = blocks.blocks * (1 - (1 - nonzeros / size) ** block)
+    return blocks.blocks >= _ENOUGH and 3 * blocks.kept <= 2 * by_chance
 
 
 def _views(array: NDArray[Any]) -> list[NDArray[Any]]:
     return [array] if array.ndim <= 2 else [array, array.reshape(array.shape[0], -1)]
 
 
-def _every_shape(mask: Mask, value_bits: int, best: Blocks) -> Blocks:
+def _every_shape(mask: Mask, value_bits: int, best: Blocks, nonzeros: int) -> Blocks:
     """``best``, or the first of the shapes with fewer bits; a mask has at most ``MOST_SHAPES`` shapes or is not searched."""
     divisors = [_divisors(size) for size in mask.shape]
     if prod(map(len, divisors)) > MOST_SHAPES:
@@ -91,7 +107,8 @@ def _every_shape(mask: Mask, value_bits: int, best: Blocks) -> Blocks:
         axis = len(shape)
         if axis == mask.ndim:
             found = Blocks(tuple(mask.shape), shape, joined.size, int(np.count_nonzero(joined)))
-            best = found if found.bits(value_bits) < best.bits(value_bits) else best
+            if found.bits(value_bits) < best.bits(value_bits) and is_structure(found, nonzeros):
+                best = found
             return
         made: dict[int, Mask] = {}
         for size in divisors[axis]:

@@ -37,14 +37,18 @@ def measured(array: Array, axes: tuple[int, ...] = (0,)) -> Measured:
 
 
 def brute_force(array: Array, bits: int) -> int:
-    """Fewest bits over all block shapes of the tensor and of its matrix."""
+    """Fewest bits over single elements and all blocks of zeros of the tensor and of its matrix (see ``blocks.is_structure``, B18c)."""
     views = [array] if array.ndim <= 2 else [array, array.reshape(len(array), -1)]
-    found = []
+    nonzeros = int(np.count_nonzero(array))
+    found = [nonzeros * bits + array.size]
     for view in views:
         for shape in product(*([size for size in range(1, n + 1) if n % size == 0] for n in view.shape)):
             cut = [part for size, block in zip(view.shape, shape, strict=True) for part in (size // block, block)]
             kept = np.count_nonzero((view != 0).reshape(cut).any(axis=tuple(range(1, len(cut), 2))))
-            found.append(kept * prod(shape) * bits + view.size // prod(shape))
+            blocks, chance = view.size // prod(shape), 1 - (1 - nonzeros / view.size) ** prod(shape)
+            strewn = kept * prod(shape) != nonzeros and (blocks < 256 or 3 * kept > 2 * blocks * chance)
+            if prod(shape) >= 4 and not strewn:
+                found.append(kept * prod(shape) * bits + blocks)
     return int(min(found))
 
 
@@ -179,3 +183,25 @@ def test_negative_zeros_of_fp16_are_one_value() -> None:
     array = (codes((3000,), -4, 4) * 0.0075).astype(np.float16)
     array[::5] = -0.0
     assert len(scan.unique(array)) == 9
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("zeros", [0.5, 0.9])
+def test_B18c_zeros_strewn_about_have_a_mask_of_elements(seed: int, zeros: float) -> None:
+    """Small blocks that zeros happen to fill are no structure, even where they would save a few words."""
+    random = np.random.default_rng(seed)
+    array = np.where(random.random((24, 36)) < zeros, 0, random.normal(size=(24, 36))).astype(np.float32)
+    form = measured(array).freebie_form(CountingRules())
+    assert (form.block, form.bits) == ((), np.count_nonzero(array) * 16 + 24 * 36)
+
+
+@pytest.mark.parametrize(("top", "bits"), [(7, 4), (1, 2)])
+def test_B18c_blocks_of_codes_keep_their_mask(top: int, bits: int) -> None:
+    """Half of 512 blocks of 4×4 is zero; codes of the others may be 0, too: 512 mask bits, 256 blocks whole, a scale."""
+    random = np.random.default_rng(0)
+    kept = np.zeros(32 * 16, np.bool_)
+    kept[random.permutation(512)[:256]] = True
+    mask = np.repeat(np.repeat(kept.reshape(32, 16), 4, 0), 4, 1)
+    array = (mask * random.integers(-top, top + 1, mask.shape)).astype(np.float32) * STEP
+    form = measured(array, ()).quantized_form(CountingRules())
+    assert (form.block, form.bits) == ((4, 4), 256 * 16 * bits + 512 + 32)
