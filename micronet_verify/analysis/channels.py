@@ -2,7 +2,8 @@
 
 Each row is as wide as its own integers, and a row that lies on no grid stands as it is. Which of the widths a row has is an index,
 which lies where its scale has bits to spare: the sign, and what the scales of one tensor leave of the exponent. Where it does not fit,
-it is stored beside. Rows that merely happen to be narrower are no evidence: the form has to save a tenth.
+it is stored beside. Rows that merely happen to be narrower are no evidence: the form has to save a tenth, and rows of one value show
+no width. Where one scale does for all rows, one width does.
 """
 
 from __future__ import annotations
@@ -20,16 +21,20 @@ _FIELD = {8: 8, 16: 6, 32: 9, 64: 12}
 
 def row_widths(grid: Grid, nonzeros: NDArray[np.int64], columns: int, plain_bits: int, masked: bool) -> NDArray[np.int64]:
     """Bits of a value of each row, negative for two's complement, −1 for a sign alone; ``masked``: its zeros are stored nowhere."""
-    found = np.empty(len(grid.lows), np.int64)
+    found, alike = np.empty(len(grid.lows), np.int64), []
     for at, (low, high, step, count) in enumerate(zip(grid.lows.tolist(), grid.highs.tolist(), grid.steps, nonzeros.tolist(), strict=True)):
         if np.isnan(step):
             found[at] = plain_bits
         elif count == 0:
             found[at] = 0
+        elif count == columns and -1 <= low <= high <= 1 and high - low == 1:
+            alike.append(at)
         elif low >= -1 and high <= 1 and (masked or count == columns):
             found[at] = -1
         else:
             found[at] = high.bit_length() if low >= 0 else -max(high.bit_length(), (-low - 1).bit_length(), 1) - 1
+    # Rows of one value show no width of their own.
+    found[alike] = max(np.delete(found, alike).tolist(), key=abs, default=-1)
     return found
 
 

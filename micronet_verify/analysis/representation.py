@@ -341,7 +341,8 @@ class Measured:
             scales = 0 if self.constant.unscaled and name == "grid" and bool(np.all(grid.steps == 1)) else grid.groups
             dense = Form(name, self.constant.numel, bits, 0, scales, grid.scale_bits, extra)
             forms = [dense, *self._masked(rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
-        if name == "grid per channel" and self.group_axes(name) == self.axes and len(grid.lows) == self.rows:
+        alone = not any(other == "grid" and one is not None for other, one in self._grids)
+        if name == "grid per channel" and alone and self.group_axes(name) == self.axes and len(grid.lows) == self.rows:
             best = min((form.bits for form in forms), default=None)
             forms += rows_of_their_own(grid, self.nonzeros_per_row, self.constant.numel, self.constant.format.bits, best, rules)
         return forms

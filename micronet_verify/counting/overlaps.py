@@ -14,11 +14,12 @@ from micronet_verify.analysis.representation import Measured
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A tensor in the list of what is stored: its facts, and the module that first uses it."""
+    """A tensor in the list of what is stored: its facts, the module that first uses it, and how many ``signs`` of zeros are told."""
 
     measured: Measured
     scope: str
     note: str = ""
+    signs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

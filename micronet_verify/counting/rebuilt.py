@@ -14,6 +14,7 @@ Nothing is decoded before it is asked for. ``KeyError``: no such constant. ``Unc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ class Rebuilt(Mapping[str, Array]):
             return np.asarray(constant.load())
         if constant.numel == 1 and constant.codes is None:
             return self._scalar(constant)
-        if Measured(constant).all_zero:
+        if Measured(constant).all_zero and constant.key not in self._inventory.tensors:
             return np.zeros(constant.shape, np.asarray(constant.load()).dtype)
         return self._tensor(constant)
 
@@ -163,6 +164,15 @@ class Rebuilt(Mapping[str, Array]):
         stored = self._stored.get(constant.key)
         if stored is None:
             raise Uncharged(f"{constant.label}: {constant.numel:,} values")
+        if stored.signs:
+            unsigned = replace(stored, signs=0)
+            zeros = stored.signs == constant.numel
+            values = np.zeros(constant.shape, np.asarray(constant.load()).dtype) if zeros else self._unsigned(unsigned)
+            return np.where(values == 0, np.copysign(values, constant.load()), values).astype(values.dtype)  # a bit for each zero
+        return self._unsigned(stored)
+
+    def _unsigned(self, stored: Stored) -> Array:
+        constant = stored.measured.constant
         if self._regime == "freebie":
             values = as_seen(constant)
             return values if constant.format.bits > 32 else rounded(values, self._random)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from micronet_verify.analysis.lines import order_key
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.rewritten import Rewritten
+from micronet_verify.analysis.zero_signs import told_zeros
 from micronet_verify.counting.arithmetic import is_followed, is_slice, keeps_order
 from micronet_verify.counting.functions import literals
 from micronet_verify.counting.linear import weight_of
@@ -21,7 +22,7 @@ from micronet_verify.facts.validate import place
 
 def take_stock(found: Rewritten, asked: Callable[[Rewritten], Operands]) -> Inventory:
     """The inventory of a graph and its bodies; ``asked`` answers for the operands of each."""
-    inventory = Inventory()
+    inventory = Inventory(told=told_zeros(found.graph, found.constants))
     _take(inventory, found, asked)
     return inventory
 
@@ -43,6 +44,8 @@ def _take(inventory: Inventory, found: Rewritten, asked: Callable[[Rewritten], O
     for name in found.graph.outputs:
         if name in found.constants:
             inventory.add(name, Measured(found.constants[name]), "", "an output of the model")
+    states = {f"initial state {found.graph.values[name].label}" for name in found.graph.inputs if name in inventory.told}
+    inventory.told |= states
     for first in found.initial:
         inventory.add(first.key, Measured(first), "", "initial state, S2")
 

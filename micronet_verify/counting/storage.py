@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.forms import Form
+from micronet_verify.analysis.forms import Extra, Form
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.scan import BLOCK, flattened
 from micronet_verify.analysis.together import look_together
+from micronet_verify.analysis.zero_signs import negative_zeros
 from micronet_verify.counting.ledger import LedgerLine, Regime
 from micronet_verify.counting.overlaps import Overlaps, Stored, Twin, without_overlaps
 from micronet_verify.counting.scalars import Key, Scalar, offset_of, scalar, scalar_of
@@ -30,6 +31,7 @@ class Inventory:
     """What inference needs, gathered node by node; ``tied`` holds later uses of what is already there (S4).
 
     ``said``: keys of constants that other lines or the operator say: indices of a permutation matrix or a move, variances of 1.
+    ``told``: names of constants the signs of whose zeros are told apart.
     """
 
     tensors: dict[str, Stored] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Inventory:
     permutations: dict[str, tuple[str, str, int, int]] = field(default_factory=dict)
     seen: dict[str, str] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
+    told: frozenset[str] = frozenset()
 
     def add(self, name: str, measured: Measured, scope: str, note: str = "") -> None:
         """A use of the constant called ``name`` by a node of ``scope``."""
@@ -51,13 +54,14 @@ class Inventory:
         if constant.numel == 1 and constant.codes is None:
             self._keep(scalar_of(constant))
             return
-        if measured.all_zero:
+        signs = negative_zeros(np.asarray(constant.load())) if name in self.told else 0
+        if measured.all_zero and not signs:
             return  # a tensor of zeros (an initial state, an unused bias) is the number 0, spelled out
         first = self.seen.setdefault(constant.key, name)
         if first != name:
             self.tied.append((constant.label, scope, self.tensors[constant.key].measured.constant.label))
         elif constant.key not in self.tensors:
-            self.tensors[constant.key] = Stored(measured, scope, note)
+            self.tensors[constant.key] = Stored(measured, scope, note, signs)
 
     @cached_property
     def gathered(self) -> Overlaps:
@@ -100,7 +104,10 @@ def alternatives(found: Overlaps, regime: Regime, rules: CountingRules) -> list[
 
 def form_of(stored: Stored, regime: Regime, rules: CountingRules) -> Form:
     """The form in which a tensor is charged."""
-    return stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
+    if stored.signs == stored.measured.constant.numel:
+        return Form("signs of zeros", stored.signs, 1)
+    form = stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
+    return form if not stored.signs else replace(form, extras=(*form.extras, Extra("S2", "sign of a zero", stored.signs, 1)))
 
 
 def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) -> Iterator[LedgerLine]:
@@ -157,6 +164,7 @@ def _why(form: Form, regime: Regime) -> str:
         "range": "integers of this range",
         "grid": "on one grid",
         "codebook": "codebook",
+        "signs of zeros": "zeros whose signs are told apart",
     }
     said = words.get(form.spelling, form.spelling.replace("grid", "on a grid"))
     return ", ".join(filter(None, [said, "masked" if form.masked else ""]))
@@ -181,7 +189,7 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[Twin]]:
     for stored, kind in zip(tensors, kinds, strict=True):
         constant = stored.measured.constant
         group = groups.setdefault(kind if often[kind] == 1 else (*kind, *_ends(constant)), [])
-        twin = next((other for other in group if _same_values(constant, other.measured.constant)), None)
+        twin = next((other for other in group if _same_signs(stored, other) and _same_values(constant, other.measured.constant)), None)
         if twin is None:
             group.append(stored)
             kept.append(stored)
@@ -200,6 +208,14 @@ def _ends(constant: Constant) -> tuple[object, ...]:
         return ()
     array = constant.load()
     return float(array.item(0)), float(array.item(-1))
+
+
+def _same_signs(one: Stored, other: Stored) -> bool:
+    """Whether zeros whose signs are told have the same ones."""
+    if not one.signs and not other.signs:
+        return True
+    a, b = (np.asarray(stored.measured.constant.load()) for stored in (one, other))
+    return one.signs == other.signs and a.shape == b.shape and bool(np.array_equal(np.signbit(a), np.signbit(b)))
 
 
 def _same_values(one: Constant, other: Constant) -> bool:

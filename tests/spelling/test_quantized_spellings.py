@@ -88,7 +88,7 @@ CONV: dict[str, Nodes] = {
 
 # 16 positions of 108 products at 8 bits; sums and biases at 32.
 CONVOLVED = quantized(
-    storage_bits=108 * 8 + 4 * 32 + 4 * 32 + (2 * 32 + 16),  # weights, their scales, biases; two steps and the zero point 3
+    storage_bits=108 * 8 + 4 * 32 + 4 * 32 + (2 * 32 + 8),  # weights, their scales, biases; two steps and the zero point 3 (B14)
     operation_bits=16 * 108 * 8 + 16 * (108 - 4) * 32 + 16 * 4 * 32,
 )
 
