@@ -26,7 +26,11 @@ _RANDOM = Refusal("random numbers", "constants must be stored in the file, and a
 _DATA_SIZE = Refusal("a result whose size the data decides", "fixed shapes are counted: mask instead of selecting")
 _TEXT = Refusal("a table or text", "tokens must come in as numbers")
 _GEOMETRY = Refusal("an operator whose work has no agreed price", "ask the organizers for a line in the op table")
-_VARIABLE = Refusal("a variable that lives between examples", "freeze the variables before converting (from_keras_model, from_saved_model)")
+_VARIABLE = Refusal(
+    "a variable that lives between examples",
+    "give a state that the model writes as inputs and outputs (or use UNIDIRECTIONAL_SEQUENCE_LSTM); one that it only reads is frozen by "
+    "from_keras_model and from_saved_model",
+)
 _STATE = Refusal("a layer that keeps its state between calls", "use UNIDIRECTIONAL_SEQUENCE_LSTM or _RNN, or pass the state in and out")
 _COMPLEX = Refusal("complex numbers", "compute with real parts")
 _TWO_WAYS = Refusal("both directions in one operator", "write it as two layers, one of them on the reversed sequence")

@@ -160,7 +160,8 @@ def test_all_faults_come_together_each_named_and_placed() -> None:
         "(convert with the TFLITE_BUILTINS operators alone)",
         "got the custom operator Mine but should be an operator that this counter can price [Mine in net.mine] (use builtin operators)",
         "got READ_VARIABLE: a variable that lives between examples but should be an operator that this counter can price "
-        "[READ_VARIABLE in net.state] (freeze the variables before converting (from_keras_model, from_saved_model))",
+        "[READ_VARIABLE in net.state] (give a state that the model writes as inputs and outputs (or use UNIDIRECTIONAL_SEQUENCE_LSTM); one "
+        "that it only reads is frozen by from_keras_model and from_saved_model)",
         "got WHERE: a result whose size the data decides but should be an operator that this counter can price [WHERE in net.pick] "
         "(fixed shapes are counted: mask instead of selecting)",
         "got the operator STABLEHLO_CBRT but should be an operator that this counter can price [STABLEHLO_CBRT in net.root] "

@@ -77,9 +77,9 @@ def test_what_an_integer_convolution_costs() -> None:
     macs = 4 * 4 * 4 * 3 * 3 * 3
     assert ledger.operations == Fraction(macs * 8 + (macs - 4 * 4 * 4) * 32 + 4 * 4 * 4 * 32, 32)
     # 108 codes with a scale for each channel; 4 biases, which 32 bits each hold as they are, for less than codes with 4 scales;
-    # scale and zero point of input and output.
+    # scales of input and output, and their zero points of 8 bits each (B14).
     weights = 4 * 3 * 3 * 3 * 8 + 4 * 32 + 4 * 32
-    assert ledger.storage * 32 == weights + bits([np.float32(0.02), 3, np.float32(0.07), -5])
+    assert ledger.storage * 32 == weights + bits([np.float32(0.02), np.float32(0.07)]) + 2 * 8
 
 
 def test_int16_activations() -> None:
