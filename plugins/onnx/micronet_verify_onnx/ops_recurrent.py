@@ -98,8 +98,6 @@ def _layer(op: Op, states: int) -> _Layer:
     x, batch_first = op.x(0), bool(op.integer("layout", 0))
     if len(x.shape) != 3 or len(op.x(1).shape) != 3 or len(op.x(2).shape) != 3:
         op.refuse(f"operands of shape {x.shape}, {op.x(1).shape} and {op.x(2).shape}", "have three axes each")
-    if op.attribute("clip") is not None:
-        op.refuse("a recurrent layer with clip", "be without")
     given = tuple(op.maybe(5 + index) for index in range(states))
     if batch_first:
         x = op.builder.transpose(x, (1, 0, 2))
@@ -139,24 +137,31 @@ def _parts(op: Op, x: Value, count: int) -> tuple[Value, ...]:
 
 
 def _functions(op: Op, direction: int, default: tuple[str, ...]) -> tuple[Function, ...]:
+    """The activations of one direction. Parameters are lists, from which each activation that has one takes the next."""
     count = len(default)
-    names = op.texts("activations", ())[direction * count : (direction + 1) * count] or default
+    names = op.texts("activations", ()) or default * (direction + 1)
     alphas, betas = (iter(op.numbers(name, ())) for name in ("activation_alpha", "activation_beta"))
     made = []
-    for name in names:
+    for name in names[: (direction + 1) * count]:
         if name.lower() not in _FUNCTIONS:
             op.refuse(f"the activation {name!r}", f"be one of {', '.join(sorted(_FUNCTIONS))}")
         function, defaults = _FUNCTIONS[name.lower()]
         given = {"alpha": alphas, "beta": betas}
         parameters = {key: next(given[key], number) for key, number in defaults.items()}
-        made.append(_function(op, function, parameters))
+        # The third one of an LSTM acts on its cell, which onnxruntime does not clip.
+        made.append(_function(op, function, parameters, clipped=len(made) % count < 2))
+    made = made[direction * count :]
     if len(made) != count:
         op.refuse(f"{len(made)} activations", f"be {count} for each direction")
     return tuple(made)
 
 
-def _function(op: Op, function: str, parameters: dict[str, float]) -> Function:
-    return lambda x: op.elementwise(function, x, fmt=None, **parameters)
+def _function(op: Op, function: str, parameters: dict[str, float], clipped: bool) -> Function:
+    """An activation, behind the clip of what goes into it."""
+    clip = op.number("clip", 0.0)
+    if clip <= 0 or not clipped:
+        return lambda x: op.elementwise(function, x, fmt=None, **parameters)
+    return lambda x: op.elementwise(function, op.elementwise("clip", x, low=-clip, high=clip), fmt=None, **parameters)
 
 
 def _results(op: Op, layer: _Layer, results: Sequence[tuple[Value, ...]]) -> Sequence[Value | None]:

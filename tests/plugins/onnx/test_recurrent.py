@@ -74,6 +74,34 @@ def test_gru_work_per_step() -> None:
     assert functions(found) == {"add": T * 4 * H, "mul": T * 3 * H, "sub": T * H, "sigmoid": T * 2 * H, "tanh": T * H}
 
 
+@pytest.mark.parametrize("kind", GATES)
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_what_goes_into_activations_may_be_clipped(kind: str, direction: str) -> None:
+    directions = 2 if direction == "bidirectional" else 1
+    nodes = [
+        node("Transpose", "x", "t", perm=[1, 0, 2]),
+        node(kind, "t w r b", "y h", hidden_size=H, direction=direction, clip=0.3, **({"linear_before_reset": 1} if kind == "GRU" else {})),
+    ]
+    compare(nodes, {"x": random(N, T, WIDTH)}, weights(kind, directions), "y h")
+
+
+def test_each_direction_has_activations_and_parameters_of_its_own() -> None:
+    """HardSigmoid takes the next alpha and beta, LeakyRelu the next alpha, whatever direction they belong to."""
+    names = ["HardSigmoid", "LeakyRelu", "HardSigmoid", "Tanh"]
+    nodes = [
+        node("Transpose", "x", "t", perm=[1, 0, 2]),
+        node(
+            *("GRU", "t w r b", "y h"),
+            hidden_size=H,
+            direction="bidirectional",
+            activations=names,
+            activation_alpha=[0.3, 0.2, 0.1],
+            activation_beta=[0.4, 0.6],
+        ),
+    ]
+    compare(nodes, {"x": random(N, T, WIDTH)}, weights("GRU", 2), "y h")
+
+
 def test_peepholes_and_other_activations() -> None:
     constants = {**weights("LSTM"), "p": random(1, 3 * H, seed=5), "h0": random(1, N, H, seed=3), "c0": random(1, N, H, seed=4)}
     nodes = [
@@ -102,7 +130,6 @@ def test_only_the_results_that_are_read_are_built() -> None:
 @pytest.mark.parametrize(
     ("attributes", "operands", "sentence"),
     [
-        ({"clip": 1.0}, "t w r b", "got a recurrent layer with clip but should be without"),
         ({"activations": ["Affine", "Tanh", "Tanh"]}, "t w r b", "got the activation 'Affine' but should be one of"),
         ({"input_forget": 1}, "t w r b", "got an LSTM with input_forget but should have separate input and forget gates"),
         ({}, "t w r b n", "got sequence lengths (3,) of 5 steps but should be whole sequences"),
