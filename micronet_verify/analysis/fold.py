@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis import evaluate
+from micronet_verify.analysis.choices import chosen
 from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.steps import product
 from micronet_verify.facts.formats import numpy_dtype
@@ -68,6 +69,9 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
         return {results[0].id: Constant(key, x.label, results[0].shape, results[0].format, codes)}
     if node.kind == "move" and op == "cast":
         return {results[0].id: _cast(node, operands[0], results[0])}
+    if node.kind == "lookup" and op in ("elements", "nd"):
+        found = chosen(node, operands[0].shape, np.asarray(operands[1].load(), np.int64))
+        return None if found is None else {results[0].id: _looked_up(node, operands, results[0], found)}
     if node.kind == "move" or node.kind == "permute":
         return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
@@ -118,6 +122,18 @@ def _viewed(node: Node, operands: list[Constant], result: Value, index: int) -> 
     # Joined, padded or picked constants are stored as they end up: which piece goes where is information too, and pieces
     # that are stored once and laid out many times would hide it in the graph.
     return _computed(node, operands, result, _arrangement(node, operands, index))
+
+
+def _looked_up(node: Node, operands: list[Constant], result: Value, found: tuple[tuple[int, int], Array]) -> Constant:
+    """Elements of a constant table at constant places, as they end up: which goes where is information."""
+    (first, last), places = found
+    shape = operands[0].shape
+
+    def load() -> Array:
+        flat = operands[0].load().reshape(*shape[:first], -1, *shape[last:])
+        return np.take(flat, places.reshape(-1), first).reshape(result.shape)
+
+    return _computed(node, operands, result, load)
 
 
 def _cut(node: Node, index: int) -> str:

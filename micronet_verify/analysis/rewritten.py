@@ -15,6 +15,7 @@ from typing import TypeVar
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, Made, fold_batch_norms
 from micronet_verify.analysis.carried import Carried
+from micronet_verify.analysis.choices import name_choices
 from micronet_verify.analysis.codes import CodeFacts, follow_codes
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.contract import contract
@@ -90,7 +91,7 @@ def named(graph: Graph, store: ConstantStore) -> tuple[Named, Pool]:
 def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, Value]) -> Named:
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
-    folded = name_scatters(folded, pool)
+    folded = name_choices(name_scatters(folded, pool), pool)
     folded = name_masks(name_selections(contract(name_sums(name_functions(prune(folded)[0], pool), pool)), pool), pool)
     folded = collapse_norms(tidy(folded, pool), pool)
     needed = needed_values(live)

@@ -56,51 +56,23 @@ def from_front(op: Op, index: NDArray[Any], size: int) -> NDArray[np.int64]:
 def gather_elements(op: Op) -> Value:
     """One element per index: each names a place on the axis, beside its own places on the other axes."""
     x, index = op.x(), op.required(1)
-    axis, numbers = op.axis(op.integer("axis", 0), len(x.shape)), _numbers(index)
-    if numbers is None or len(index.shape) != len(x.shape):
-        return op.emit("lookup", x, index.value, op="elements", axis=axis)
-    if any(given > size for at, (given, size) in enumerate(zip(index.shape, x.shape, strict=True)) if at != axis):
+    axis = op.axis(op.integer("axis", 0), len(x.shape))
+    if index.known is not None:
+        from_front(op, index.known, x.shape[axis])
+    if any(given > size for at, (given, size) in enumerate(zip(index.shape, x.shape, strict=False)) if at != axis):
         op.refuse(f"an index of shape {index.shape} into {x.shape}", "be no larger beside its axis")
-    numbers = from_front(op, numbers, x.shape[axis])
-    apart = _side_by_side(numbers, x.shape[:axis])
-    places = list(np.indices(index.shape[apart:], sparse=True))
-    places[axis - apart] = numbers[(0,) * apart]
-    return _chosen(op, x, apart, np.ravel_multi_index(tuple(np.broadcast_arrays(*places)), x.shape[apart:]), ())
+    return op.emit("lookup", x, index.value, op="elements", axis=axis)
 
 
 def gather_nd(op: Op) -> Value:
-    """Slices chosen by tuples of numbers on the axes behind the first ``batch_dims``, which run side by side."""
+    """Slices chosen by tuples of places on the axes behind the first ``batch_dims``, which run side by side."""
     x, index, batch = op.x(), op.required(1), op.integer("batch_dims", 0)
-    named, numbers = batch + (index.shape[-1] if index.shape else 0), _numbers(index)
-    if not 0 <= batch < len(index.shape) or named > len(x.shape) or x.shape[:batch] != index.shape[:batch]:
+    if not 0 <= batch < len(index.shape) or not 0 < index.shape[-1] <= len(x.shape) - batch:
         op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
-    if numbers is None:
-        return op.emit("lookup", x, index.value, op="nd", axis=0, batch=batch or None)
-    if not index.shape[-1]:
-        op.refuse("tuples of no numbers", "name axes that there are", "use Expand")
-    tuples = np.stack([from_front(op, numbers[..., at], x.shape[batch + at]) for at in range(index.shape[-1])])
-    apart = _side_by_side(np.moveaxis(tuples, 0, -1), x.shape[:batch])
-    for _ in range(apart):
-        tuples = tuples[:, 0]
-    outer = [place[(..., *(None,) * (len(index.shape) - 1 - batch))] for place in np.indices(x.shape[apart:batch])]
-    places = np.ravel_multi_index(tuple(np.broadcast_arrays(*outer, *tuples)), x.shape[apart:named])
-    return _chosen(op, x, apart, places, x.shape[named:])
-
-
-def _side_by_side(index: NDArray[Any], shape: Shape) -> int:
-    """How many leading axes, of extents ``shape``, have each the same index all along: choosing happens within them (a batch)."""
-    for axis, size in enumerate(shape):
-        if index.shape[axis] != size or (index != index.take([0], axis)).any():
-            return axis
-    return len(shape)
-
-
-def _chosen(op: Op, x: Value, apart: int, places: NDArray[Any], tail: Shape) -> Value:
-    """Parts of shape ``tail`` at constant ``places`` of the flattened axes between the first ``apart`` and ``tail``."""
-    lead = x.shape[:apart]
-    flat = op.builder.reshape(x, (*lead, math.prod(x.shape[apart : len(x.shape) - len(tail)]), *tail))
-    order = folded(op.builder, places.reshape(-1).astype(np.int64), f"{op.node.input[1]} among all elements")
-    return op.builder.reshape(op.emit("permute", flat, order.value, op="index", axis=apart), (*lead, *places.shape, *tail))
+    if index.known is not None:
+        for at in range(index.shape[-1]):
+            from_front(op, index.known[..., at], x.shape[batch + at])
+    return op.emit("lookup", x, index.value, op="nd", axis=0, batch=batch or None)
 
 
 def scatter_elements(op: Op) -> Value:

@@ -38,18 +38,42 @@ def test_data_looked_up_in_data() -> None:
     assert compare(nodes, {"x": X}).kinds == ["select:argmax", "lookup:gather"]
 
 
-def test_single_elements_are_chosen_among_the_flattened() -> None:
-    constant = compare([node("GatherElements", "x i", axis=1)], {"x": X}, {"i": np.array([[[0, 1, 2, 3, 4]]], np.int64)})
-    assert constant.work == ["permute:index"]
+@pytest.mark.parametrize("axis", [1, 2])
+def test_single_elements_are_looked_up_on_an_axis(axis: int) -> None:
+    """A0: each number names a place on the axis, beside its own places on the others; negative ones count from the end."""
+    numbers = np.random.default_rng(0).integers(-X.shape[axis], X.shape[axis], X.shape)
+    found = compare([node("GatherElements", "x i", axis=axis)], {"x": X}, {"i": numbers})
+    assert found.work == ["lookup:elements"]
+    fewer = compare([node("GatherElements", "x i", axis=axis)], {"x": X}, {"i": numbers[:, :3, :2]})
+    assert fewer.shapes() == [(1, 3, 2)]
     nodes = [node("ArgMax", "x", "i", axis=1), node("GatherElements", "x i", axis=1)]
     assert compare(nodes, {"x": X}).work == ["select:argmax", "lookup:elements"]
 
 
-def test_elements_chosen_by_tuples() -> None:
-    constant = compare([node("GatherND", "x i")], {"x": X}, {"i": np.array([[0, 1], [0, 4]], np.int64)})
-    assert constant.work == ["permute:index"]
-    batched = compare([node("GatherND", "x i", batch_dims=1)], {"x": X}, {"i": np.array([[[1], [4]]], np.int64)})
-    assert batched.work == ["permute:index"]
+@pytest.mark.parametrize(
+    ("index", "batch"),
+    [
+        (np.array([[0, 1], [0, -2]], np.int64), 0),
+        (np.array([[[1], [4]]], np.int64), 1),
+        (np.array([[[1, -1], [4, 2], [0, 0]]], np.int64), 1),
+        (np.arange(6, dtype=np.int64).reshape(1, 6, 1) % 5, 2),
+    ],
+)
+def test_elements_chosen_by_tuples(index: np.ndarray, batch: int) -> None:
+    found = compare([node("GatherND", "x i", batch_dims=batch)], {"x": X}, {"i": index})
+    assert found.work == ["lookup:nd"]
+
+
+def test_elements_chosen_by_tuples_of_the_data() -> None:
+    nodes = [node("ArgMax", "x", "i", axis=2), node("GatherND", "x i", batch_dims=2)]
+    assert compare(nodes, {"x": X}).work == ["select:argmax", "lookup:nd"]
+
+
+@pytest.mark.parametrize(("kind", "attributes"), [("GatherElements", {"axis": 1}), ("GatherND", {"batch_dims": 1})])
+def test_an_index_outside_of_its_axis_is_refused(kind: str, attributes: dict[str, int]) -> None:
+    index = np.full((1, 1, 1), 6, np.int64)
+    proto = model(graph([node(kind, "x i", **attributes)], [info("x", X.shape)], [info("y", None)], {"i": index}))
+    assert problems(proto) == [f"got an index outside of an axis of 6 but should lie within it [{kind} in the_{kind}]"]
 
 
 @pytest.mark.parametrize(
