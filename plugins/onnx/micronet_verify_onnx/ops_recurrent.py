@@ -141,7 +141,7 @@ def _functions(op: Op, direction: int, default: tuple[str, ...]) -> tuple[Functi
     count = len(default)
     names = op.texts("activations", ()) or default * (direction + 1)
     alphas, betas = (iter(op.numbers(name, ())) for name in ("activation_alpha", "activation_beta"))
-    made = []
+    made: list[Function] = []
     for name in names[: (direction + 1) * count]:
         if name.lower() not in _FUNCTIONS:
             op.refuse(f"the activation {name!r}", f"be one of {', '.join(sorted(_FUNCTIONS))}")
