@@ -104,14 +104,25 @@ class _Folder:
             original = None if norm is None else self._producer.get(norm.x)
             if norm is None or original is None or not self._is_read_once(norm.x):
                 continue
+            cast, original = self._behind_cast(original)
             self._scaled = []
             into = self._into_pieces(original, norm) if _joins(original, norm.axis) else self._into_one(original, norm)
             if into is not None:
                 self._changed[id(node)] = None
+                self._changed.update({} if cast is None else {id(cast): None})
                 self._producer[node.outputs[0]] = original
                 folded.append(Folded(node, into, tuple(self._scaled)))
         nodes = tuple(now for node in self._graph.nodes if (now := self._changed.get(id(node), node)) is not None)
         return replace(self._graph, nodes=nodes, values=self._values), tuple(folded)
+
+    def _behind_cast(self, node: Node) -> tuple[Node | None, Node]:
+        """A conversion to a wider float, which is free (O11), and the operator before it; the node itself where it is none."""
+        if node.kind != "move" or node.attributes["op"] != "cast" or not self._is_read_once(node.inputs[0]):
+            return None, node
+        before, after = self._values[node.inputs[0]].format, self._values[node.outputs[0]].format
+        maker = self._producer.get(node.inputs[0])
+        free = before.family == after.family == "float" and before.bits < after.bits <= 32
+        return (node, maker) if free and maker is not None and maker.kind in ("conv", "matmul") else (None, node)
 
     def _is_read_once(self, name: str) -> bool:
         return len(self._readers.get(name, [])) == 1 and name not in self._outputs

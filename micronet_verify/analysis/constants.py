@@ -129,9 +129,10 @@ def values_of(constant: Constant) -> Array:
 
 
 def computed(constant: Constant, fmt: NumericFormat) -> Array:
-    """The values as a node computes with them, in ``fmt``: ``row_scale`` applied."""
-    data = constant.load() if constant.row_scale is None else values_of(constant)
-    return np.asarray(data).astype(numpy_dtype(fmt), copy=False)
+    """The values as a node computes with them, in ``fmt``: ``row_scale`` applied, and then in fp32 at least."""
+    if constant.row_scale is None:
+        return np.asarray(constant.load()).astype(numpy_dtype(fmt), copy=False)
+    return values_of(constant).astype(numpy_dtype(fmt if fmt.bits > FLOAT32.bits else FLOAT32))
 
 
 def derived(key: str, label: str, array: Array, fmt: NumericFormat = FLOAT32) -> Constant:

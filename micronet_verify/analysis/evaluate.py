@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Node, Value
 from micronet_verify.facts.shapes import integer, ints, number, text
 from micronet_verify.facts.validate import place
+from micronet_verify.interpreter.kinds import FUNCTIONS
+from micronet_verify.interpreter.step import ABSENT, settled, step_of
 
 Array = NDArray[Any]
 
@@ -55,6 +57,7 @@ _LOGICAL: dict[str, Callable[..., Array]] = {"and": np.logical_and, "or": np.log
 _BITWISE: dict[str, Callable[..., Array]] = {"and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.invert}
 # What frameworks do not agree on for negative numbers.
 MOST_COUNTED = 1 << 20
+_ARITHMETIC = frozenset({"elementwise", "reduce", "softmax", "normalise", "cumulative"})
 _UNSIGNED: dict[str, Callable[..., Array]] = {"mod": np.mod, "floor_div": np.floor_divide}
 _REDUCE: dict[str, Callable[..., Array]] = {
     "sum": np.sum,
@@ -71,10 +74,9 @@ _REDUCE: dict[str, Callable[..., Array]] = {
 def is_arithmetic(node: Node, operands: Sequence[Constant]) -> bool:
     """Whether this node, among these constants, can be done once."""
     op = node.attributes.get("op")
-    if node.kind == "elementwise":
-        unsigned = op in _UNSIGNED and all(map(_counts, operands))
-        return op in _UNARY or op in _BINARY or op in _LOGICAL or op in ("clip", "where") or unsigned
-    return node.kind == "reduce" and op in _REDUCE
+    if node.kind == "elementwise" and op in _UNSIGNED and "rounding" not in node.attributes:
+        return all(map(_counts, operands))
+    return node.kind in _ARITHMETIC
 
 
 def _counts(constant: Constant) -> bool:
@@ -84,18 +86,21 @@ def _counts(constant: Constant) -> bool:
     return constant.numel <= MOST_COUNTED and int(constant.load().min(initial=0)) >= 0
 
 
-def compute(node: Node, operands: list[Array], result: Value) -> Array:
-    """The node's value, in the format of its result. Raises ``SubmissionFault`` where its operands have none."""
+def compute(node: Node, operands: list[Array], formats: Sequence[NumericFormat | None], result: Value) -> Array:
+    """The node's value, in the format of its result. ``formats``: of all operands, ``None`` where one is absent.
+
+    Raises ``SubmissionFault`` where its operands have none.
+    """
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(_computed(node, operands, result), dtype=numpy_dtype(result.format))
+            return np.asarray(_computed(node, operands, formats, result), dtype=numpy_dtype(result.format))
     except (ValueError, TypeError) as error:
         raise SubmissionFault(Problem(f"constants that have no {node.attributes['op']} ({error})", "have one", place(node))) from None
 
 
-def _computed(node: Node, operands: list[Array], result: Value) -> Array:
+def _computed(node: Node, operands: list[Array], formats: Sequence[NumericFormat | None], result: Value) -> Array:
     op = text(node.attributes, "op")
-    if node.kind == "reduce":
+    if node.kind == "reduce" and op in _REDUCE:
         return _REDUCE[op](operands[0], axis=ints(node.attributes, "axes"), keepdims=bool(node.attributes["keepdims"]))
     if op == "round" and node.attributes.get("ties") == "away":
         return _away(operands[0])
@@ -107,10 +112,14 @@ def _computed(node: Node, operands: list[Array], result: Value) -> Array:
         return np.clip(operands[0], node.attributes.get("low"), node.attributes.get("high"))
     if op == "where":
         return np.where(operands[0], operands[1], operands[2])
-    for functions in (_UNARY, _BINARY, _UNSIGNED, _LOGICAL if result.format.family == "bool" else _BITWISE):
+    for functions in (
+        () if node.kind != "elementwise" else (_UNARY, _BINARY, _UNSIGNED, _LOGICAL if result.format.family == "bool" else _BITWISE)
+    ):
         if op in functions:
             return functions[op](*operands)
-    raise ValueError(f"no arithmetic for {op}")
+    left = iter(operands)
+    found = FUNCTIONS[node.kind](step_of(node, formats, [result]), [ABSENT if fmt is None else next(left) for fmt in formats])
+    return settled(np.asarray(found), result.format, double=False)
 
 
 def _away(x: Array) -> Array:

@@ -14,7 +14,7 @@ from micronet_verify.analysis import evaluate
 from micronet_verify.analysis.choices import chosen
 from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.steps import product
-from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.shapes import integer, ints
 from micronet_verify.facts.tensors import ConstantStore
@@ -76,7 +76,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
         return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
     if evaluate.is_arithmetic(node, operands) and results[0].numel <= max(made_from, most):
-        load = _computation(node, operands, results[0])
+        load = _computation(node, operands, [pool[name].format if name else None for name in node.inputs], results[0])
         return {results[0].id: _computed(node, operands, results[0], load)}
     return None
 
@@ -94,8 +94,8 @@ def _cast(node: Node, operand: Constant, result: Value) -> Constant:
     return found
 
 
-def _computation(node: Node, operands: list[Constant], result: Value) -> Callable[[], Array]:
-    return lambda: evaluate.compute(node, [constant.load() for constant in operands], result)
+def _computation(node: Node, operands: list[Constant], formats: list[NumericFormat | None], result: Value) -> Callable[[], Array]:
+    return lambda: evaluate.compute(node, [constant.load() for constant in operands], formats, result)
 
 
 def _computed(node: Node, operands: list[Constant], result: Value, load: Callable[[], Array]) -> Constant:

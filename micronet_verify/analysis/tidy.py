@@ -15,8 +15,9 @@ import numpy as np
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.live import prune
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
-from micronet_verify.facts.shapes import ints
+from micronet_verify.facts.shapes import ints, number
 
+_HANDING_ON = frozenset({"sum", "mean", "max", "min", "prod", "logsumexp"})
 # A bias is a vector; anything longer is not looked at, because reading it could take long.
 _LONGEST = 1 << 20
 _Key = tuple[str, tuple[str, ...], tuple[tuple[str, Attribute], ...], tuple[tuple[tuple[int, ...], str], ...]]
@@ -47,7 +48,7 @@ class _Tidying:
         node = self._renamed(node)
         if node.bodies:
             return node
-        node = self._composed(self._without_zeros(node))
+        node = self._composed(self._of_one_value(self._without_zeros(node)))
         equal = self._handed_on(node) or self._done.setdefault(self._key(node), node.outputs)
         if equal != node.outputs:
             self._same.update(zip(node.outputs, equal, strict=True))
@@ -75,6 +76,28 @@ class _Tidying:
         if node.kind in ("conv", "matmul") and len(node.inputs) > 2 and self._zeros(node.inputs[2]):
             return replace(node, inputs=node.inputs[:2])
         return node
+
+    def _of_one_value(self, node: Node) -> Node:
+        """Pooling, a sum, a mean, the greatest of one value each are that value: a reshape, or a slice where steps leave some out."""
+        if node.kind not in ("pool", "reduce") or node.inputs[0] in self._pool:
+            return node
+        x, result = self._values.get(node.inputs[0]), self._values[node.outputs[0]]
+        if x is None or x.format != result.format:
+            return node
+        if node.kind == "reduce":
+            one = node.attributes["op"] in _HANDING_ON and all(x.shape[axis] == 1 for axis in ints(node.attributes, "axes"))
+            return replace(node, kind="move", attributes={"op": "reshape", "shape": result.shape}) if one else node
+        if "adaptive" in node.attributes:
+            return replace(node, kind="move", attributes={"op": "identity"}) if x.shape == result.shape else node
+        kernel, stride, rank = ints(node.attributes, "kernel"), ints(node.attributes, "stride"), len(x.shape)
+        if any(size != 1 for size in kernel) or any(ints(node.attributes, "padding")) or number(node.attributes, "divisor", 1) != 1:
+            return node
+        space = tuple(range(1, rank - 1) if node.attributes.get("channels_last") else range(2, rank))
+        ends, steps = tuple(x.shape[axis] for axis in space), stride or (1,) * len(space)
+        if any(result.shape[axis] != -(-x.shape[axis] // step) for axis, step in zip(space, steps, strict=True)):
+            return node
+        cut: dict[str, Attribute] = {"op": "slice", "axes": space, "starts": (0,) * len(space), "ends": ends, "steps": steps}
+        return replace(node, kind="move", attributes={"op": "identity"} if x.shape == result.shape else cut)
 
     def _composed(self, node: Node) -> Node:
         """A transpose of a transpose, a reshape of a reshape: one of each."""

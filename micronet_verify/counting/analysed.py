@@ -156,9 +156,11 @@ def quantization(graph: Graph, around: ChainMap[str, Value] | None = None) -> st
             if any(fmt.is_integer or fmt.bits < 16 for fmt in narrow):
                 return f"{place(node)} computes with {min(narrow, key=lambda fmt: fmt.bits)}"
         if node.kind == "move" and node.attributes["op"] == "cast":
-            fmt = values[node.outputs[0]].format
+            before, fmt = values[node.inputs[0]].format, values[node.outputs[0]].format
             if fmt.bits < 16 and fmt.family != "bool":
                 return f"{place(node)} makes {fmt}"
+            if before.bits < 16 and before.family == "float":
+                return f"{place(node)} reads {before}"
         for body in node.bodies:
             if found := quantization(body, values):
                 return found
