@@ -141,5 +141,10 @@ def test_repeating_a_row_is_no_work_but_its_product_is() -> None:
 
 def test_a_sequence_is_stored_as_its_values() -> None:
     """1 … 8: eight values of 16 bits under the freebie; 4 bits each and a scale of 8 (a power of two) when quantized."""
-    found = prices(pytorch(lambda x: x * torch.sin(torch.arange(1.0, 9.0)), (8,)))
+    found = prices(pytorch(lambda x: x * torch.arange(1.0, 9.0), (8,)))
     assert (found["freebie"][0] * 32, found["quantized"][0] * 32) == (8 * 16, 8 * 4 + 8)
+
+
+def test_a_function_of_a_sequence_is_stored_as_what_comes_out() -> None:
+    """B12: sin 1 … sin 8 are eight values on no grid, and nothing but the 8 multiplies by them is done for an example."""
+    assert prices(pytorch(lambda x: x * torch.sin(torch.arange(1.0, 9.0)), (8,))) == Plain(8, 0, 8).prices
