@@ -75,8 +75,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "normalise": _kind(
             1, 5, "op:str eps:float axes?:ints groups?:int size?:int alpha?:float beta?:float bias?:float channels_last?:bool"
         ),
-        # op: softmax | log_softmax
-        "softmax": _kind(1, 1, "op:str axis:int"),
+        # op: softmax | log_softmax. safe: of −∞ alone the softmax is 0 (a query that sees no key), where it is NaN otherwise.
+        "softmax": _kind(1, 1, "op:str axis:int safe?:bool"),
         # table, indices. op: embedding | gather: slices of ``axis``; elements: indices of the table's rank, the result has their shape, and
         # each names a place on ``axis`` beside its own places on the other axes; nd: tuples (the last axis of indices) of places on the
         # axes behind the first ``batch``. batch (absent: 0): so many leading axes of table and indices run side by side.

@@ -59,7 +59,13 @@ _SUMS: dict[str, Callable[[Array, Axes, bool], Any]] = {
 def softmax(step: Step, operands: Operands) -> Array:
     """e^x / Σ e^x along an axis, with the maximum taken off; ``log_softmax`` its logarithm."""
     axis, x = integer(step.attributes, "axis"), operands[0].astype(step.dtype, copy=False)
-    x = x - np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    most = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
+    if step.attributes.get("safe"):
+        seen = most != -np.inf
+        x = np.where(seen, x - np.where(seen, most, 0), -np.inf)
+        total = np.sum(np.exp(x), axis=axis, keepdims=True)
+        return np.asarray(np.exp(x) / np.where(seen, total, 1))
+    x = x - most
     y = np.exp(x)
     total = np.sum(y, axis=axis, keepdims=True)
     if step.attributes["op"] == "log_softmax":

@@ -22,6 +22,7 @@ from micronet_verify_pytorch.unwritten import Unwritten
 BATCH = "torch.export with dynamic_shapes={0: torch.export.Dim('batch')}, or with an example of batch 1"
 # What a translation meets in arguments that no real export writes: axes out of range, a factor of 0.
 _MISFITS = (ValueError, IndexError, ZeroDivisionError, OverflowError, TypeError, KeyError, AssertionError, MemoryError)
+UNPRICED = "places of maxima, saved statistics and the like: compute what you need of them with operators that have a price"
 TRAINING = "in training mode"
 FUNCTIONAL = "hand in exported_program.run_decompositions({}), which has no operators in place"
 
@@ -193,7 +194,7 @@ class Translator:
             if name in self._env:
                 raise SubmissionFault(Problem(f"two results called {name!r}", "have names of their own", builder.where))
             if result is None:
-                raise SubmissionFault(Problem(f"the result {name!r} in use", "not be: it has no price", builder.where))
+                raise SubmissionFault(Problem(f"the result {name!r} in use", "not be: it has no price", builder.where, UNPRICED))
             if isinstance(result, Value):
                 self._compare(graph, name, result, builder)
                 if fixed:

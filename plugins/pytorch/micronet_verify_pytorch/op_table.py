@@ -58,7 +58,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         ),
         "aten._native_batch_norm_legit_no_training": priced(la.batch_norm_results),
         "aten._prelu_kernel": priced(el.prelu),
-        "aten._safe_softmax": priced(rd.softmax("softmax")),
+        "aten._safe_softmax": priced(rd.softmax("softmax", safe=True)),
         "aten._scaled_dot_product_flash_attention_for_cpu": priced(
             attention_results, note="written out; what a causal mask hides is not charged (O15)"
         ),

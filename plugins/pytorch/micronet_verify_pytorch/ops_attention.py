@@ -30,12 +30,13 @@ def attention(call: Call) -> Value:
     mask = call.optional("attn_mask")
     if call.flag("is_causal"):
         mask = call.builder.constant(np.tril(np.ones(scores.shape[-2:], dtype=bool)), "causal mask")
+    hides = mask is not None and not call.flag("is_causal")  # torch answers 0 to a query that sees no key
     if mask is not None and mask.format.family == "bool":
         fill = call.builder.scalar(-math.inf, scores.format)
         scores = call.builder.elementwise("where", mask, scores, fill, fmt=scores.format)
     elif mask is not None:
         scores = call.elementwise("add", scores, mask)
-    weights = call.builder.emit("softmax", scores, op="softmax", axis=len(scores.shape) - 1)
+    weights = call.builder.emit("softmax", scores, op="softmax", axis=len(scores.shape) - 1, safe=True if hides else None)
     return _product(call, weights, value, "xy", "yz", "xz")
 
 

@@ -87,13 +87,15 @@ def vector_norm(call: Call) -> Value:
     call.refuse(f"a norm of order {order!r}", "be of order 1, 2 or infinity")
 
 
-def softmax(op: str) -> Translate:
+def softmax(op: str, safe: bool = False) -> Translate:
+    """``safe``: of −∞ alone it is 0."""
+
     def translate(call: Call) -> Value:
         x = call.tensor()
         if call.raw("half_to_float") is True:
             call.refuse(f"{op} from float16 to float32", "keep one type")
         x = converted(call, x, call.dtype("dtype", container(x.format)))
-        return call.builder.emit("softmax", x, op=op, axis=call.axis("dim", len(x.shape)))
+        return call.builder.emit("softmax", x, op=op, axis=call.axis("dim", len(x.shape)), safe=safe or None)
 
     return translate
 

@@ -259,6 +259,12 @@ case("causal attention", "matmul mul where softmax softmax matmul", lambda x: F.
 case(
     "masked attention", "matmul mul add softmax softmax matmul", lambda x, m: F.scaled_dot_product_attention(x, x, x, m), torch.randn(8, 8)
 )
+SEES = (torch.arange(8)[:, None] + torch.arange(8)) % 3 > 0
+case(
+    "attention that sees nothing",
+    "greater and matmul mul where softmax softmax matmul",
+    lambda x: F.scaled_dot_product_attention(x, x, x, (x[:, :, :, :1] > 0) & SEES),
+)
 case(
     "grouped attention",
     "matmul mul softmax softmax matmul",
