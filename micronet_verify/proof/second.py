@@ -20,7 +20,7 @@ from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
 from micronet_verify.proof.first import First
 from micronet_verify.proof.freebie import Rounding, marked
 from micronet_verify.proof.runs import Given, Lane, Opened, depends_on_inputs
-from micronet_verify.proof.spread import apart
+from micronet_verify.proof.spread import apart, apart_in_the_mean
 from micronet_verify.proof.terms import Terms
 
 # Stochastic runs; and by how much a single example may exceed what the others show of rounding, beside their mean.
@@ -89,14 +89,16 @@ def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random
     found = run(priced.constants, None)
     exact = Lane(priced.graph, priced.exact).all(given)
     tried = [run(priced.exact, random) for _ in range(RUNS)]
-    differences = apart(found, first.answers, first.spread)
-    chances = np.stack([apart(one, exact, first.spread) for one in tried])
+    differences = apart_in_the_mean(found, first.answers, first.spread)
+    chances = np.stack([apart_in_the_mean(one, exact, first.spread) for one in tried])
     compared = decide(differences, chances, first.limit, terms)
     return Second(compared, differences)
 
 
 def decide(differences: Array, chances: Array, limit: float, terms: Terms) -> Compared:
-    """``differences`` [n] of the charged network; ``chances`` [runs, n] of stochastic rounding. All in spreads between examples."""
+    """``differences`` [n] of the charged network; ``chances`` [runs, n] of stochastic rounding. All root mean squares of an example's
+    answers, in spreads between examples.
+    """
     if not np.isfinite(chances).all() or not np.isfinite(differences).all():
         return Compared("differs", float("inf"), limit, "numbers that are not finite at 16 bits, where they are in the file")
     mean, spread = float(np.sqrt(np.mean(np.square(differences)))), float(np.sqrt(np.max(np.mean(np.square(chances), axis=1))))

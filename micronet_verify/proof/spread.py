@@ -51,12 +51,21 @@ def size_of(rows: Array) -> float:
 
 def apart(one: Array, other: Array, unit: float) -> Rows:
     """Of rows [n, …], each row's largest difference in ``unit``s, [n]: infinite for a NaN, and where one is infinite alone."""
+    return np.asarray(_differences(one, other).max(axis=1, initial=0.0) / unit, np.float64)
+
+
+def apart_in_the_mean(one: Array, other: Array, unit: float) -> Rows:
+    """The same with each row's root mean square."""
+    found = _differences(one, other)
+    return np.asarray(np.sqrt(np.mean(np.square(found), axis=1)) / unit if found.size else np.zeros(len(found)), np.float64)
+
+
+def _differences(one: Array, other: Array) -> Rows:
     first, second = np.asarray(one, np.float64).reshape(len(one), -1), np.asarray(other, np.float64).reshape(len(other), -1)
     if first.shape != second.shape:
-        return np.full(len(first), np.inf)
+        return np.full((len(first), 1), np.inf)
     with np.errstate(invalid="ignore"):
         both = np.isfinite(first) & np.isfinite(second)
         # Only where both are finite a difference can be centred; elsewhere both must be the same infinity.
         found: Rows = np.abs(centred(np.where(both, first - second, 0.0)) if both.any() else np.zeros(first.shape))
-        found = np.where(both, found, np.where(first == second, 0.0, np.inf))
-    return np.asarray(found.max(axis=1, initial=0.0) / unit, np.float64)
+        return np.where(both, found, np.where(first == second, 0.0, np.inf))
