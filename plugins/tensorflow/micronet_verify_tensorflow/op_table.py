@@ -177,6 +177,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "ResizeNearestNeighbor": priced(ops_layers.resize("nearest")),
     "ResizeNearestNeighborGrad": _TRAINING,
     "ResourceGather": priced(ops_index.gather, "a look-up in a variable"),
+    "ResourceGatherNd": priced(ops_index.gather_nd, "a look-up in a variable"),
     "ReverseV2": priced(ops_move.reverse, "as a flip (rule O9)"),
     "Rint": priced(elementwise.unary("round")),
     "Round": priced(elementwise.unary("round")),

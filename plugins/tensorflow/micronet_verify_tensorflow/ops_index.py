@@ -15,9 +15,7 @@ from micronet_verify_tensorflow.ops_move import MOST_GENERATED
 
 def gather(op: Op) -> Result:
     """Slices along an axis: one by a constant number is a slice, several are a permutation, by the data a look-up."""
-    table = op.item(0)
-    x = table.operand if isinstance(table, Handle) else op.operand(0)
-    index = op.operand(1)
+    x, index = _table(op), op.operand(1)
     axis, batch = op.axis(op.known_int(2, "an axis") if op.has(2) else 0, len(x.shape)), op.integer("batch_dims", 0)
     if batch:
         batch = op.axis(batch, len(index.shape) + 1)
@@ -35,9 +33,15 @@ def gather(op: Op) -> Result:
     return op.emit("lookup", x.value, index.value, op="embedding" if x.static and axis == 0 else "gather", axis=axis)
 
 
+def _table(op: Op) -> Operand:
+    """What is looked into: a tensor, or a variable by its handle."""
+    table = op.item(0)
+    return table.operand if isinstance(table, Handle) else op.operand(0)
+
+
 def gather_nd(op: Op) -> Value:
     """Slices chosen by tuples of numbers. Constant tuples are places on one axis, into which the axes that they name are merged."""
-    x, index, batch = op.x(), op.operand(1), op.integer("batch_dims", 0)
+    x, index, batch = _table(op).value, op.operand(1), op.integer("batch_dims", 0)
     tuples = index.known if index.known is not None else index.load() if index.load is not None else None
     named = index.shape[-1] if index.shape else 0
     if tuples is None or batch or not 0 < named <= len(x.shape):

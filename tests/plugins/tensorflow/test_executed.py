@@ -159,7 +159,8 @@ ELSEWHERE = frozenset(
     # Shapes, which are folded, and one output that the whole folder uses.
     "BroadcastArgs InvertPermutation Rank Shape ShapeN Size VariableShape "
     # Variables, calls, branches, loops and lists: test_control, test_operators, test_keras_files.
-    "ReadVariableOp ResourceGather VarHandleOp PartitionedCall StatefulPartitionedCall If StatelessIf While StatelessWhile EmptyTensorList "
+    "ReadVariableOp ResourceGather ResourceGatherNd VarHandleOp PartitionedCall StatefulPartitionedCall If StatelessIf While "
+    "StatelessWhile EmptyTensorList "
     "TensorListFromTensor TensorListGetItem TensorListLength TensorListPushBack TensorListReserve TensorListSetItem TensorListStack "
     # Inference alone: test_operators.
     "FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 "

@@ -173,6 +173,20 @@ def test_members(plain: Path, canary: Path) -> None:
     assert both(plain) == ["got a second member 'config.json' but should be there once [model.keras]"]
 
 
+def test_members_whose_compressed_bytes_are_damaged(plain: Path) -> None:
+    """F3: broken deflate ended in a traceback."""
+    write(plain, members(plain), zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(plain) as archive:
+        found = archive.getinfo(WEIGHTS)
+    data = bytearray(plain.read_bytes())
+    start = found.header_offset + 30 + len(WEIGHTS)
+    data[start : start + found.compress_size // 2] = b"\xff" * (found.compress_size // 2)
+    plain.write_bytes(data)
+    (problem,) = both(plain)
+    assert problem.startswith("got a member whose compressed bytes are damaged (")
+    assert problem.endswith("but should be as Keras writes it [model.keras] (save it with model.save('model.keras'))")
+
+
 def test_zip_bombs(plain: Path) -> None:
     files = members(plain)
     write(plain, {**files, WEIGHTS: b"\0" * (1 << 26)}, zipfile.ZIP_DEFLATED)

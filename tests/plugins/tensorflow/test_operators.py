@@ -257,3 +257,19 @@ def test_every_operator_of_the_table_is_one_of_tensorflow(tf: Any) -> None:
 
     missing = [name for name in TABLE if op_def_registry.get(name) is None and not hasattr(tf.raw_ops, name)]
     assert missing == []
+
+
+def test_constant_tuples_name_their_own_places(build: Builder) -> None:
+    """A0: a dense weight read out of a table that is padded with zeros; the last number of a tuple is not its place."""
+    tf, weight, rng = build.tf, random(6, 3), np.random.default_rng(0)
+    table, places = np.zeros((9, 5), np.float32), rng.permutation(9 * 5)[: 6 * 3]
+    table.reshape(-1)[places] = weight.reshape(-1)
+    tuples = np.stack(np.unravel_index(places.reshape(6, 3), table.shape), -1)
+    spelled = [
+        build.compare(lambda x, t: tf.matmul(x[:, 0], tf.gather_nd(t, tuples)), X, variables=[table]),
+        build.compare(lambda x, t: tf.matmul(x[:, 0], tf.gather(tf.reshape(t, [-1]), places.reshape(6, 3))), X, variables=[table]),
+    ]
+    for found in spelled:
+        ledger = found.count().ledgers["quantized"]
+        assert sum(line.amount for line in ledger.lines if line.operation == "multiply" and line.rule == "O1") == 6 * 3
+        assert ledger.storage >= 6 * 3

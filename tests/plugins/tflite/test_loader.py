@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_of
-from tests.plugins.tflite.support import execute, random, saved
+from tests.plugins.tflite.support import execute, random, saved, translate
 from tests.plugins.tflite.writer import File
 
 Array = NDArray[Any]
@@ -152,6 +152,34 @@ found.loader()
 assert not {{"tensorflow", "keras"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+def test_a_file_of_two_signatures_says_which_one_is_counted() -> None:
+    """E: it was counted by one without a word."""
+    notes = []
+    for keys in (("serve",), ("serve", "train")):
+        file, sub = File.new()
+        sub.outputs = sub.op("RELU", [sub.input((-1, 3))], [sub.tensor(())])
+        other = file.sub("train")
+        other.outputs = other.op("EXP", [other.input((-1, 3))], [other.tensor(())])
+        file.signatures = list(keys)
+        notes.append(translate(file).graph.notes)
+    assert notes == [(), ("the file has 2 signatures ('serve', 'train'); what is counted and runs is 'serve'",)]
+
+
+def test_hybrid_layers_run_as_the_file_says() -> None:
+    """C1: XNNPACK quantizes activations with a zero point whatever the file says."""
+    weight, x = np.random.default_rng(0).integers(-127, 128, (5, 8)).astype(np.int8), random(20, 8)
+    for asymmetric in (False, True):
+        file, sub = File.new()
+        given = sub.input((-1, 8))
+        matrix = sub.constant(weight, scale=[0.01])
+        options = {"asymmetricQuantizeInputs": asymmetric}
+        sub.outputs = sub.op("FULLY_CONNECTED", [given, matrix, -1], [sub.tensor((-1, 5))], "FullyConnected", **options)
+        found = translate(file)
+        answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(found.path, x, 7, 1)])
+        mine = np.concatenate([found.run(row[None])[0] for row in x])
+        np.testing.assert_allclose(answers, mine, rtol=1e-5, atol=1e-5)
 
 
 def test_the_plugin_is_found_by_its_ending() -> None:

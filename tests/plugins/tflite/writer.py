@@ -109,6 +109,7 @@ class File:
     subs: list[Sub] = field(default_factory=list)
     buffers: list[Any] = field(default_factory=lambda: [schema.BufferT()])
     codes: list[Any] = field(default_factory=list)
+    signatures: list[str] = field(default_factory=list)
 
     @classmethod
     def new(cls) -> tuple[File, Sub]:
@@ -139,9 +140,15 @@ class File:
         model = schema.ModelT()
         model.version, model.operatorCodes, model.buffers = version, self.codes, self.buffers
         model.subgraphs = [sub.packed() for sub in self.subs]
+        model.signatureDefs = [self._signature(number, key) for number, key in enumerate(self.signatures)]
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+    def _signature(self, number: int, key: str) -> Any:
+        made = schema.SignatureDefT()
+        made.signatureKey, made.subgraphIndex, made.inputs, made.outputs = key, number, [], []
+        return made
 
     def save(self, path: Path) -> Path:
         path.write_bytes(self.data())
