@@ -106,6 +106,8 @@ class _Reader:
             return self._named(self._function(node, name, node.inputs[0]))
         if op == "log" and (made := self._only(node.inputs[0], "sigmoid")) is not None and self._fits(node, made.inputs[0]):
             return self._function(node, "log_sigmoid", made.inputs[0])
+        if op == "where":
+            return self._bent(node)
         if op == "div":
             return self._quotient(node, *node.inputs)
         if op == "reciprocal":
@@ -118,6 +120,39 @@ class _Reader:
                 if made is not None and made.inputs[0] == x:
                     return self._function(node, "silu", x)
         return node
+
+    def _bent(self, node: Node) -> Node:
+        """x > 0 ? x : alpha·(e^x − 1) is an ELU, and x > 0 ? x : alpha·x a leaky ReLU, or a PReLU where alpha is a tensor."""
+        condition = self._only(node.inputs[0], "greater", "greater_equal", "less", "less_equal")
+        if condition is None:
+            return node
+        up = str(condition.attributes["op"]).startswith("greater")
+        x, zero = condition.inputs if self._number(condition.inputs[1]) == 0 else condition.inputs[::-1]
+        up = up if x == condition.inputs[0] else not up
+        kept, other = node.inputs[1:] if up else node.inputs[:0:-1]
+        if self._number(zero) != 0 or kept != x or not self._fits(node, x):
+            return node
+        if self._less_one(other) == x:
+            return replace(node, inputs=(x,), attributes={"op": "elu", "alpha": 1.0})
+        scaled = self._only(other, "mul")
+        for alpha, inner in () if scaled is None else (scaled.inputs, scaled.inputs[::-1]):
+            number = self._number(alpha)
+            if number is not None and self._less_one(inner) == x:
+                return replace(node, inputs=(x,), attributes={"op": "elu", "alpha": number})
+            if inner == x and alpha in self._pool:
+                return replace(node, inputs=(x, alpha), attributes={"op": "prelu"})
+        return node
+
+    def _less_one(self, name: str) -> str | None:
+        """x, where ``name`` is e^x − 1."""
+        made = self._only(name, "expm1", "sub", "add")
+        if made is None or made.attributes["op"] == "expm1":
+            return None if made is None else made.inputs[0]
+        for power, one in (made.inputs, made.inputs[::-1])[: 1 if made.attributes["op"] == "sub" else 2]:
+            exponential = self._only(power, "exp")
+            if exponential is not None and self._number(one) == (1 if made.attributes["op"] == "sub" else -1):
+                return exponential.inputs[0]
+        return None
 
     def _quotient(self, node: Node, x: str, y: str) -> Node:
         """x/(1 + e^−x) is swish, 1/(1 + e^−x) the sigmoid, 1/√x one function; ``x`` is empty for 1."""

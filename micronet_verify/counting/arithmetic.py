@@ -12,7 +12,7 @@ import numpy as np
 from micronet_verify.analysis.given import ROUNDING
 from micronet_verify.analysis.hidden import count_kept, rows_kept
 from micronet_verify.counting.attention import product_without_hidden
-from micronet_verify.counting.functions import FUNCTIONS
+from micronet_verify.counting.functions import FUNCTIONS, multiplies_of
 from micronet_verify.counting.linear import FULL, convolution, product
 from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.work import Work, adds, many, multiplies
@@ -48,7 +48,7 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
     if op in ("add", "sub") and count == operands.output(node).numel:
         count = _added(node, operands)
     cost = FUNCTIONS[op]
-    total = (sum(name in node.attributes for name in ("low", "high")) if op == "clip" else cost.multiplies, cost.adds)
+    total = (multiplies_of(op, node.attributes), cost.adds)
     if operands.rules.saturation == "free":  # a quantizer behind it cuts off as much (O19)
         total = (total[0] - operands.saturation.spared.get(node.outputs[0], 0), total[1])
     rule, inner = ("O8" if len(node.inputs) > 1 else "O4"), operands.inner(node)

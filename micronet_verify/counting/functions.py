@@ -78,6 +78,14 @@ FUNCTIONS: Mapping[str, Cost] = MappingProxyType(
 """The price of ``elementwise`` by its ``op``."""
 
 
+def multiplies_of(op: str, attributes: Mapping[str, Attribute]) -> int:
+    """Multiplies per element with the parameters of a node: a clip of one bound compares once, and a factor of 1 is none."""
+    if op == "clip":
+        return sum(name in attributes for name in ("low", "high"))
+    unscaled = attributes.get("alpha", DEFAULTS.get((op, "alpha"))) == 1 and op in ("elu", "celu")
+    return 2 if unscaled else FUNCTIONS[op].multiplies
+
+
 def literals(op: str, attributes: Mapping[str, Attribute]) -> Iterator[float]:
     """The numbers of the formula of ``op`` with the parameters of a node (rule S2).
 

@@ -111,10 +111,20 @@ GROUPS: dict[str, tuple[tuple[int, int], tuple[int, ...], dict[str, Spelling]]] 
             "written": lambda x: x * torch.tanh(torch.log(1 + torch.exp(x))),
         },
     ),
-    "elu": (  # e^x, − 1, a compare, a choice: the factor alpha is 1 where the formula is written without it
-        (3, 1),
+    "elu": (  # B11: a choice by x > 0, e^x, − 1; an alpha of 1 is no factor
+        (2, 1),
         (),
-        {"module": nn.ELU(), "where": lambda x: torch.where(x > 0, x, torch.expm1(x))},
+        {
+            "module": nn.ELU(),
+            "celu": nn.CELU(),
+            "where": lambda x: torch.where(x > 0, x, torch.expm1(x)),
+            "exp": lambda x: torch.where(x <= 0, torch.exp(x) - 1, x),
+        },
+    ),
+    "elu of 0.5": (  # B11: and a factor
+        (3, 1),
+        (8,),
+        {"module": nn.ELU(0.5), "where": lambda x: torch.where(x >= 0, x, 0.5 * torch.expm1(x))},
     ),
     "relu": ((1, 0), (), {"module": nn.ReLU(), "clamp": lambda x: x.clamp(min=0), "max": lambda x: torch.maximum(x, torch.zeros(()))}),
     "relu6": (
@@ -127,7 +137,11 @@ GROUPS: dict[str, tuple[tuple[int, int], tuple[int, ...], dict[str, Spelling]]] 
             "relu and clamp": lambda x: F.relu(x).clamp_max(6),
         },
     ),
-    "leaky relu": ((2, 0), (8,), {"module": nn.LeakyReLU(0.125), "max": lambda x: torch.maximum(x, 0.125 * x)}),
+    "leaky relu": (
+        (2, 0),
+        (8,),
+        {"module": nn.LeakyReLU(0.125), "where": lambda x: torch.where(x > 0, x, 0.125 * x), "max": lambda x: torch.maximum(x, 0.125 * x)},
+    ),
 }
 CASES = [pytest.param(group, spelling, id=f"{group}: {spelling}") for group, (_, _, found) in GROUPS.items() for spelling in found]
 
