@@ -22,6 +22,7 @@ from micronet_verify.analysis.forms import Form
 from micronet_verify.analysis.grid import Grid, width_of_scales
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.steps import product
+from micronet_verify.analysis.vectors import from_vectors, table_of, vectors_of
 from micronet_verify.facts.formats import numpy_dtype
 
 Array = NDArray[Any]
@@ -82,6 +83,10 @@ class Encoded:
         dtype = numpy_dtype(self.constant.format)
         if self.form.spelling in ("plain", "half", "range"):
             return self._scaled(self._spread(self._raw(dtype), dtype))
+        if self.form.spelling == "vectors":
+            assert self.codebook is not None
+            looked_up = self.codebook[self.values[0].data.astype(np.int64)]
+            return positive(np.ascontiguousarray(from_vectors(looked_up, self.constant.shape, self.form.view[0])))
         if self.form.spelling == "codebook":
             assert self.codebook is not None
             kept = self.codebook.astype(dtype)[self.values[0].data.astype(np.int64)]
@@ -183,6 +188,9 @@ def encode(measured: Measured, form: Form) -> Encoded:
         measured = measured.before_norm
         scale = np.asarray(constant.row_scale, np.float32).reshape(-1)
         return _with_row_scale(encode(measured, _without_extras(form)), form, constant, scale)
+    if form.spelling == "vectors":
+        table, index = table_of(vectors_of(as_seen(constant), form.view[0], form.vector))
+        return Encoded(form, constant, (Part("index", index, form.value_bits),), codebook=table)
     if form.spelling.startswith("grid"):
         return _encode_grid(measured, form)
     array = as_seen(constant)

@@ -23,6 +23,7 @@ Array = NDArray[Any]
 Pool = dict[str, Constant]
 
 # Layout changes keep the stored tensor; these choose part of one or join several, which makes another stored tensor.
+_LOOKED_UP = 1 << 26
 _CUTS = frozenset({"slice", "split"})
 _SAME = frozenset({"identity", "reshape", "transpose", "expand", "tile"})
 
@@ -67,6 +68,8 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
             return evaluate.quantized(node, x.load(), scale.load(), zero.load() if zero else None, results[0])
 
         return {results[0].id: Constant(key, x.label, results[0].shape, results[0].format, codes)}
+    if node.kind == "lookup" and op in ("embedding", "gather") and not node.attributes.get("batch") and results[0].numel <= _LOOKED_UP:
+        return {results[0].id: _computed(node, operands, results[0], lambda: _looked_up(node, operands))}
     if node.kind == "move" and op == "cast":
         return {results[0].id: _cast(node, operands[0], results[0])}
     if node.kind == "lookup" and op in ("elements", "nd"):
@@ -79,6 +82,12 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
         load = _computation(node, operands, [pool[name].format if name else None for name in node.inputs], results[0])
         return {results[0].id: _computed(node, operands, results[0], load)}
     return None
+
+
+def _looked_up(node: Node, operands: list[Constant]) -> Array:
+    """What constant indices find in a constant table: the same tensor however it is spelled (B4)."""
+    table, index = (np.asarray(constant.load()) for constant in operands)
+    return np.take(table, index.astype(np.int64), axis=integer(node.attributes, "axis"))
 
 
 def _cast(node: Node, operand: Constant, result: Value) -> Constant:

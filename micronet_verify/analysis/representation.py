@@ -22,6 +22,7 @@ from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.forms import Extra, Form, Spelling, as_it_stands
 from micronet_verify.analysis.glance import beyond_half
 from micronet_verify.analysis.grid import Grid, find_grid, grid_of_codes, lies_on_none, spans_as_widely, width_of_scales, with_scale_of_each
+from micronet_verify.analysis.vectors import may_be_vectors, vector_codebooks
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.track.rules import CountingRules, Mask, Representation
 
@@ -274,7 +275,21 @@ class Measured:
             forms = [*self._plain(rules, width), *forms]
         if self._may_win(self._codebooks(rules, self._least_distinct, width), forms, rules):
             forms += self._codebooks(rules, self.distinct, self.width)
-        return self._cheapest([*forms, *self._scaled_in_rows(rules)], rules)
+        return self._cheapest([*forms, *self._scaled_in_rows(rules), *self._vectors(rules)], rules)
+
+    def _vectors(self, rules: CountingRules) -> list[Form]:
+        """Codebooks of vectors, which have no mask."""
+        constant = self.constant
+        if constant.codes is not None or constant.row_scale is not None or constant.format.family != "float" or self.grid_of_few_bits:
+            return []
+        if rules.representation == "masked" or not may_be_vectors(constant.load()) or self.distinct is None:
+            return []
+        return list(vector_codebooks(constant.load(), self.distinct[0], self.width))
+
+    @cached_property
+    def grid_of_few_bits(self) -> bool:
+        """Whether values are so few that any of their combinations may come again by chance."""
+        return any(grid is not None and grid.bits <= 4 for _, grid in self._grids)
 
     def _scaled_in_rows(self, rules: CountingRules) -> list[Form]:
         """Under a batch norm that went into a weight: its codebook or fp16 values as they were, and a scale for each row."""

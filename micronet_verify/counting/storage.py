@@ -147,6 +147,10 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
         yield line("S3", form.mask_bits, 1, f"{many(form.mask_bits, 'mask bit')}{block}")
     if form.overhead_count:
         count, codebook = form.overhead_count, form.spelling == "codebook"
+        if form.vector:
+            table = f"table of {count // form.vector:,} vectors of {form.vector} values"
+            yield line("S2", count, form.overhead_bits, f"{table} × {form.overhead_bits} bit")
+            return
         what, rule = (f"{count:,} codebook {'entry' if count == 1 else 'entries'}", "S8") if codebook else (many(count, "scale"), "S2")
         yield line(rule, form.overhead_count, form.overhead_bits, f"{what} × {form.overhead_bits} bit")
     for extra in form.extras:
@@ -164,6 +168,7 @@ def _why(form: Form, regime: Regime) -> str:
         "range": "integers of this range",
         "grid": "on one grid",
         "codebook": "codebook",
+        "vectors": "codebook of vectors",
         "signs of zeros": "zeros whose signs are told apart",
     }
     said = words.get(form.spelling, form.spelling.replace("grid", "on a grid"))

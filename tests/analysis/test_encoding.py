@@ -16,6 +16,7 @@ from micronet_verify.analysis.encoding import Undecodable, as_seen, encode
 from micronet_verify.analysis.representation import Measured
 from micronet_verify.analysis.scan import same_bits
 from micronet_verify.analysis.steps import product
+from micronet_verify.analysis.vectors import from_vectors
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.track.rules import CountingRules
 from tests.analysis.test_glance import KINDS, SHAPES, SPOILS, values
@@ -113,3 +114,14 @@ def test_masks_that_a_reading_does_not_store_decode_to_nothing() -> None:
     measured, rules = Measured(constant(array), (0,)), CountingRules(mask="absent")
     with pytest.raises(Undecodable):
         encode(measured, measured.quantized_form(rules))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1])
+def test_vectors_of_a_table(axis: int) -> None:
+    random = np.random.default_rng(0)
+    length = 9 if axis < 0 else 4
+    shape = (64, 16, 3, 3) if axis < 0 else (32, 16, 8)
+    vectors = random.normal(size=(16, length)).astype(np.float32)[random.integers(0, 16, int(np.prod(shape)) // length)]
+    one = constant(from_vectors(vectors, shape, axis))
+    assert Measured(one, (0,)).quantized_form(CountingRules()).spelling == "vectors"
+    checked(one, (0,), CountingRules())

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Codes, Constant
@@ -247,3 +248,39 @@ def test_B7_codes_in_half_precision() -> None:
 def test_prices_are_those_of_both_regimes() -> None:
     """A plain fp32 weight stays what it is."""
     assert prices(pytorch(lambda x, w: x @ w, (8,), random(8, 4)))["freebie"][0] == 8 * 4 * 16 / 32
+
+
+# --- B4: tables of vectors -------------------------------------------------------------------------------------------
+
+TABLE = random(16, 4)
+CHOSEN = np.random.default_rng(0).integers(0, 16, 4096)
+CHOSEN[:16] = range(16)
+
+
+@pytest.mark.parametrize("spelling", ["embedding", "index", "index_select", "gather", "values"])
+def test_B4_a_table_of_vectors_in_every_spelling(spelling: str) -> None:
+    """4,096 indices of 4 bits into 16 vectors of 4 values: 4,096·4 + 64·32 bits = 576 words, for a weight of 128×128."""
+    index = torch.from_numpy(CHOSEN)
+    spellings: dict[str, Any] = {
+        "embedding": lambda t: torch.nn.functional.embedding(index, t),
+        "index": lambda t: t[index],
+        "index_select": lambda t: t.index_select(0, index),
+        "gather": lambda t: t.gather(0, index[:, None].expand(-1, 4)),
+    }
+    if spelling == "values":
+        count = pytorch(lambda x, w: x @ w, (128,), TABLE[CHOSEN].reshape(128, 128))
+    else:
+        count = pytorch(lambda x, t: x @ spellings[spelling](t).reshape(128, 128), (128,), TABLE)
+    assert storage(count) == 4096 * 4 + 64 * 32 == 576 * 32
+
+
+def test_B4_as_ONNX_Gather_and_transposed() -> None:
+    nodes = [node("Gather", "t i", "g"), node("Reshape", "g shape", "w"), node("Gemm", "x w", transB=1)]
+    model = onnx_model(nodes, (128,), {"t": TABLE, "i": CHOSEN, "shape": np.array([128, 128])})
+    assert storage(onnx_count(model)) == 4096 * 4 + 64 * 32
+
+
+def test_B4_ternary_values_are_no_vectors() -> None:
+    """All 27 combinations of three come up: a mask, a sign for each that is not zero, and a scale."""
+    codes = np.random.default_rng(0).integers(-1, 2, (64, 96)).astype(F) * F(0.3)
+    assert bits(codes, ()) == 64 * 96 + np.count_nonzero(codes) + 32
