@@ -69,7 +69,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
 
         return {results[0].id: Constant(key, x.label, results[0].shape, results[0].format, codes)}
     if node.kind == "lookup" and op in ("embedding", "gather") and not node.attributes.get("batch") and results[0].numel <= _LOOKED_UP:
-        return {results[0].id: _computed(node, operands, results[0], lambda: _looked_up(node, operands))}
+        return {results[0].id: _computed(node, operands, results[0], lambda: _taken(node, operands))}
     if node.kind == "move" and op == "cast":
         return {results[0].id: _cast(node, operands[0], results[0])}
     if node.kind == "lookup" and op in ("elements", "nd"):
@@ -84,7 +84,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
     return None
 
 
-def _looked_up(node: Node, operands: list[Constant]) -> Array:
+def _taken(node: Node, operands: list[Constant]) -> Array:
     """What constant indices find in a constant table: the same tensor however it is spelled (B4)."""
     table, index = (np.asarray(constant.load()) for constant in operands)
     return np.take(table, index.astype(np.int64), axis=integer(node.attributes, "axis"))
