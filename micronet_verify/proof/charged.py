@@ -10,6 +10,7 @@ import numpy as np
 
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.encoding import as_seen
+from micronet_verify.analysis.rewritten import Rewritten
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.rebuilt import rebuilt
@@ -49,7 +50,20 @@ def charged(analysed: Analysed, charge: Charge) -> Priced:
     def told(name: str) -> str:
         return f"{constants[name].label} of {found.why(name)}" if name in constants else ""
 
-    return Priced(graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told)
+    return Priced(graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told, _narrow(rewritten))
+
+
+def _narrow(found: Rewritten) -> dict[str, int]:
+    """Widths of values that are narrower than their format, in bodies, too."""
+    bits = {
+        name: width.bits
+        for name, width in found.widths.items()
+        if name in found.graph.values and width.bits < found.graph.values[name].format.bits
+    }
+    for inside in found.bodies.values():
+        for body in inside:
+            bits |= _narrow(body)
+    return bits
 
 
 def as_stored(graph: Graph, constants: Mapping[str, Constant]) -> Graph:

@@ -170,11 +170,12 @@ class Taken:
 
 @dataclass
 class Flipped:
-    """Has a run take, at each place on a tie, one code or the other by chance."""
+    """Has a run take, at each place on a tie, one code or the other by chance; ``others``: the other one than by the same chance."""
 
     held: Held
     scales: Mapping[str, Array]
     random: np.random.Generator
+    others: bool = False
     near: float = NEAR
 
     def __call__(self, node: Node, results: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -186,7 +187,7 @@ class Flipped:
         if operand is None or scale is None:
             return results
         places = near_ties(node, operand, scale, self.near)
-        places = places[self.random.random(places.size) < 0.5]
+        places = places[(self.random.random(places.size) < 0.5) != self.others]
         if not places.size:
             return results
         codes, flat = results[0].copy(), np.asarray(operand, np.float64).reshape(-1)[places]

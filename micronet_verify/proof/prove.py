@@ -71,7 +71,7 @@ def _priced(
     except Undecodable as why:
         return Compared("unproved", 0.0, 0.0, f"the edition charges less than it takes to rebuild the network: {why}"), 0, 0
     compared = second.compared
-    if compared.outcome == "differs":
+    if compared.outcome == "differs" and not compared.place:
         worst = int(np.argmax(second.differences))
         compared = look(compared, graph, constants_of(store), priced, given, worst, first)
         if is_half(graph) and charge.regime == "quantized":

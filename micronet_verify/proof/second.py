@@ -6,19 +6,21 @@ yardstick is what rounding to 11 bits does when it is done by chance: the charge
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from micronet_verify.analysis.mantissa import rounded
-from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.proof import Compared
+from micronet_verify.interpreter.run import Watch
 from micronet_verify.interpreter.step import Array
 from micronet_verify.proof import translated
 from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
 from micronet_verify.proof.first import First
 from micronet_verify.proof.freebie import Rounding, marked
+from micronet_verify.proof.narrow import Narrow
 from micronet_verify.proof.runs import Given, Lane, Opened, depends_on_inputs
 from micronet_verify.proof.spread import apart, apart_in_the_mean
 from micronet_verify.proof.terms import Terms
@@ -33,7 +35,7 @@ class Priced:
     """The graph after all passes. ``constants`` gives each one as it is stored, ``exact`` as the file has it.
 
     ``tables``: large ones that only look-ups read. ``initial``: the states before the first token, as stored. ``told``: what a constant was
-    rebuilt from, ``""`` for what is none.
+    rebuilt from, ``""`` for what is none. ``bits``: of values that are narrower than their format, the width at which they are priced.
     """
 
     graph: Graph
@@ -42,6 +44,7 @@ class Priced:
     tables: frozenset[str] = frozenset()
     initial: tuple[Array, ...] | None = None
     told: Callable[[str], str] = lambda name: ""
+    bits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +61,30 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
     """Every value at the width at which it is charged; codes from (a) only on ties. Raises ``interpreter.Missing``."""
     lane = Lane(priced.graph, priced.constants, initial=priced.initial)
     free = depends_on_inputs(priced.graph)
-    answers, taken, of = [], 0, 0
+    answers, taken, of, narrow = [], 0, 0, Narrow(priced.bits)
     for row in range(len(given.rows)):
-        watch = Taken(first.decisions[row], first.ties[row], free)
-        answers.append(lane.run(lane.inputs(given, row), watch))
-        taken, of = taken + watch.taken, of + watch.of
+        codes = Taken(first.decisions[row], first.ties[row], free)
+        answers.append(lane.run(lane.inputs(given, row), _both(codes, narrow)))
+        taken, of = taken + codes.taken, of + codes.of
     found = np.stack(answers)
     differences = apart(found, first.answers, first.spread)
+    if narrow.wide:
+        return Second(Compared("differs", float(differences.max()), first.limit, narrow.words, narrow.wide), differences, taken, of)
     # Codes were compared one by one; what a comparison or a place does is only bounded.
     others = any(
         may_decide(node, priced.graph) and node.kind != "quantize" and free.intersection(node.outputs) for node in nodes_of(priced.graph)
     )
     flips = first.flips(np.flatnonzero(differences > first.limit)) if others else 0.0
     return Second(translated.decide(differences, first.limit, first.settled, flips, others, terms.factor), differences, taken, of)
+
+
+def _both(codes: Taken, narrow: Narrow) -> Watch:
+    def watch(node: Node, results: tuple[Array, ...]) -> tuple[Array, ...]:
+        results = codes(node, results)
+        narrow.see(node, results)
+        return results
+
+    return watch
 
 
 def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random: np.random.Generator) -> Second:

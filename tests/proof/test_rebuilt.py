@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.proof import charged
@@ -172,13 +173,15 @@ def test_an_operator_that_the_interpreter_lacks_is_named(monkeypatch: pytest.Mon
     assert found.words == "the graph cannot be run: it has conv, which the interpreter lacks"
 
 
-def quantized(bits: int = 8) -> tuple[Net, Graph]:
+def quantized() -> tuple[Net, Graph]:
     """Quantized activations before and behind a convolution."""
     net = Net.new()
     scale, zero = net.constant(np.float32(0.05), "scale"), net.constant(np.zeros((), np.int8), "zero", np.int8)
 
     def code(value: Any) -> Any:
-        return net.b.emit("dequantize", net.b.emit("quantize", value, scale, zero, axis=-1), scale, zero, axis=-1)
+        return net.b.emit(
+            "dequantize", net.b.emit("quantize", value, scale, zero, fmt=numeric_format("int8"), axis=-1), scale, zero, axis=-1
+        )
 
     x = net.conv(code(net.input(1, 1, 8, 8)), net.constant(dense((8, 1, 3, 3)), "conv.weight"), pad=1)
     x = net.b.emit("move", code(net.b.elementwise("relu", x)), op="reshape", shape=(1, 512))
@@ -206,3 +209,14 @@ def test_a_tie_that_falls_otherwise_is_one_examples_affair() -> None:
     other = own_answers(graph, store, nudged)
     assert not np.array_equal(other[3], answers[3])
     assert prove_graph(graph, store, inputs, other).holds
+
+
+def test_what_is_priced_at_few_bits_takes_few_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """(c): the codes have 8 bits and the values behind them too; priced at 4, they would be 16 different ones."""
+    net, graph = quantized()
+    assert proved(net, graph).holds
+    whole = charged._narrow
+    monkeypatch.setattr(charged, "_narrow", lambda found: dict.fromkeys(whole(found), 4))
+    found = proved(net, graph).found
+    assert found.outcome == "differs"
+    assert found.words == "more than 16 different values that are priced at 4 bits"
