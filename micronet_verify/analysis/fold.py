@@ -93,7 +93,7 @@ def _taken(node: Node, operands: list[Constant]) -> Array:
 def _cast(node: Node, operand: Constant, result: Value) -> Constant:
     """Codes stay codes in half precision, and narrow floats are as narrow in a wider format: a conversion holds no information."""
     dtype = numpy_dtype(result.format)
-    found = _computed(node, [operand], result, lambda: operand.load().astype(dtype))
+    found = _computed(node, [operand], result, lambda: evaluate.cast(node, operand.load(), operand.format, result))
     if result.format.family != "float" or operand.format.family != "float":
         return found
     if operand.codes is not None and result.format.bits <= operand.format.bits:
