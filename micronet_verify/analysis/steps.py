@@ -189,7 +189,7 @@ def _steps_from(top: float, first: int, last: int, tolerance: float) -> tuple[Ar
     fine = max(1, int(np.ceil(8 * last * tolerance)))
     integers = np.repeat(np.arange(first, last + 1), fine)
     shift = (np.arange(fine) - (fine - 1) / 2) / fine * tolerance
-    return integers, top * (1 + np.tile(shift, last - first + 1)) / integers
+    return integers, top * (1 + np.tile(shift, max(0, last - first + 1))) / integers
 
 
 def decoded(codes: Array, steps: Array, fmt: NumericFormat, divide: bool = False) -> Array:

@@ -56,15 +56,15 @@ def scalar_of(constant: Constant) -> Scalar | None:
     return _measured(number, constant.label, fmt)
 
 
-def offset_of(constant: Constant) -> Scalar | None:
+def offset_of(constant: Constant, codes: int = 64) -> Scalar | None:
     """A zero point of one value: of b bits, and the same number for signed codes and for unsigned ones, which are 2^(b−1) more.
 
-    ``None`` where there is none: 0, of either.
+    ``None`` where there is none: 0, of either. ``codes``: bits of the codes, which may lie in a wider container.
     """
     number, bits = int(np.asarray(constant.load()).reshape(-1)[0]), constant.format.bits
     if constant.format.family == "uint":
         number -= 1 << (bits - 1)
-    return None if no_offset(constant) else Scalar(number, constant.label, min(bits, _width(number, constant.format)), 16)
+    return None if no_offset(constant) else Scalar(number, constant.label, min(bits, codes, _width(number, constant.format)), 16)
 
 
 def no_offset(constant: Constant) -> bool:

@@ -76,7 +76,8 @@ def _take_node(inventory: Inventory, node: Node, operands: Operands) -> None:
             _take_index(inventory, node, operands)
         elif node.kind in ("quantize", "dequantize") and at == 2:
             if not no_offset(constant):  # a zero point of zeros is none
-                inventory.offset(name, _of(operands, name), node.scope)
+                codes = operands.output(node).format if node.kind == "quantize" else operands.values[node.inputs[0]].format
+                inventory.offset(name, _of(operands, name), node.scope, codes.bits)
         else:
             inventory.add(name, _of(operands, name, weight[1] if at == weight[0] else ()), node.scope)
 

@@ -83,10 +83,10 @@ class Inventory:
         """A number that stands in an operator that computes in ``fmt``."""
         self._keep(scalar(number, label, fmt))
 
-    def offset(self, name: str, measured: Measured, scope: str) -> None:
-        """Zero points of codes, which are none where all of them are 0."""
+    def offset(self, name: str, measured: Measured, scope: str, bits: int) -> None:
+        """Zero points of codes of ``bits``, which are none where all of them are 0."""
         if measured.constant.numel == 1 and measured.constant.format.is_integer:
-            self._keep(offset_of(measured.constant))
+            self._keep(offset_of(measured.constant, bits))
         else:
             self.add(name, measured, scope)
 
