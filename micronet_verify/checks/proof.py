@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from micronet_verify.checks.numbers import amount, exact, many
-from micronet_verify.checks.reach import lost, not_reached, told
+from micronet_verify.checks.reach import lost, not_reached, partly, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
@@ -24,6 +24,8 @@ def check(evaluation: Evaluation) -> Verdict:
     proof, ledger = evaluation.proof, evaluation.ledger
     if proof is None or ledger is None:
         return lost(NAME, "proof")
+    if evaluation.partial is not None and proof.examples < 2:
+        return partly(NAME, evaluation.partial, "one example proves nothing: the answers of two at least tell whether they differ")
     what = _examples(evaluation, proof)
     evidence = _evidence(proof)
     for compared, subject in ((proof.translated, "the graph that was counted"), (proof.priced, "the network rebuilt from what is charged")):

@@ -88,7 +88,7 @@ def is_half(graph: Graph) -> bool:
 
 
 def _nothing_shown(n: int) -> Compared:
-    return Compared("differs", 0.0, 0.0, f"the same answer to {n} different examples, which proves nothing about what is between")
+    return Compared("differs", 0.0, 0.0, f"the same answer to {n} examples, which proves nothing about what is between")
 
 
 def _flips(

@@ -151,7 +151,7 @@ def test_constant_answers_prove_nothing() -> None:
     nothing = net.b.emit("matmul", x, net.constant(np.full((64, 10), 1e-9, np.float32)), left="ab", right="bc", out="ac")
     found = proved(net, net.finish(net.b.elementwise("add", nothing, net.constant(dense((10,), 3), "bias")))).proof
     assert found.translated.outcome == "differs"
-    assert found.translated.words == "the same answer to 24 different examples, which proves nothing about what is between"
+    assert found.translated.words == "the same answer to 24 examples, which proves nothing about what is between"
 
 
 def test_nan_is_no_answer() -> None:
