@@ -215,8 +215,9 @@ def _divided(rows: Array, fmt: NumericFormat) -> bool | None:
     """Whether values are integers over a number, as ``round(w · 127) / 127`` is, and not times one; ``None`` where neither."""
     some = rows[list(looked_rows(len(rows)))][:, : 16 * _SAMPLES[0]]
     found: dict[bool, tuple[int, int, int]] = {}
+    searched: dict[int, list[float]] = {}
     for divide in (False, True):
-        fit = fit_rows(some, fmt, divide)
+        fit = fit_rows(some, fmt, divide, searched)
         off, wide = int(np.isnan(fit.steps).sum()), width_of_scales(fit.steps) > 32
         found[divide] = off, wide, int((fit.highs - fit.lows).max(initial=0)).bit_length()
         if not off and not wide and found[divide][2] <= 8:

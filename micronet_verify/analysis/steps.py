@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.glance import LOOK, off_every_grid
 from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 
 Array = NDArray[Any]
@@ -58,21 +61,29 @@ def product(codes: Array, steps: Array, dtype: Any, divide: bool = False) -> Arr
     return found
 
 
-def fit_rows(rows: Array, fmt: NumericFormat, divide: bool = False) -> Fit:
-    """The grid of each row [rows, values], alone."""
+def fit_rows(rows: Array, fmt: NumericFormat, divide: bool = False, searched: dict[int, list[float]] | None = None) -> Fit:
+    """The grid of each row [rows, values], alone. ``searched``: by row, scales that may hold it, for who asks again with ``divide``."""
     count = len(rows)
     fit = Fit(np.full(count, np.nan), np.zeros(count, np.int64), np.zeros(count, np.int64))
     wide = rows.astype(np.float64)
     finite = np.isfinite(wide).all(axis=1)
     guesses = np.full(count, np.nan)
     guesses[finite] = _gaps(wide[finite], rounding(fmt), MOST_BITS[fmt.name])
-    known = np.flatnonzero(~np.isnan(guesses))
-    _settle(fit, rows, wide, known, guesses[known], fmt, divide)
-    for at in np.flatnonzero(finite & np.isnan(fit.steps)):
-        for tried, guess in enumerate(_search(wide[at], rounding(fmt), MOST_BITS[fmt.name])):
+    near = np.flatnonzero(~np.isnan(guesses))
+    _settle(fit, rows, wide, near, guesses[near], fmt, divide)
+    left = np.flatnonzero(finite & np.isnan(fit.steps))
+    left = left[~off_every_grid(wide[left, :LOOK], rounding(fmt), MOST_BITS[fmt.name])]
+    searched = {} if searched is None else searched
+    for at in left.tolist():
+        known = searched.get(at)
+        tried: list[float] = []
+        for guess in islice(_search(wide[at], rounding(fmt), MOST_BITS[fmt.name]), _TRIED[fmt.name]) if known is None else known:
             _settle(fit, rows, wide, np.array([at]), np.array([guess]), fmt, divide, _MULTIPLES[: 1 if tried else None])
-            if not np.isnan(fit.steps[at]) or tried + 1 == _TRIED[fmt.name]:
+            tried.append(guess)
+            if not np.isnan(fit.steps[at]):
                 break
+        else:
+            searched[at] = tried
     return fit
 
 
@@ -170,26 +181,29 @@ def _search(row: Array, tolerance: float, most_bits: int) -> Iterator[float]:
         return
     top, others = magnitudes[-1], magnitudes[:-1]
     some = others[np.unique(np.linspace(0, others.size - 1, _LOOKED_AT).astype(int))][::-1]
+    slack = 1.01 * tolerance + 1e-15
     for first, last in ((1, _FEW), (_FEW + 1, 2**most_bits)):
-        integers, steps = _steps_from(float(top), first, min(last, 2**most_bits), tolerance)
-        left, slack = np.arange(steps.size), 1.01 * tolerance + 1e-15
+        integers = _integers(first, min(last, 2**most_bits), tolerance)
         for value in some:
-            codes = value / steps[left]
-            left = left[np.abs(codes - np.rint(codes)) <= np.minimum(codes * slack, 0.5)]
-            if not left.size:
+            codes = integers * (value / top)
+            integers = integers[np.abs(codes - np.rint(codes)) <= np.minimum(codes * slack, 0.5)]
+            if not integers.size:
                 break
-        for at in left.tolist():
-            chance = float(integers[at]) * float(np.prod(np.minimum(others / steps[at] * tolerance, 1.0)))
-            if chance <= _CHANCE and (np.rint(others / steps[at]) >= 1).all():
-                yield float(steps[at])
+        for integer in integers.tolist():
+            codes = others * (integer / top)
+            chance = np.rint(integer) * float(np.prod(np.minimum(codes * tolerance, 1.0)))
+            if chance <= _CHANCE and (np.rint(codes) >= 1).all():
+                yield float(top / integer)
 
 
-def _steps_from(top: float, first: int, last: int, tolerance: float) -> tuple[Array, Array]:
-    """(greatest integer, scale) of all scales that put ``top`` on an integer from ``first`` to ``last``, and some between."""
+@cache
+def _integers(first: int, last: int, tolerance: float) -> Array:
+    """What the greatest magnitude of a row may be on its grid: the integers from ``first`` to ``last``, and some numbers close to each
+    where ``tolerance`` would hide that the others are off it."""
     fine = max(1, int(np.ceil(8 * last * tolerance)))
-    integers = np.repeat(np.arange(first, last + 1), fine)
     shift = (np.arange(fine) - (fine - 1) / 2) / fine * tolerance
-    return integers, top * (1 + np.tile(shift, max(0, last - first + 1))) / integers
+    found: Array = (np.arange(first, last + 1)[:, None] / (1 + shift)).reshape(-1)
+    return found
 
 
 def decoded(codes: Array, steps: Array, fmt: NumericFormat, divide: bool = False) -> Array:
