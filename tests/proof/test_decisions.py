@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from micronet_verify.facts.graph import Node
+from micronet_verify.proof.decisions import Replay
 from micronet_verify.proof.second import decide as decide_freebie
 from micronet_verify.proof.terms import Terms
 from micronet_verify.proof.translated import FLIPS, allowed, decide
@@ -79,3 +81,15 @@ def test_numbers_that_overflow_at_16_bits() -> None:
 def test_exact_rounding_still_leaves_the_last_bits() -> None:
     assert decide_freebie(np.full(3, 9e-6), np.zeros((2, 3)), LIMIT, Terms()).outcome == "holds"
     assert decide_freebie(np.full(3, 2e-5), np.zeros((2, 3)), LIMIT, Terms()).outcome == "differs"
+
+
+def test_places_decide_and_values_do_not() -> None:
+    """The values of a top-k differ in their last bits; had they counted as decisions, no example of such a network were ever settled."""
+    node = Node("select", ("x",), ("values", "places"), {"op": "topk", "axis": 0, "k": 2})
+    before = np.array([3.0, 2.0], np.float32), np.array([4, 1])
+    exact, other = (np.array([3.0, 2.0]) + 1e-8, np.array([4, 1])), (np.array([3.0, 2.0]) + 1e-8, np.array([4, 2]))
+    alike, apart = Replay({("values", 1): before}), Replay({("values", 1): before})
+    assert alike(node, exact) is exact
+    assert alike.changed == 0
+    assert apart(node, other) is before
+    assert apart.changed == 1
