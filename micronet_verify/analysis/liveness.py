@@ -67,9 +67,6 @@ class _Plan:
         """Memory that a node reads."""
         return self._memory(node)[0]
 
-    def results(self, node: Node) -> frozenset[str]:
-        return self._memory(node)[1]
-
     def _memory(self, node: Node) -> tuple[frozenset[str], frozenset[str]]:
         found = self._found.get(node.outputs[0])
         if found is None:
@@ -92,14 +89,16 @@ class _Plan:
         live = {self.home[name] for name in self.graph.inputs if self.reads.get(self.home[name])}
         alive, left, most, at = sum(self.size[name] for name in live), dict(self.reads), 0, ""
         for node in order:
-            made = self.results(node) - live
-            alive += sum(self.size[name] for name in made)
-            live |= made
+            operands, results = self._memory(node)
+            for name in results:
+                if name not in live:
+                    live.add(name)
+                    alive += self.size[name]
             bits = alive - self.overwrites(node, left)
-            for name in self.operands(node):
+            for name in operands:
                 left[name] -= 1
-            for name in self.operands(node) | self.results(node):
-                if left.get(name, 0) <= 0 and name in live:
+            for name in (*operands, *results):
+                if name in live and left.get(name, 0) <= 0:
                     live.remove(name)
                     alive -= self.size[name]
             if bits > most:
@@ -139,14 +138,15 @@ class _Plan:
                 continue
             done[rank] = True
             order.append(node)
-            live |= self.results(node)
-            for name in self.operands(node):
+            operands, results = self._memory(node)
+            live |= results
+            for name in operands:
                 left[name] -= 1
                 if left[name] == 1:
                     for reader in readers[name]:
                         if not done[reader] and not waiting[reader]:
                             ask(reader)
-            live -= {name for name in self.operands(node) | self.results(node) if left.get(name, 0) <= 0}
+            live.difference_update([name for name in (*operands, *results) if left.get(name, 0) <= 0])
             for name in node.outputs:
                 for reader in wanted_by.get(name, ()):
                     waiting[reader] -= 1
@@ -161,5 +161,6 @@ class _Plan:
         return {name for name in names if name in self.home and name not in self._given}
 
     def _growth(self, node: Node, live: set[str], left: Mapping[str, int]) -> int:
-        made = sum(self.size[name] for name in self.results(node) - live)
-        return made - sum(self.size[name] for name in self.operands(node) if left[name] == 1)
+        operands, results = self._memory(node)
+        made = sum([self.size[name] for name in results if name not in live])
+        return made - sum([self.size[name] for name in operands if left[name] == 1])

@@ -186,7 +186,11 @@ def _search(row: Array, tolerance: float, most_bits: int) -> Iterator[float]:
         integers = _integers(first, min(last, 2**most_bits), tolerance)
         for value in some:
             codes = integers * (value / top)
-            integers = integers[np.abs(codes - np.rint(codes)) <= np.minimum(codes * slack, 0.5)]
+            off = np.rint(codes)
+            off -= codes
+            np.abs(off, out=off)
+            codes *= slack
+            integers = integers[off <= codes]
             if not integers.size:
                 break
         for integer in integers.tolist():

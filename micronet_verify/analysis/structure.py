@@ -17,6 +17,7 @@ from micronet_verify.facts.graph import Attribute, Graph, Node
 from micronet_verify.facts.kinds import CHOICES, KINDS
 
 _LABELS = ("left", "right", "out")
+_FUNCTIONS = {kind: max(len(functions) - 1, 0).bit_length() for kind, functions in OPS.items()}
 
 
 def structure_bits(graph: Graph, constants: Collection[str] | None = None) -> int:
@@ -47,9 +48,11 @@ def _read(graph: Graph) -> set[str]:
 def _bits(graph: Graph, defined: int) -> tuple[int, int]:
     """(bits, values that are defined behind it), with ``defined`` values before it."""
     defined += len(graph.inputs)
-    total = 0
+    total = len(graph.nodes) * bits_for(len(KINDS))
     for node in graph.nodes:
-        total += bits_for(len(KINDS)) + len(node.inputs) * bits_for(defined + 1) + _of_attributes(node)
+        total += len(node.inputs) * bits_for(defined + 1)
+        for name, value in node.attributes.items():
+            total += _of_attribute(node, name, value)
         for body in node.bodies:
             inside, _ = _bits(body, defined)
             total += inside
@@ -57,22 +60,17 @@ def _bits(graph: Graph, defined: int) -> tuple[int, int]:
     return total + len(graph.outputs) * bits_for(defined), defined
 
 
-def _of_attributes(node: Node) -> int:
-    labels = len({label for name in _LABELS for label in str(node.attributes.get(name, ""))})
-    return sum(_of_attribute(node, name, value, labels) for name, value in node.attributes.items())
-
-
-def _of_attribute(node: Node, name: str, value: Attribute, labels: int) -> int:
+def _of_attribute(node: Node, name: str, value: Attribute) -> int:
     if isinstance(value, bool):
         return 1
     if isinstance(value, int):
-        return bits_for(abs(value) + 2)
+        return (abs(value) + 1).bit_length()
     if isinstance(value, tuple):
-        return sum(bits_for(abs(number) + 2) for number in value if isinstance(number, int))
+        return sum([(abs(number) + 1).bit_length() for number in value if isinstance(number, int)])
     if not isinstance(value, str):
         return 0
     if name == "op":
-        return bits_for(len(OPS[node.kind]))
+        return _FUNCTIONS[node.kind]
     if node.kind == "matmul" and name in _LABELS:
-        return len(value) * bits_for(labels)
+        return len(value) * bits_for(len({label for each in _LABELS for label in str(node.attributes.get(each, ""))}))
     return bits_for(len(CHOICES[node.kind, name])) if (node.kind, name) in CHOICES else 0

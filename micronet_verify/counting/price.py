@@ -24,7 +24,7 @@ from micronet_verify.facts.validate import place
 from micronet_verify.track.rules import KNOBS, CountingRules
 
 Frequencies = Mapping[str, Fraction]
-NOTHING = Transient(0, 0)
+NOTHING, ONCE = Transient(0, 0), Fraction(1)
 OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask", "saturation", "structure"})
 """Knobs that no storage line depends on, and those (next) that no work depends on, beyond the graph and the inventory that they choose."""
 OF_STORAGE = frozenset({"regimes", "representation", "mask", "structure"})
@@ -105,7 +105,7 @@ def _knobs(rules: CountingRules, others: frozenset[str]) -> tuple[object, ...]:
 
 def _billed(analysed: Analysed, found: Rewritten, rules: CountingRules, frequencies: Frequencies) -> _Bill:
     bill = _Bill(analysed, rules, frequencies)
-    _work(bill, found, Fraction(1))
+    _work(bill, found, ONCE)
     if bill.problems:
         raise SubmissionFault(bill.problems)
     return bill
@@ -186,7 +186,8 @@ def _unused(found: Rewritten) -> Iterator[LedgerLine]:
 def _operations(bill: _Bill, regime: Regime) -> Iterator[LedgerLine]:
     for node, work, times in bill.work:
         rule, bits = _price(work, regime)
-        yield LedgerLine("operations", rule, place(node), node.scope, work.count * times, bits, work.formula, work.note, work.operation)
+        count = Fraction(work.count) if times is ONCE else work.count * times
+        yield LedgerLine("operations", rule, place(node), node.scope, count, bits, work.formula, work.note, work.operation)
 
 
 def _price(work: Work, regime: Regime) -> tuple[str, int]:
