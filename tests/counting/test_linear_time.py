@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import sys
 from collections.abc import Callable
+from types import FrameType
 
 import numpy as np
 import pytest
@@ -61,20 +62,32 @@ def joins(net: Net, n: int) -> list[Value]:
     return [x]
 
 
-def seconds(make: Callable[[Net, int], list[Value]], n: int) -> float:
+def calls(make: Callable[[Net, int], list[Value]], n: int) -> int:
+    """How many functions counting a graph of ``n`` nodes calls: the same on every machine, as seconds are not."""
     net = Net.new()
     graph = net.b.finish(make(net, n))
-    start = time.process_time()
-    validate(graph)
-    count_graph(graph, ConstantStore(net.folder, net.folder), CountingRules())
-    return time.process_time() - start
+    called = 0
+
+    def counted(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal called
+        called += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        validate(graph)
+        count_graph(graph, ConstantStore(net.folder, net.folder), CountingRules())
+    finally:
+        sys.setprofile(before)
+    return called
 
 
 @pytest.mark.parametrize("make", [chain, fan, tree, some_of_many, joins])
-def test_time_grows_with_the_nodes_and_not_with_their_square(make: Callable[[Net, int], list[Value]]) -> None:
-    """F11: eight times the nodes take eight times as long, or a little more; twice that is allowed, a square would take 64."""
-    few = min(seconds(make, 500) for _ in range(3))
-    assert seconds(make, 4000) < 16 * few + 0.2
+def test_work_grows_with_the_nodes_and_not_with_their_square(make: Callable[[Net, int], list[Value]]) -> None:
+    """F11: eight times the nodes call eight times as many functions, or n log n; a square would be 64. ``benchmarks`` has the seconds."""
+    calls(make, 50)  # what is found out once for a process
+    few = calls(make, 100)
+    assert calls(make, 800) < 12 * few
 
 
 class Bodies:
@@ -114,13 +127,11 @@ class Bodies:
         return Graph(("x", "c"), (x,), values, tuple(nodes))
 
 
-@pytest.mark.parametrize("graph", [Bodies().inside(60), Bodies().in_a_row(1000)], ids=["60 deep", "1000 in a row"])
+@pytest.mark.parametrize("graph", [Bodies().inside(60), Bodies().in_a_row(300)], ids=["60 deep", "300 in a row"])
 def test_each_body_is_looked_at_once_a_pass(graph: Graph, tmp_path: object) -> None:
     """F1: a walk that looks at a body twice a level takes 2^60 looks. The rules of the checks walk by themselves."""
-    start = time.process_time()
     validate(graph)
     count = count_graph(graph, ConstantStore(tmp_path, tmp_path), CountingRules())  # type: ignore[arg-type]
     nodes = live_nodes(graph)
-    assert time.process_time() - start < 5
     relus = sum(node.kind == "elementwise" for node in nodes)
     assert count.ledgers["freebie"].operations == relus * 8 / 2
