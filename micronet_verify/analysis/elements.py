@@ -128,7 +128,8 @@ def picked(view: View, axis: int, places: slice | NDArray[Any]) -> View | None:
         return None
     whole = combined(axes[axis])
     steps = {at: array[places] for at, array in whole.steps.items()}
-    size = len(np.arange(view.shape[axis])[places])
+    whole_axis = range(view.shape[axis])
+    size = len(whole_axis[places]) if isinstance(places, slice) else len(np.asarray(whole_axis)[places])
     if not size:
         return None
     rises = whole.rises and isinstance(places, slice) and (places.step or 1) > 0

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,15 @@ from numpy.typing import NDArray
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat, numeric_format, numpy_dtype
-from micronet_verify.facts.graph import Node, Value
+from micronet_verify.facts.graph import Attribute, Node, Value
+from micronet_verify.facts.shapes import integer, ints
 from micronet_verify.facts.validate import place
 from micronet_verify.interpreter import moves
 from micronet_verify.interpreter.kinds import FUNCTIONS
 from micronet_verify.interpreter.quantizers import quantize, spread
 from micronet_verify.interpreter.step import ABSENT, Missing, Step, settled, step_of
 
-__all__ = ["cast", "compute", "is_arithmetic", "mean_variance_scale", "moved", "quantized", "spread"]
+__all__ = ["cast", "compute", "is_arithmetic", "mean_variance_scale", "moved", "pieces", "quantized", "spread"]
 
 Array = NDArray[Any]
 
@@ -71,10 +74,23 @@ def cast(node: Node, x: Array, source: NumericFormat, result: Value) -> Array:
         return _stored(moves.cast(x, source, result.format, bool(node.attributes.get("saturate")), False), result.format)
 
 
-def moved(node: Node, operands: Sequence[Array], index: int) -> Array:
-    """A move or a constant permutation of constants, or of their places: a view where numpy can make one."""
+def pieces(node: Node) -> Iterator[Node]:
+    """A move for each of a node's results: a split is slices, whose places are added up once for all of them."""
+    if node.kind != "move" or node.attributes["op"] != "split":
+        yield from repeat(node, len(node.outputs))
+        return
+    axis, start = integer(node.attributes, "axis"), 0
+    for name, size in zip(node.outputs, ints(node.attributes, "sizes"), strict=True):
+        cut: dict[str, Attribute] = {"op": "slice", "axes": (axis,), "starts": (start,), "ends": (start + size,), "steps": (1,)}
+        yield replace(node, outputs=(name,), attributes=cut)
+        start += size
+
+
+def moved(node: Node, operands: Sequence[Array]) -> Array:
+    """A move of one result (``pieces``) or a constant permutation of constants, or of their places: a view where numpy can make one."""
     found = FUNCTIONS[node.kind](Step(node, (None,) * len(operands), (), np.dtype(np.float32)), operands)
-    return found[index] if isinstance(found, tuple) else found
+    assert not isinstance(found, tuple)
+    return found
 
 
 def _step(node: Node, operands: Sequence[Array], result: Value) -> Step:

@@ -16,7 +16,7 @@ from micronet_verify.analysis.constants import Codes, Constant
 from micronet_verify.analysis.steps import product
 from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Value
-from micronet_verify.facts.shapes import integer, ints
+from micronet_verify.facts.shapes import integer
 from micronet_verify.facts.tensors import ConstantStore
 
 Array = NDArray[Any]
@@ -24,7 +24,6 @@ Pool = dict[str, Constant]
 
 # Layout changes keep the stored tensor; these choose part of one or join several, which makes another stored tensor.
 _LOOKED_UP = 1 << 26
-_CUTS = frozenset({"slice", "split"})
 _SAME = frozenset({"identity", "reshape", "transpose", "expand", "tile"})
 
 
@@ -76,7 +75,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
         found = chosen(node, operands[0].shape, np.asarray(operands[1].load(), np.int64))
         return None if found is None else {results[0].id: _looked_up(node, operands, results[0], found)}
     if node.kind == "move" or node.kind == "permute":
-        return {value.id: _viewed(node, operands, value, index) for index, value in enumerate(results)}
+        return {value.id: _viewed(piece, operands, value) for piece, value in zip(evaluate.pieces(node), results, strict=True)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
     if evaluate.is_arithmetic(node, operands) and results[0].numel <= max(made_from, most):
         load = _computation(node, operands, [pool[name].format if name else None for name in node.inputs], results[0])
@@ -113,11 +112,11 @@ def _computed(node: Node, operands: list[Constant], result: Value, load: Callabl
     return Constant(key, largest.label, result.shape, result.format, load)
 
 
-def _viewed(node: Node, operands: list[Constant], result: Value, index: int) -> Constant:
+def _viewed(node: Node, operands: list[Constant], result: Value) -> Constant:
     op, first = str(node.attributes["op"]), operands[0]
 
     def view(array: Array) -> Array:
-        return evaluate.moved(node, [array], index)
+        return evaluate.moved(node, [array])
 
     if node.kind == "move" and op in _SAME:
         found = first.viewed(result.shape, view)
@@ -125,12 +124,12 @@ def _viewed(node: Node, operands: list[Constant], result: Value, index: int) -> 
         return (
             replace(found, parts=(first,), join=lambda arrays: view(arrays[0])) if op in ("expand", "tile") and not first.parts else found
         )
-    if node.kind == "move" and op in _CUTS:
-        cut = "" if result.numel == first.numel else _cut(node, index)
+    if node.kind == "move" and op == "slice":
+        cut = "" if result.numel == first.numel else _cut(node)
         return first.viewed(result.shape, view, cut)
     # Joined, padded or picked constants are stored as they end up: which piece goes where is information too, and pieces
     # that are stored once and laid out many times would hide it in the graph.
-    return _computed(node, operands, result, _arrangement(node, operands, index))
+    return _computed(node, operands, result, _arrangement(node, operands))
 
 
 def _looked_up(node: Node, operands: list[Constant], result: Value, found: tuple[tuple[int, int], Array]) -> Constant:
@@ -145,17 +144,13 @@ def _looked_up(node: Node, operands: list[Constant], result: Value, found: tuple
     return _computed(node, operands, result, load)
 
 
-def _cut(node: Node, index: int) -> str:
+def _cut(node: Node) -> str:
     """A name for the part of a tensor that a slice or one piece of a split takes; equal parts have equal names."""
-    if node.attributes["op"] == "slice":
-        return f"[{node.attributes['axes']}{node.attributes['starts']}{node.attributes['ends']}{node.attributes['steps']}]"
-    axis, sizes = integer(node.attributes, "axis"), ints(node.attributes, "sizes")
-    start = sum(sizes[:index])
-    return f"[({axis},)({start},)({start + sizes[index]},)(1,)]"
+    return f"[{node.attributes['axes']}{node.attributes['starts']}{node.attributes['ends']}{node.attributes['steps']}]"
 
 
-def _arrangement(node: Node, operands: list[Constant], index: int) -> Callable[[], Array]:
-    return lambda: evaluate.moved(node, [constant.load() for constant in operands], index)
+def _arrangement(node: Node, operands: list[Constant]) -> Callable[[], Array]:
+    return lambda: evaluate.moved(node, [constant.load() for constant in operands])
 
 
 def _dequantized(node: Node, operands: list[Constant], result: Value) -> Constant:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.masks import MOST_SCORES, Kept
+from micronet_verify.analysis.masks import HIDING, MOST_SCORES, Kept
 from micronet_verify.facts.graph import Graph, Node, Shape
-from micronet_verify.facts.shapes import ints, text
+from micronet_verify.facts.shapes import integer, ints, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def _is_mask(node: Node, pool: Mapping[str, Constant]) -> bool:
     if node.kind != "elementwise" or node.attributes["op"] != "where" or node.inputs[0] not in pool:
         return False
     fill = pool.get(node.inputs[2])
-    return fill is not None and fill.numel == 1 and fill.number in (0.0, -math.inf) and fill.key.startswith("fill ")
+    return fill is not None and fill.numel == 1 and (fill.number == 0 or fill.number <= HIDING) and fill.key.startswith("fill ")
 
 
 def _both(one: Kept | None, other: Kept | None) -> Kept | None:
@@ -86,13 +86,22 @@ def _forward(node: Node, graph: Graph, pool: Mapping[str, Constant], known: Mapp
         moved = _moved(node, kept, graph.values[name].shape, shape)
         return None if moved is None else (moved, number)
     if node.kind == "softmax":
-        return (kept, 0.0) if node.attributes["op"] == "softmax" and number == -math.inf else None
+        if node.attributes["op"] != "softmax" or number > HIDING:
+            return None
+        # Of a finite number alone the softmax is equal shares.
+        return (kept if math.isinf(number) else kept | _of_nothing(kept, integer(node.attributes, "axis"), len(shape))), 0.0
     if node.kind != "elementwise" or graph.values[name].shape != shape:
         return None
     result = _function(
         str(node.attributes["op"]), number, node.inputs.index(name), [pool.get(other) for other in node.inputs if other != name]
     )
     return None if result is None else (kept, result)
+
+
+def _of_nothing(kept: Kept, axis: int, rank: int) -> Kept:
+    """The rows along an axis of which a pattern keeps nothing."""
+    lined = kept.reshape((1,) * (rank - kept.ndim) + kept.shape)
+    return np.asarray(~lined.any(axis=axis, keepdims=True))
 
 
 def _function(op: str, number: float, at: int, others: list[Constant | None]) -> float | None:
@@ -103,7 +112,7 @@ def _function(op: str, number: float, at: int, others: list[Constant | None]) ->
         return 0.0
     if op == "mul" or (op == "div" and at == 0):
         positive = all(other is not None and other.numel == 1 and 0 < other.number < math.inf for other in others)
-        return number if number == 0 or positive else None
+        return number if number == 0 or (positive and math.isinf(number)) else None
     if op == "add" or (op == "sub" and at == 0):
         return number if number == -math.inf else None
     return None
@@ -165,7 +174,7 @@ def _read(
     kept, number = known[name]
     sums = node.kind == "matmul" or (node.kind == "reduce" and node.attributes["op"] == "sum")
     least = node.kind == "softmax" or (node.kind == "reduce" and node.attributes["op"] == "max")
-    return kept if (sums and number == 0) or (least and number == -math.inf) else None
+    return kept if (sums and number == 0) or (least and number <= HIDING) else None
 
 
 def _unmoved(node: Node, kept: Kept, before: Shape, after: Shape) -> Kept | None:

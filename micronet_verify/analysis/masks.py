@@ -2,7 +2,8 @@
 
 A mask before a softmax, or on what a softmax gives, becomes ``where(kept, x, −∞ or 0)`` with one truth value for each
 score of which it says something, whatever the file has instead: then it has one price in every spelling, and one bit
-for each score is stored. Anything that an input can change is no mask.
+for each score is stored. Where a finite number hides all scores of one softmax, it stays: that softmax gives them equal shares,
+and not NaN. Anything that an input can change is no mask.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from micronet_verify.analysis.fold import fold_node
 from micronet_verify.analysis.live import consumers, prune
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Graph, Node, Shape, Value
+from micronet_verify.facts.shapes import integer
 
 Kept = NDArray[np.bool_]
 # No score comes near: e to the power of anything smaller than another by 104 is 0 in fp32. Frameworks write −∞ or the least number.
@@ -49,7 +51,9 @@ def name_masks(graph: Graph, pool: dict[str, Constant]) -> Graph:
     for node in graph.nodes:
         at = node.outputs[0]
         mask = _mask(node, graph.values, known) if node.kind == "elementwise" and (at in before or at in after) else None
-        if mask is None or mask.kept.all() or (math.isinf(mask.fill) and at not in before):
+        if mask is not None and mask.fill:
+            mask = _filled(mask, before.get(at), len(graph.values[at].shape))
+        if mask is None or mask.kept.all():
             nodes.append(node)
         else:
             nodes += _written(node, mask, values, pool)
@@ -65,14 +69,23 @@ def _known(graph: Graph, pool: Mapping[str, Constant]) -> Mapping[str, Constant]
     return known
 
 
-def _near_softmax(graph: Graph) -> tuple[set[str], set[str]]:
-    """Values that only functions and moves separate from the softmax (or exponential) that reads them, and that made them."""
-    before: set[str] = set()
+def _near_softmax(graph: Graph) -> tuple[dict[str, set[int]], set[str]]:
+    """Values that only functions and moves separate from the softmax (or exponential) that reads them, and that made them.
+
+    The first with the axes along which they are read (−1: it may be any).
+    """
+    before: dict[str, set[int]] = {}
     after: set[str] = set()
     readers = consumers(graph)
     for node in reversed(graph.nodes):
-        if _normalises(node) or (_passes(node) and before.intersection(node.outputs)):
-            before.update(name for name in node.inputs if name)
+        axes = set().union(*(before.get(name, ()) for name in node.outputs)) if _passes(node) else set[int]()
+        if axes and node.kind == "move" and node.attributes["op"] not in ("identity", "cast"):
+            axes = {-1}
+        if _normalises(node):
+            axes.add(integer(node.attributes, "axis", -1))
+        for name in filter(None, node.inputs if axes else ()):
+            same = name in graph.values and graph.values[name].shape == graph.values[node.outputs[0]].shape
+            before.setdefault(name, set()).update(axes if same else {-1})
     for node in graph.nodes:
         if _normalises(node) or (_passes(node) and after.intersection(node.inputs)):
             after.update(node.outputs)
@@ -85,6 +98,17 @@ def _normalises(node: Node) -> bool:
 
 def _passes(node: Node) -> bool:
     return node.kind in ("elementwise", "move")
+
+
+def _filled(mask: Mask, axes: set[int] | None, rank: int) -> Mask | None:
+    """−∞ in place of a number that hides, except where a softmax sees nothing else: equal numbers are equal shares there."""
+    if axes is None:
+        return None
+    lined = mask.kept.reshape((1,) * (rank - mask.kept.ndim) + mask.kept.shape)
+    alone = any(not lined.any(axis=axis).all() for axis in (range(rank) if -1 in axes else axes))
+    if math.isinf(mask.fill) or not alone:
+        return replace(mask, fill=-math.inf)
+    return None if math.isnan(mask.fill) else mask
 
 
 def _mask(node: Node, values: Mapping[str, Value], pool: Mapping[str, Constant]) -> Mask | None:
@@ -115,10 +139,10 @@ def _fits(name: str, values: Mapping[str, Value], pool: Mapping[str, Constant], 
 
 
 def _hiding(constant: Constant | None) -> float | None:
-    """−∞ for a number that hides a score from a softmax, 0 for 0."""
+    """The number, where it hides a score from a softmax, or is 0."""
     if constant is None or constant.numel != 1:
         return None
-    return -math.inf if constant.number <= HIDING else 0.0 if constant.number == 0 else None
+    return constant.number if constant.number <= HIDING else 0.0 if constant.number == 0 else None
 
 
 def _added(x: str, constant: Constant, sign: int) -> Mask | None:
@@ -127,7 +151,9 @@ def _added(x: str, constant: Constant, sign: int) -> Mask | None:
     if kept.all() or np.isnan(data).any():
         return None
     rest = np.where(kept, data, np.zeros((), data.dtype))
-    return Mask(x, kept, -math.inf, constant.label, rest if rest.any() else None)
+    hiding = np.unique(data[~kept].astype(np.float64))
+    fill = float(hiding[0]) if len(hiding) == 1 else math.nan  # of several, the largest would win where there is nothing else
+    return Mask(x, kept, fill, constant.label, rest if rest.any() else None)
 
 
 def _multiplied(x: str, constant: Constant) -> Mask | None:

@@ -58,8 +58,8 @@ class Parts:
         if len(sources) > 1 or any(name in self._pool or self.is_reduced(name) for name in moved):
             return
         chosen = node.kind != "move" or node.attributes["op"] in _CHOOSING or not self._chosen.isdisjoint(moved)
-        for result in node.outputs:
-            self._made[result], self._source[result] = node, next(iter(sources))
+        for result, piece in zip(node.outputs, evaluate.pieces(node), strict=True):
+            self._made[result], self._source[result] = piece, next(iter(sources))
             if chosen:
                 self._chosen.add(result)
 
@@ -103,21 +103,21 @@ class Parts:
         if prod(shape) > _MOST:
             return None
         if node is None:
-            return np.arange(prod(shape)).reshape(shape)
+            return self._places.setdefault(name, np.arange(prod(shape)).reshape(shape))
         moved = node.inputs if node.kind == "move" else node.inputs[:1]
         operands = [self._element(each) for each in moved]
         if any(each is None for each in operands):
             return None
         known = [each for each in operands if each is not None]
-        found = self._moved(node, known, node.outputs.index(name))
+        found = self._moved(node, known)
         self._places[name] = found
         return found
 
-    def _moved(self, node: Node, operands: list[Places], index: int) -> Places:
+    def _moved(self, node: Node, operands: list[Places]) -> Places:
         if node.kind == "lookup" or (node.kind == "permute" and len(node.inputs) > 1):
             places, axis = np.asarray(self._pool[node.inputs[1]].load(), np.int64), integer(node.attributes, "axis")
             return np.take(operands[0], places, axis)
         if node.kind == "move" and node.attributes["op"] == "pad":
             padding, rank = ints(node.attributes, "padding"), operands[0].ndim
             return np.pad(operands[0], [(padding[at], padding[rank + at]) for at in range(rank)], constant_values=-1)
-        return evaluate.moved(node, list(operands), index)
+        return evaluate.moved(node, list(operands))

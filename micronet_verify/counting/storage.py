@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,9 @@ from micronet_verify.counting.scalars import Key, Scalar, offset_of, scalar, sca
 from micronet_verify.counting.work import many
 from micronet_verify.facts.formats import FLOAT32, NumericFormat
 from micronet_verify.track.rules import CountingRules
+
+# Longer tensors, of which no file holds many, are told apart by their ends before they are compared.
+_DIGESTED = 1 << 16
 
 
 @dataclass
@@ -193,10 +197,12 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[Twin]]:
     groups: dict[tuple[object, ...], list[Stored]] = {}
     for stored, kind in zip(tensors, kinds, strict=True):
         constant = stored.measured.constant
-        group = groups.setdefault(kind if often[kind] == 1 else (*kind, *_ends(constant)), [])
+        digests = [kind] if often[kind] == 1 else [(*kind, *digest) for digest in _digests(stored)]
+        group = groups.get(digests[0], [])
         twin = next((other for other in group if _same_signs(stored, other) and _same_values(constant, other.measured.constant)), None)
         if twin is None:
-            group.append(stored)
+            for digest in dict.fromkeys(digests):
+                groups.setdefault(digest, []).append(stored)
             kept.append(stored)
         else:
             twins.append(Twin(stored, twin))
@@ -207,12 +213,20 @@ def _kind(constant: Constant) -> tuple[object, ...]:
     return constant.numel, constant.format.name, constant.codes is None, constant.row_scale is None
 
 
-def _ends(constant: Constant) -> tuple[object, ...]:
-    """What tensors of equal values have in common, also a matrix and its transpose: the first and the last value."""
-    if constant.codes is not None:
-        return ()
-    array = constant.load()
-    return float(array.item(0)), float(array.item(-1))
+def _digests(stored: Stored) -> list[tuple[object, ...]]:
+    """What a tensor has in common with those of equal values, then what a matrix has in common with those that it is the transpose of."""
+    constant = stored.measured.constant
+    array = np.asarray(constant.load())
+    if constant.numel > _DIGESTED:
+        return [(float(array.item(0)), float(array.item(-1)))]
+    signs = (array.shape, _digest(np.signbit(array))) if stored.signs else ()
+    turned = [(_digest(array.T), signs)] if array.ndim == 2 and constant.codes is None else []
+    return [(_digest(array), signs), *turned]
+
+
+def _digest(array: NDArray[Any]) -> bytes:
+    wide = array.astype(np.float64) if array.dtype.itemsize < 4 else array
+    return hashlib.blake2b(np.ascontiguousarray(wide + 0).tobytes()).digest()  # + 0: zeros are equal whatever their sign
 
 
 def _same_signs(one: Stored, other: Stored) -> bool:

@@ -32,6 +32,10 @@ def attend(net: Net, kept: NDArray[np.bool_], mask: str = "where", scale: bool =
         scores = net.b.elementwise("where", net.b.constant(kept, "kept", BOOL), scores, net.b.scalar(-np.inf))
     elif mask == "add":
         scores = net.b.elementwise("add", scores, net.constant(np.where(kept, 0, -np.inf), "mask"))
+    elif mask == "number":
+        scores = net.b.elementwise("add", scores, net.constant(np.where(kept, 0, -1e38), "mask"))
+    elif mask == "numbers":
+        scores = net.b.elementwise("add", scores, net.constant(np.where(kept, 0, -1e37 - 1e37 * np.arange(kept.shape[-1])), "mask"))
     elif mask == "bias":
         scores = net.b.elementwise("add", scores, net.constant(np.where(kept, dense(kept.shape), -np.inf), "mask"))
     elif mask == "mul":
@@ -94,6 +98,35 @@ def test_a_pattern_for_each_head() -> None:
         one = by_hand(head)
         multiplies, adds = multiplies + one[0] // HEADS, adds + one[1] // HEADS
     assert counts(net.ledger(attend(net, kept))) == (multiplies, adds)
+
+
+def test_a_row_that_a_number_hides_whole_has_equal_shares() -> None:
+    """The softmax of −10³⁸ alone is 1/n each, where that of −∞ is NaN: the number stays (a width of 32 bits), and such a row is computed whole."""
+    kept = np.tril(np.ones((4, 4), bool))
+    kept[2] = False
+    net, seen = Net.new(), kept.copy()
+    ledger = net.ledger(attend(net, kept, "number"))
+    seen[2] = True
+    whole, scores = by_hand(seen), HEADS * 4
+    assert counts(ledger) == (whole[0] - scores * (WIDTH + 1), whole[1] - scores * (WIDTH - 1))  # its products q·k are never read
+    infinite = Net.new()
+    assert ledger.storage == infinite.ledger(attend(infinite, kept)).storage + Fraction(16, 32)
+
+
+def test_numbers_that_hide_a_row_and_differ_are_no_mask() -> None:
+    """The greatest of them would win."""
+    kept = np.tril(np.ones((4, 4), bool))
+    kept[2] = False
+    net = Net.new()
+    assert not [line for line in net.ledger(attend(net, kept, "numbers")).lines if line.rule == "O15"]
+
+
+@pytest.mark.parametrize("mask", ["number", "numbers"])
+def test_a_number_that_hides_no_row_whole_is_infinite(mask: str) -> None:
+    kept = np.tril(np.ones((4, 4), bool))
+    found, infinite = Net.new(), Net.new()
+    ledger, other = found.ledger(attend(found, kept, mask)), infinite.ledger(attend(infinite, kept))
+    assert (counts(ledger), ledger.storage) == (counts(other), other.storage)
 
 
 def test_a_mask_of_columns_is_stored_as_one_row() -> None:

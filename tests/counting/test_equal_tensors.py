@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from micronet_verify.counting import storage
 from tests.build import Net, dense
 
 
@@ -27,6 +28,20 @@ def test_S4_a_bias_in_another_shape_is_stored_once() -> None:
     y = net.b.elementwise("add", net.input(1, 4, 8), net.constant(bias, "first"))
     ledger = net.ledger(net.b.elementwise("add", y, net.constant(bias.reshape(1, 1, 8), "second")))
     assert ledger.storage == Fraction(8 * 16, 32)
+
+
+def test_S4_many_tensors_that_begin_and_end_alike_are_compared_by_digests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300 vectors of one kind, of which the last equals the first: that pair is compared, once a regime, not all."""
+    compared = list[int]()
+    values = storage._same_values
+    monkeypatch.setattr(storage, "_same_values", lambda one, other: compared.append(1) or values(one, other))
+    net, many = Net.new(), 300
+    y = net.input(1, 6)
+    for at in range(many):
+        inner = (at % (many - 1) + 1) / 7
+        y = net.b.elementwise("relu", net.b.elementwise("mul", y, net.constant([0.1, inner, 0.3, -inner, 0.7, 0.2], f"w{at}")))
+    assert net.ledger(y).storage == Fraction((many - 1) * 6 * 16, 32)
+    assert len(compared) <= 2 * 1
 
 
 @pytest.mark.parametrize("shape", [(8, 100), (8, 8)])

@@ -9,6 +9,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
+from micronet_verify.analysis import evaluate
 from micronet_verify.checks.rules.walk import live_nodes
 from micronet_verify.counting.count import count_graph
 from micronet_verify.facts.formats import FLOAT32, numeric_format
@@ -88,6 +89,18 @@ def test_work_grows_with_the_nodes_and_not_with_their_square(make: Callable[[Net
     calls(make, 50)  # what is found out once for a process
     few = calls(make, 100)
     assert calls(make, 800) < 12 * few
+
+
+def test_a_split_is_cut_once_and_each_piece_followed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F11: of a tensor in n parts each part is one view; sizes were added up, and the source laid out, for every part again."""
+    laid, cut = list[int](), list[int]()
+    arange, pieces, moved = np.arange, evaluate.pieces, evaluate.moved
+    monkeypatch.setattr(np, "arange", lambda *of, **how: laid.append(len(arange(*of))) or arange(*of, **how))
+    monkeypatch.setattr(evaluate, "pieces", lambda node: cut.append(len(node.outputs)) or pieces(node))
+    monkeypatch.setattr(evaluate, "moved", lambda node, operands: cut.append(1) or moved(node, operands))
+    seconds(tree, 1000)
+    assert sum(cut) == 2 * 2 * 1000  # with siblings and without
+    assert sum(laid) < 20 * 1000
 
 
 class Bodies:

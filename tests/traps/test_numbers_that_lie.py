@@ -29,15 +29,15 @@ def quantity(count: Count, operation: str, *rules: str) -> Fraction:
 
 # --- n − 1 of nothing ------------------------------------------------------------------------------------------------
 
-# Every one of them has nothing to add up: n − 1 with n ≤ 1. (function, shape of an example, multiply class, add class)
+# Every one of them has nothing to add up: n − 1 with n ≤ 1; a mean of one value is that value (B12). (function, shape of an example, multiply class, add class)
 NOTHING: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...], int, int]] = {
     "sum of one": (lambda x: x.sum(-1), (7, 1), 0, 0),
-    "mean of one": (lambda x: x.mean(-1), (7, 1), 7, 0),
+    "mean of one": (lambda x: x.mean(-1), (7, 1), 0, 0),
     "maximum of one": (lambda x: x.amax(-1), (7, 1), 0, 0),
     "softmax of one": (lambda x: x.softmax(-1), (7, 1), 2 * 7, 0),
     "cumulative sum of one": (lambda x: x.cumsum(-1), (7, 1), 0, 0),
     "argmax of one": (lambda x: x.argmax(-1), (7, 1), 0, 0),
-    "average pool of one": (lambda x: F.avg_pool2d(x, 1), (2, 3, 3), 2 * 9, 0),
+    "average pool of one": (lambda x: F.avg_pool2d(x, 1), (2, 3, 3), 0, 0),
     "max pool of one": (lambda x: F.max_pool2d(x, 1), (2, 3, 3), 0, 0),
     "sum of none": (lambda x: x[:, :, 1:].sum(-1), (7, 1), 0, 0),
     "maximum of products of one": (lambda x: x @ x.transpose(1, 2), (7, 1), 7 * 7, 0),
