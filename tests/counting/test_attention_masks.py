@@ -101,7 +101,7 @@ def test_a_pattern_for_each_head() -> None:
 
 
 def test_a_row_that_a_number_hides_whole_has_equal_shares() -> None:
-    """The softmax of −10³⁸ alone is 1/n each, where that of −∞ is NaN: the number stays (a width of 32 bits), and such a row is computed whole."""
+    """The softmax of −10³⁸ alone is 1/n each, where that of −∞ is NaN: the number stays, and such a row is computed whole."""
     kept = np.tril(np.ones((4, 4), bool))
     kept[2] = False
     net, seen = Net.new(), kept.copy()

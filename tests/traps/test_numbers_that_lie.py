@@ -29,7 +29,8 @@ def quantity(count: Count, operation: str, *rules: str) -> Fraction:
 
 # --- n − 1 of nothing ------------------------------------------------------------------------------------------------
 
-# Every one of them has nothing to add up: n − 1 with n ≤ 1; a mean of one value is that value (B12). (function, shape of an example, multiply class, add class)
+# Every one of them has nothing to add up: n − 1 with n ≤ 1; a mean of one value is that value (B12).
+# (function, shape of an example, multiply class, add class)
 NOTHING: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...], int, int]] = {
     "sum of one": (lambda x: x.sum(-1), (7, 1), 0, 0),
     "mean of one": (lambda x: x.mean(-1), (7, 1), 0, 0),
