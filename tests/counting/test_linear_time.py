@@ -98,7 +98,7 @@ def test_a_split_is_cut_once_and_each_piece_followed_once(monkeypatch: pytest.Mo
     monkeypatch.setattr(np, "arange", lambda *of, **how: laid.append(len(arange(*of))) or arange(*of, **how))
     monkeypatch.setattr(evaluate, "pieces", lambda node: cut.append(len(node.outputs)) or pieces(node))
     monkeypatch.setattr(evaluate, "moved", lambda node, operands: cut.append(1) or moved(node, operands))
-    seconds(tree, 1000)
+    calls(tree, 1000)
     assert sum(cut) == 2 * 2 * 1000  # with siblings and without
     assert sum(laid) < 20 * 1000
 
