@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.mutants.planting import Judged, judged
 
-EXAMPLES = 12
+EXAMPLES = 8
 
 
 class Images(nn.Module):
