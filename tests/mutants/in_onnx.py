@@ -70,7 +70,7 @@ def images(w: Writer) -> str:
     x = w.emit("Conv", x, w.normal(8, 1, 3, 3, scale=0.3), w.normal(8), dilations=[2, 2], pads=[2] * 4, group=8)
     x = w.emit("HardSwish", w.times(w.batch_norm(x), 3))
     x = w.emit("MaxPool", w.times(x, 1, -2), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
-    x = w.emit("Conv", x, w.normal(8, 2, 3, 3, scale=0.3), w.normal(8), pads=[1] * 4, group=4)
+    x = w.emit("Conv", x, w.normal(8, 2, 3, 3, scale=0.02), w.normal(8), pads=[1] * 4, group=4)  # of small variances
     x = w.emit("InstanceNormalization", x, w.uniform(0.5, 1.5, 8), w.normal(8))
     x = w.emit("PRelu", x, w.uniform(0, 0.5, 8, 1, 1))
     x = w.emit("ConvTranspose", x, w.normal(8, 8, 3, 3, scale=0.2), w.normal(8), strides=[2, 2], pads=[1] * 4, output_padding=[1, 1])
