@@ -38,21 +38,24 @@ def signed_bits(low: int, high: int) -> int:
 
 def bound_sums(measured: Measured, low: int, high: int) -> Bound | None:
     """The interval of partial sums of each row's codes times activations in [``low``, ``high``]; ``None`` without codes."""
-    constant, axes = measured.constant, measured.axes
-    if constant.codes is not None:
-        rows = scan.row_matrix(constant.codes.load(), axes)
-        blocks: Iterable[Array] = (block.astype(np.int64) for _, block in scan.row_blocks(rows))
-    else:
-        found = row_codes(constant.load(), constant.format, axes)
-        if found is None:
-            return None
-        blocks = found
+    blocks = codes_of(measured)
+    if blocks is None:
+        return None
     most = least = 0
     for codes in blocks:
         ups, downs = np.maximum(codes * high, codes * low), np.minimum(codes * high, codes * low)
         most = max(most, int(np.maximum(ups, 0).sum(axis=1).max(initial=0)))
         least = min(least, int(np.minimum(downs, 0).sum(axis=1).min(initial=0)))
     return Bound(least, most)
+
+
+def codes_of(measured: Measured) -> Iterable[Array] | None:
+    """The codes of a weight, zero points removed, in blocks of rows [rows, values]; ``None`` without."""
+    constant, axes = measured.constant, measured.axes
+    if constant.codes is not None:
+        rows = scan.row_matrix(constant.codes.load(), axes)
+        return (block.astype(np.int64) for _, block in scan.row_blocks(rows))
+    return row_codes(constant.load(), constant.format, axes)
 
 
 def tree_levels(values: int) -> list[int]:

@@ -43,6 +43,8 @@ class Carried:
             width, initial = written.get(after), self.initial.get(graph.values[before].label)
             if width is None or width is UNWRITTEN or (initial is not None and np.any(initial)):
                 continue
+            if width.scale in graph.values and width.scale not in constants:
+                continue  # the scale is computed for every token anew
             if width.bits < graph.values[before].format.bits and (width.low is None or width.high is None or width.low <= 0 <= width.high):
                 found[before] = width
         while True:

@@ -45,6 +45,7 @@ def entering(
     """Widths of the inputs of the body. ``inside``: the widths in the body, from those around it and of its inputs."""
     found = {at: around[name] for name, at in ports(node, body).scanned if name in around}
     carried = ports(node, body).carried
+    own = {name for inner in body.nodes for name in inner.outputs}
     for name, at, _ in carried:
         constant = constants.get(name)
         zeros = constant is not None and constant.numel <= _LONGEST and not np.any(constant.load())
@@ -55,6 +56,7 @@ def entering(
             plain = format_width(body.values[at].format)
             width = widest([found[at], made[after]]) if after in made else found[at]
             wide = width is None or (name in constants and width.low is not None and not width.low <= 0 <= (width.high or 0))
+            wide = wide or (width is not None and width.scale in own)  # a scale that every turn computes anew
             wider[at] = plain if wide or width is None else width
         if wider == found:
             unwritten = {at: format_width(body.values[at].format) for at, width in found.items() if width is UNWRITTEN}

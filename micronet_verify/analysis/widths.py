@@ -67,8 +67,10 @@ def _of_loop(node: Node, values: Mapping[str, Value], constants: Mapping[str, Co
     body = replace(node.bodies[0], values={**values, **node.bodies[0].values})
     node = replace(node, bodies=(body,))
     inside = find_widths(body, constants, follow_codes(body, constants), {**found, **entering_widths(node, constants, found)})
-    formats = {name: format_width(values[name].format) for name in node.outputs}
-    return {name: inside.get(made, formats[name]) for name, made in zip(node.outputs, body.outputs, strict=True)}
+    own = {name for inner in node.bodies[0].nodes for name in inner.outputs}
+    widths = {name: inside.get(made) for name, made in zip(node.outputs, body.outputs, strict=True)}
+    # A scale that every turn computes anew is no scale of all that the turns made.
+    return {name: format_width(values[name].format) if width is None or width.scale in own else width for name, width in widths.items()}
 
 
 def _of_table(table: Constant) -> Width | None:
@@ -108,7 +110,9 @@ def _kept(
         others = [constants[name] for name in node.inputs if name not in found and name in constants]
         if any(other.numel > _MOST_LOOKED_AT or np.any(other.load()) for other in others):
             return None  # zeros lie on every grid; other numbers need not
-        return operands[0] if node.attributes["op"] != "concat" else widest(operands)
+        width = operands[0] if node.attributes["op"] != "concat" else widest(operands)
+        zeros = node.attributes["op"] == "pad" or bool(others)
+        return replace(width, low=_least(width.low, 0), high=_most(width.high, 0)) if width is not None and zeros else width
     if node.kind == "permute" or (node.kind == "resize" and node.attributes["op"] == "nearest"):
         return operands[0]
     if node.kind == "pool" and node.attributes["op"] == "max":
@@ -121,5 +125,26 @@ def _kept(
         # max(x, 0) is relu: zero is on every grid, another bound need not be.
         others = [constants[name] for name in node.inputs if name not in found and name in constants]
         kept = len(operands) + len(others) == len(node.inputs) and all(other.numel == 1 and other.number == 0 for other in others)
-        return widest(operands) if kept else None
+        width = widest(operands) if kept else None
+        return None if width is None else _ranged(width, str(node.attributes["op"]), bool(others))
     return None
+
+
+def _ranged(width: Width, op: str, zero: bool) -> Width:
+    """The range of codes behind a function that keeps their grid. ``zero``: zero is an operand beside them."""
+    low, high = width.low, width.high
+    if op == "neg":
+        return replace(width, low=None if high is None else -high, high=None if low is None else -low)
+    if op == "abs":
+        return replace(width, low=0, high=None if low is None or high is None else max(abs(low), abs(high)))
+    if op == "relu" or (zero and op == "max"):
+        return replace(width, low=_most(low, 0), high=_most(high, 0))
+    return replace(width, low=_least(low, 0), high=_least(high, 0)) if zero else width
+
+
+def _least(bound: int | None, other: int) -> int | None:
+    return None if bound is None else min(bound, other)
+
+
+def _most(bound: int | None, other: int) -> int | None:
+    return None if bound is None else max(bound, other)

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.accumulator import bound_sums, tree_levels
+from micronet_verify.analysis.accumulator import Bound, bound_sums, tree_levels
 from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.work import Work, adds, many, multiplies
 from micronet_verify.facts.graph import Node
@@ -139,16 +139,45 @@ def _products(
 
 def _sums(operands: Operands, x: str, weight: str, axes: tuple[int, ...], counts: Counts, positions: int, full: Work) -> list[Work]:
     """The adds of dot products at the width the edition grants them: 32 bits, proved, or an adder tree (O12)."""
-    knob, value, measured = operands.rules.accumulator, operands.width(x), operands.constant(weight, axes)
-    if knob == "full" or measured is None or measured.grid is None or value.low is None or value.high is None:
-        return [full]
-    if knob == "tree":
-        return _tree(counts, positions, measured.grid.multiply_bits + value.bits)
-    bound = bound_sums(measured, value.low, value.high)
-    if bound is None or bound.bits >= FULL:
+    if operands.rules.accumulator == "tree" and (bits := _product_bits(operands, x, weight, axes)) is not None:
+        return _tree(counts, positions, bits)
+    bound = _proved(operands, x, weight, axes) if operands.rules.accumulator == "proved" else None
+    if bound is None:
         return [full]
     note = f"partial sums lie in [{bound.low:,}, {bound.high:,}]: {bound.bits} bits cannot overflow"
     return [replace(full, rule="O12", bits=bound.bits, note=note)]
+
+
+def _product_bits(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> int | None:
+    """Bits of one product of codes; ``None`` where either side has none."""
+    value, measured = operands.width(x), operands.constant(weight, axes)
+    if measured is None or measured.grid is None or value.low is None or value.high is None:
+        return None
+    return measured.grid.multiply_bits + value.bits
+
+
+def _proved(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> Bound | None:
+    value, measured = operands.width(x), operands.constant(weight, axes)
+    if measured is None or measured.grid is None or value.low is None or value.high is None:
+        return None
+    bound = bound_sums(measured, value.low, value.high)
+    return None if bound is None or bound.bits >= FULL else bound
+
+
+def narrow_accumulator(node: Node, operands: Operands) -> int | None:
+    """Bits that the sums of a ``conv`` or ``matmul`` are granted where these are fewer than 32 (O12), of codes times codes."""
+    at, axes = weight_of(node, operands)
+    x, weight = node.inputs[1 - at], node.inputs[at]
+    if operands.rules.accumulator == "full" or node.attributes.get("transposed"):
+        return None
+    if operands.rules.accumulator == "tree":
+        bits, counted = _product_bits(operands, x, weight, axes), operands.constant(weight, axes)
+        if bits is None or counted is None:
+            return None
+        bits += len(tree_levels(int(counted.nonzeros_per_row.max(initial=0))))
+        return bits if bits < FULL else None
+    bound = _proved(operands, x, weight, axes)
+    return None if bound is None else bound.bits
 
 
 def _tree(counts: Counts, positions: int, bits: int) -> list[Work]:

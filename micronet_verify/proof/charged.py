@@ -11,11 +11,14 @@ import numpy as np
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.encoding import as_seen
 from micronet_verify.analysis.rewritten import Rewritten
+from micronet_verify.analysis.width import Width
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.ledger import Regime
+from micronet_verify.counting.linear import narrow_accumulator, weight_of
 from micronet_verify.counting.rebuilt import rebuilt
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.interpreter.step import Array
+from micronet_verify.proof.accumulators import Accumulator
 from micronet_verify.proof.second import Priced
 from micronet_verify.track.rules import CountingRules
 
@@ -50,20 +53,33 @@ def charged(analysed: Analysed, charge: Charge) -> Priced:
     def told(name: str) -> str:
         return f"{constants[name].label} of {found.why(name)}" if name in constants else ""
 
-    return Priced(graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told, _narrow(rewritten))
+    granted = {} if rules.accumulator == "full" or regime == "freebie" else _accumulators(analysed, rewritten, rules)
+    return Priced(graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told, _narrow(rewritten), granted)
 
 
-def _narrow(found: Rewritten) -> dict[str, int]:
+def _narrow(found: Rewritten) -> dict[str, Width]:
     """Widths of values that are narrower than their format, in bodies, too."""
-    bits = {
-        name: width.bits
-        for name, width in found.widths.items()
-        if name in found.graph.values and width.bits < found.graph.values[name].format.bits
-    }
+    values = found.graph.values
+    widths = {name: width for name, width in found.widths.items() if name in values and width.bits < values[name].format.bits}
     for inside in found.bodies.values():
         for body in inside:
-            bits |= _narrow(body)
-    return bits
+            widths |= _narrow(body)
+    return widths
+
+
+def _accumulators(analysed: Analysed, found: Rewritten, rules: CountingRules) -> dict[str, Accumulator]:
+    """Linear operators whose sums are granted fewer than 32 bits (O12), in bodies, too."""
+    operands, granted = analysed.operands(found, rules), dict[str, Accumulator]()
+    for node in found.graph.nodes:
+        if node.kind in ("conv", "matmul") and (bits := narrow_accumulator(node, operands)) is not None:
+            at, axes = weight_of(node, operands)
+            weight = operands.constant(node.inputs[at], axes)
+            assert weight is not None
+            granted[node.outputs[0]] = Accumulator(bits, at, weight, operands.width(node.inputs[1 - at]), operands.output(node))
+    for inside in found.bodies.values():
+        for body in inside:
+            granted |= _accumulators(analysed, body, rules)
+    return granted
 
 
 def as_stored(graph: Graph, constants: Mapping[str, Constant]) -> Graph:

@@ -12,16 +12,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from micronet_verify.analysis.mantissa import rounded
+from micronet_verify.analysis.width import Width
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.proof import Compared
 from micronet_verify.interpreter.run import Watch
 from micronet_verify.interpreter.step import Array
 from micronet_verify.proof import translated
+from micronet_verify.proof.accumulators import Accumulator, Sums
 from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
 from micronet_verify.proof.first import First
 from micronet_verify.proof.freebie import Rounding, marked
 from micronet_verify.proof.narrow import Narrow
-from micronet_verify.proof.runs import Given, Lane, Opened, depends_on_inputs
+from micronet_verify.proof.runs import Given, Lane, Opened, Scales, depends_on_inputs, values_of
 from micronet_verify.proof.spread import apart, apart_in_the_mean
 from micronet_verify.proof.terms import Terms
 
@@ -36,7 +38,8 @@ class Priced:
     """The graph after all passes. ``constants`` gives each one as it is stored, ``exact`` as the file has it.
 
     ``tables``: large ones that only look-ups read. ``initial``: the states before the first token, as stored. ``told``: what a constant was
-    rebuilt from, ``""`` for what is none. ``bits``: of values that are narrower than their format, the width at which they are priced.
+    rebuilt from, ``""`` for what is none. ``widths``: of values that are narrower than their format, as they are priced. ``granted``:
+    accumulators of fewer than 32 bits.
     """
 
     graph: Graph
@@ -45,7 +48,8 @@ class Priced:
     tables: frozenset[str] = frozenset()
     initial: tuple[Array, ...] | None = None
     told: Callable[[str], str] = lambda name: ""
-    bits: Mapping[str, int] = field(default_factory=dict)
+    widths: Mapping[str, Width] = field(default_factory=dict)
+    granted: Mapping[str, Accumulator] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
     """Every value at the width at which it is charged; codes from (a) only on ties. Raises ``interpreter.Missing``."""
     lane = Lane(priced.graph, priced.constants, initial=priced.initial)
     free = depends_on_inputs(priced.graph)
-    answers, taken, of, narrow = [], 0, 0, Narrow(priced.bits)
+    answers, taken, of, narrow = [], 0, 0, _narrow(priced)
     for row in range(len(given.rows)):
         codes = Taken(first.decisions[row], first.ties[row], free)
         answers.append(lane.run(lane.inputs(given, row), _both(codes, narrow)))
@@ -77,6 +81,15 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
     )
     flips = first.flips(np.flatnonzero(differences > first.limit)) if others else 0.0
     return Second(translated.decide(differences, first.limit, first.settled, flips, others, terms.factor), differences, taken, of)
+
+
+def _narrow(priced: Priced) -> Narrow:
+    values = values_of(priced.graph)
+    halves = frozenset(name for name, value in values.items() if value.format.family == "float" and value.format.bits <= 16)
+    scales = Scales(priced.graph, priced.constants, lambda value: value.id in {width.scale for width in priced.widths.values()})
+    reads = {node.outputs[0]: node.inputs[:2] for node in nodes_of(priced.graph) if node.outputs[0] in priced.granted}
+    sums = Sums(priced.granted, frozenset(name for names in reads.values() for name in names)) if reads else None
+    return Narrow(priced.widths, scales, halves, sums)
 
 
 def _both(codes: Taken, narrow: Narrow) -> Watch:

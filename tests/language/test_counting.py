@@ -131,3 +131,16 @@ def test_a_state_that_is_computed_is_no_token() -> None:
         found[carries] = {line.subject: line.amount for line in lines if line.axis == "operations" and line.amount}
     assert [line for line in found["a token"] if "lookup" in line] == []
     assert [found["a choice"][line] for line in found["a choice"] if "lookup" in line] == [WIDTH * 5]  # ⌈log₂ 20⌉ selects each (A8)
+
+
+def test_B8_a_state_of_codes_whose_scale_every_token_computes_anew_is_no_code_of_one_scale() -> None:
+    """The largest number over 127 is another scale for every token: what is kept meets the next token's at 32 bits."""
+    net = Net.new()
+    x, h = net.input(1, WIDTH), net.b.input((1, WIDTH), label="h")
+    most = net.b.emit("reduce", net.b.elementwise("abs", x), op="max", axes=(0, 1), keepdims=False)
+    scale = net.b.elementwise("div", most, net.constant(np.float32(127), "127"))
+    zero = net.constant(np.zeros((), np.int8), "zero", np.int8)
+    after = net.b.emit("dequantize", net.b.emit("quantize", x, scale, zero, fmt=numeric_format("int8"), axis=-1), scale, zero, axis=-1)
+    weight = net.constant(np.arange(-8, 8).repeat(WIDTH * WIDTH // 16).reshape(WIDTH, WIDTH) * np.float32(0.1), "weight")
+    y = net.b.emit("matmul", h, weight, left="ab", right="bc", out="ac")
+    assert 8 not in multiplies(ledger(net, y, after, carried=Carried()))

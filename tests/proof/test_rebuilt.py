@@ -209,14 +209,3 @@ def test_a_tie_that_falls_otherwise_is_one_examples_affair() -> None:
     other = own_answers(graph, store, nudged)
     assert not np.array_equal(other[3], answers[3])
     assert prove_graph(graph, store, inputs, other).holds
-
-
-def test_what_is_priced_at_few_bits_takes_few_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    """(c): the codes have 8 bits and the values behind them too; priced at 4, they would be 16 different ones."""
-    net, graph = quantized()
-    assert proved(net, graph).holds
-    whole = charged._narrow
-    monkeypatch.setattr(charged, "_narrow", lambda found: dict.fromkeys(whole(found), 4))
-    found = proved(net, graph).found
-    assert found.outcome == "differs"
-    assert found.words == "more than 16 different values that are priced at 4 bits"

@@ -24,7 +24,7 @@ class LstmModel(nn.Module):
         self.embed = nn.Embedding(LSTM_WORDS, LSTM_EMBEDDING)
         self.lstm = nn.LSTM(LSTM_EMBEDDING, LSTM_HIDDEN, batch_first=True)
         self.project = nn.Linear(LSTM_HIDDEN, LSTM_EMBEDDING)
-        self.bias = nn.Parameter(torch.empty(LSTM_WORDS))
+        self.bias = nn.Parameter(torch.zeros(LSTM_WORDS))
 
     def forward(self, token: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         y, (h, c) = self.lstm(self.embed(token).unsqueeze(1), (h.unsqueeze(0), c.unsqueeze(0)))
@@ -59,7 +59,7 @@ class QrnnModel(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(QRNN_WORDS, QRNN_EMBEDDING)
         self.layers = nn.ModuleList(QrnnLayer(inputs, hidden) for inputs, hidden in qrnn_layers())
-        self.bias = nn.Parameter(torch.empty(QRNN_WORDS))
+        self.bias = nn.Parameter(torch.zeros(QRNN_WORDS))
 
     def forward(self, token: Tensor, previous: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         y = torch.cat([self.embed(previous), self.embed(token)], -1)

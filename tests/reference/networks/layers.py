@@ -60,11 +60,11 @@ def build(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     return model.eval()
 
 
-def lively(make: Callable[[], nn.Module], inputs: Tensor, seed: int = 0) -> nn.Module:
+def lively(make: Callable[[], nn.Module], inputs: Tensor | None = None, seed: int = 0) -> nn.Module:
     """The module in eval mode with seeded values, whose answers depend on its input: for comparing predictions.
 
     Every layer is initialised as PyTorch does it, norms get scales and shifts of their own, and batch norms the statistics of
-    ``inputs``. With statistics that are not its own, a deep network forgets what it was asked.
+    ``inputs``, which only networks with batch norms need. With statistics that are not its own, a deep network forgets what it was asked.
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -82,7 +82,8 @@ def lively(make: Callable[[], nn.Module], inputs: Tensor, seed: int = 0) -> nn.M
             for module in model.modules():
                 if isinstance(module, nn.Dropout):
                     module.eval()
-            model(inputs)
+            if inputs is not None:
+                model(inputs)
     return model.eval()
 
 

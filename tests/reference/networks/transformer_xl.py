@@ -67,7 +67,7 @@ class RelativeAttention(nn.Module):
         super().__init__()
         self.query, self.keys_values = nn.Linear(WIDTH, HEADS * HEAD, bias=False), nn.Linear(WIDTH, 2 * HEADS * HEAD, bias=False)
         self.relative, self.out = nn.Linear(WIDTH, HEADS * HEAD, bias=False), nn.Linear(HEADS * HEAD, WIDTH, bias=False)
-        self.u, self.v = nn.Parameter(torch.empty(HEADS, HEAD)), nn.Parameter(torch.empty(HEADS, HEAD))
+        self.u, self.v = (nn.Parameter(torch.randn(HEADS, HEAD) * 0.02) for _ in range(2))
 
     def forward(self, x: Tensor, memory: Tensor, distances: Tensor) -> Tensor:
         batch = x.shape[0]
@@ -100,8 +100,9 @@ class TransformerXL(nn.Module):
         super().__init__()
         self.embed, self.softmax = AdaptiveEmbedding(), AdaptiveSoftmax()
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
-        # R: a sinusoid for each distance, from memory's oldest position to the new one itself; random here, as all values are.
-        self.register_buffer("distances", torch.empty(MEMORY + 1, WIDTH))
+        # R: a sinusoid for each distance, from memory's oldest position to the new one itself.
+        angles = torch.arange(MEMORY, -1.0, -1)[:, None] / 10_000 ** (torch.arange(0, WIDTH, 2) / WIDTH)
+        self.register_buffer("distances", torch.cat([angles.sin(), angles.cos()], 1))
 
     def forward(self, token: Tensor, *memories: Tensor) -> tuple[Tensor, ...]:
         x = self.embed(token).unsqueeze(1)
