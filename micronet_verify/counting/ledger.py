@@ -5,7 +5,6 @@ The totals are the sums of the lines by construction; nothing else is ever added
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -49,24 +48,26 @@ class Ledger:
     @cached_property
     def storage(self) -> Fraction:
         """Parameter storage in 32-bit words."""
-        return _total(line for line in self.lines if line.axis == "storage")
+        return self._totals["storage"]
 
     @cached_property
     def operations(self) -> Fraction:
         """Math operations per example in 32-bit operations."""
-        return _total(line for line in self.lines if line.axis == "operations")
+        return self._totals["operations"]
+
+    @cached_property
+    def _totals(self) -> dict[Axis, Fraction]:
+        """The sums of amounts; whole quantities, which nearly all are, are added as integers."""
+        whole: dict[Axis, int] = {"storage": 0, "operations": 0}
+        rest: dict[Axis, Fraction] = {"storage": Fraction(0), "operations": Fraction(0)}
+        for line in self.lines:
+            number, parts = line.quantity.as_integer_ratio()
+            if parts == 1:
+                whole[line.axis] += number * line.bits
+            else:
+                rest[line.axis] += line.quantity * line.bits
+        return {axis: (whole[axis] + rest[axis]) / 32 for axis in whole}
 
     def quantity(self, axis: Axis, operation: str = "") -> Fraction:
         """Sum of quantities before any price: operations of one class, or bits-blind stored values and mask bits."""
         return sum((line.quantity for line in self.lines if line.axis == axis and operation in ("", line.operation)), Fraction(0))
-
-
-def _total(lines: Iterable[LedgerLine]) -> Fraction:
-    """The sum of amounts; whole quantities, which nearly all are, are added as integers."""
-    whole, rest = 0, Fraction(0)
-    for line in lines:
-        if line.quantity.denominator == 1:
-            whole += line.quantity.numerator * line.bits
-        else:
-            rest += line.quantity * line.bits
-    return (whole + rest) / 32

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 
 from micronet_verify.analysis.hidden import count_kept
 from micronet_verify.analysis.liveness import Transient
@@ -12,6 +13,7 @@ from micronet_verify.analysis.rewritten import Rewritten
 from micronet_verify.analysis.structure import structure_bits
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.arithmetic import work_of
+from micronet_verify.counting.asked import Asked, Known
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
 from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.stock import is_batch_norm
@@ -26,8 +28,7 @@ from micronet_verify.track.rules import KNOBS, CountingRules
 Frequencies = Mapping[str, Fraction]
 NOTHING, ONCE = Transient(0, 0), Fraction(1)
 OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask", "saturation", "structure"})
-"""Knobs that no storage line depends on, and those (next) that no work depends on, beyond the graph and the inventory that they choose."""
-OF_STORAGE = frozenset({"regimes", "representation", "mask", "structure"})
+"""Knobs that no storage line depends on, beyond the inventory that they choose."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, frequencies
         bits = _structure(analysed, rules, regime)
         formula = f"{many(bits, 'bit')} for {many(len(found.graph.nodes), 'node')}, their operands and whole numbers"
         yield LedgerLine("storage", "S9", "structure", "", Fraction(bits), 1, formula, "how the graph is wired")
-    asked = id(found), _knobs(rules, OF_STORAGE), tuple(sorted(frequencies.items()))
-    bill = analysed.remember(("work", *asked), lambda: _billed(analysed, found, rules, frequencies))
-    yield from analysed.remember(("operations", regime, *asked), lambda: tuple(_operations(bill, regime)))
+    asked = Asked(rules)
+    bills: Known[_Bill] = analysed.remember(("work", id(found), tuple(sorted(frequencies.items()))), Known)
+    bill = bills.under(asked, lambda: _billed(analysed, found, asked.rules, frequencies))
+    yield from analysed.remember(("operations", regime, id(bill)), lambda: tuple(_operations(bill, regime)))
     yield from bill.notes
 
 
@@ -113,12 +115,15 @@ def _billed(analysed: Analysed, found: Rewritten, rules: CountingRules, frequenc
 
 def _work(bill: _Bill, found: Rewritten, times: Fraction) -> None:
     """Work and notes of one graph or body, ``times`` per example."""
-    operands = bill.analysed.operands(found, bill.rules)
+    asked = Asked(bill.rules)
+    operands = bill.analysed.operands(found, asked.rules)
+    known: dict[str, Known[list[Work]]] = bill.analysed.remember(("works", id(found)), dict)
     for node in found.graph.nodes:
         if node.bodies:
             _work_of_bodies(bill, node, found.bodies[node.outputs[0]], times)
         else:
-            _work_of_node(bill, node, operands, times)
+            work = known.get(node.outputs[0]) or known.setdefault(node.outputs[0], Known())
+            _work_of_node(bill, node, partial(work.under, asked, partial(work_of, node, operands)), times)
         _note_hidden(bill, node, operands)
     bill.work.extend((node, work, times) for node, work in _moved(found, operands))
     bill.notes.extend(_unused(found))
@@ -142,9 +147,9 @@ def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], time
         bill.notes.append(LedgerLine("operations", "O13", place(node), node.scope, Fraction(0), 0, "0", note))
 
 
-def _work_of_node(bill: _Bill, node: Node, operands: Operands, times: Fraction) -> None:
+def _work_of_node(bill: _Bill, node: Node, find: Callable[[], list[Work]], times: Fraction) -> None:
     try:
-        found = work_of(node, operands)
+        found = find()
     except SubmissionFault as fault:
         bill.problems.extend(fault.problems)
         return
@@ -184,10 +189,17 @@ def _unused(found: Rewritten) -> Iterator[LedgerLine]:
 
 
 def _operations(bill: _Bill, regime: Regime) -> Iterator[LedgerLine]:
+    # Work that several readings have in common (and that is kept with them) is one line.
+    lines: dict[int, LedgerLine] = bill.analysed.remember(("lines", regime), dict)
     for node, work, times in bill.work:
-        rule, bits = _price(work, regime)
-        count = Fraction(work.count) if times is ONCE else work.count * times
-        yield LedgerLine("operations", rule, place(node), node.scope, count, bits, work.formula, work.note, work.operation)
+        line = lines.get(id(work)) if times is ONCE else None
+        if line is None:
+            rule, bits = _price(work, regime)
+            count = Fraction(work.count) if times is ONCE else work.count * times
+            line = LedgerLine("operations", rule, place(node), node.scope, count, bits, work.formula, work.note, work.operation)
+            if times is ONCE:
+                lines[id(work)] = line
+        yield line
 
 
 def _price(work: Work, regime: Regime) -> tuple[str, int]:

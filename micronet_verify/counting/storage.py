@@ -35,7 +35,7 @@ class Inventory:
     """What inference needs, gathered node by node; ``tied`` holds later uses of what is already there (S4).
 
     ``said``: keys of constants that other lines or the operator say: indices of a permutation matrix or a move, variances of 1.
-    ``told``: names of constants the signs of whose zeros are told apart.
+    ``told``: names of constants the signs of whose zeros are told apart. ``lines``: of what is stored, in forms asked for before.
     """
 
     tensors: dict[str, Stored] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class Inventory:
     seen: dict[str, str] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
     told: frozenset[str] = frozenset()
+    lines: dict[tuple[int, Regime, Form], tuple[LedgerLine, ...]] = field(default_factory=dict, repr=False)
 
     def add(self, name: str, measured: Measured, scope: str, note: str = "") -> None:
         """A use of the constant called ``name`` by a node of ``scope``."""
@@ -119,7 +120,11 @@ def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) ->
 
     found = inventory.gathered
     for stored in alternatives(found, regime, rules):
-        yield from _tensor_lines(stored, form_of(stored, regime, rules), regime)
+        form = form_of(stored, regime, rules)
+        lines = inventory.lines.get((id(stored), regime, form))
+        if lines is None:
+            lines = inventory.lines[id(stored), regime, form] = tuple(_tensor_lines(stored, form, regime))
+        yield from lines
     for label, scope, first in [*inventory.tied, *found.covered]:
         yield LedgerLine("storage", "S4", label, scope, Fraction(0), 0, "0", f"stored once, as {first}")
     for subject, scope, values, mask in inventory.permutations.values():
