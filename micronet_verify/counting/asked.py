@@ -23,7 +23,7 @@ class Asked:
     @property
     def rules(self) -> CountingRules:
         """To be handed on in place of the rules."""
-        return cast(CountingRules, self)
+        return cast("CountingRules", self)
 
     def start(self) -> None:
         self._asked.clear()
@@ -34,10 +34,7 @@ class Asked:
 
     def agrees(self, answers: tuple[tuple[str, object], ...]) -> bool:
         """Whether these rules give the same ``answers``."""
-        for name, value in answers:
-            if getattr(self._own, name) != value:
-                return False
-        return True
+        return all(getattr(self._own, name) == value for name, value in answers)
 
     def __getattr__(self, name: str) -> object:
         found = getattr(self._own, name)
