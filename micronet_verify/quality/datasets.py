@@ -21,7 +21,7 @@ from micronet_verify.framework.data import DatasetMissing as DatasetMissing
 from micronet_verify.framework.data import Home, Split
 from micronet_verify.quality.home import data_root
 from micronet_verify.quality.images import write_images
-from micronet_verify.quality.registry import reader_named
+from micronet_verify.quality.registry import made_by, reader_named
 from micronet_verify.quality.search import digest_problem, known_as
 from micronet_verify.quality.store import keep
 from micronet_verify.strict_yaml.sentences import did_you_mean
@@ -62,14 +62,18 @@ def prepare(
 
     ``preprocessing``: the steps for images, or the name of one that the data set itself defines. ``root``: the folder of
     data sets, by default what the environment says. ``limit``: the first so many examples alone, in a file of their own. The
-    source's files are compared with the digests in ``expected`` when inputs are made of them. Safe to call from several
+    source's files are compared with the digests in ``expected`` when inputs are made of them; what another reader, or another
+    version of a plugin's reader, prepared is not found. Safe to call from several
     processes. Raises ``DatasetMissing``; ``SpecError`` for names that the data set does not know; ``BenchFault`` for damaged
     data, with file and place, and soon after ``stopped()`` has become true.
     """
     home = home_of(dataset, folder, root)
     found = open_split(dataset, split, expected, home)
     name, steps = _steps(dataset, found, preprocessing)
-    described = json.dumps({"name": name, "edition": EDITION, **(steps.data() if steps else {})}, sort_keys=True)
+    reader = made_by(reader_named(dataset))
+    described = json.dumps(
+        {"name": name, "edition": EDITION, **(steps.data() if steps else {}), **({"reader": reader} if reader else {})}, sort_keys=True
+    )
     count = found.examples if limit is None else min(limit, found.examples)
     first = f"first-{count}-" if count < found.examples else ""
     key = hashlib.sha256(f"{found.identity}\n{first}{described}".encode()).hexdigest()[:16]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.framework.data import Metric, Reader
@@ -46,6 +49,23 @@ def reader_named(dataset: str) -> Reader:
     if dataset not in found:
         raise SpecError(Problem(f"the data set {dataset!r}", f"be one of {', '.join(found)}", advice=did_you_mean(dataset, found)))
     return found[dataset]
+
+
+def made_by(reader: Reader) -> Mapping[str, str]:
+    """The plugin that a reader comes from, so that what it prepared is known as its work: distribution, version, digest of its code.
+
+    Nothing for the judge's own readers, whose preparation has an edition of its own.
+    """
+    module = type(reader).__module__
+    top = module.partition(".")[0]
+    if top == __name__.partition(".")[0]:
+        return {}
+    known = (dist for plugin, dist in plugins().list_plugin_distinfo() if getattr(plugin, "__name__", "").partition(".")[0] == top)
+    found = next(known, None)
+    source = Path(getattr(sys.modules.get(module), "__file__", None) or "")
+    code = hashlib.sha256(source.read_bytes()).hexdigest() if source.is_file() else ""
+    named = {"distribution": found.project_name, "version": found.version} if found is not None else {}
+    return {**named, "module": module, "code": code}
 
 
 def metric_named(name: str) -> Metric:

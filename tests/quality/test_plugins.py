@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,6 +108,35 @@ def test_a_data_set_of_a_plugin(plugin: Path, root: Path, tmp_path: Path) -> Non
         prepare("shades", "test", steps, tmp_path, root=tmp_path / "empty")
     with pytest.raises(SpecError, match=r"be one of digits, cifar100, imagenet, wikitext103, tales, shades \(did you mean 'shades'\?\)$"):
         labels("shade", "test")
+
+
+def renewed(plugin: Path, code: str, version: str) -> None:
+    """The plugin in another version, as a new process finds it."""
+    written(plugin / "micronet_shades.py", code.encode())
+    written(
+        plugin / "micronet_shades-1.0.dist-info" / "METADATA",
+        f"Metadata-Version: 2.1\nName: micronet-shades\nVersion: {version}\n".encode(),
+    )
+    sys.modules.pop("micronet_shades", None)
+    importlib.invalidate_caches()
+    for each in (frameworks.plugins, frameworks.frameworks, registry.readers, registry.metrics):
+        each.cache_clear()
+
+
+def test_C5_inputs_that_another_version_of_a_reader_prepared_are_not_used(plugin: Path, root: Path, tmp_path: Path) -> None:
+    """C5: the name of a prepared file holds its reader's distribution, version and code."""
+    steps = Preprocessing("unit", scale=Fraction(255), crop=2)
+    before = prepare("shades", "test", steps, tmp_path, root=root)
+    assert prepare("shades", "test", steps, tmp_path, root=root).path == before.path
+    assert json.loads(before.preprocessing)["reader"].keys() == {"distribution", "version", "module", "code"}
+    renewed(plugin, CODE, "1.1")
+    released = prepare("shades", "test", steps, tmp_path, root=root)
+    renewed(plugin, CODE.replace("levels[index][0], np.uint8", "255 - levels[index][0], np.uint8"), "1.1")
+    edited = prepare("shades", "test", steps, tmp_path, root=root)
+    assert len({before.path, released.path, edited.path}) == 3
+    assert np.array_equal(np.load(released.path), np.load(before.path))
+    assert np.array_equal(np.load(edited.path)[:, 0, 0, 0], np.float32([1, 0.8, 0]))
+    assert "reader" not in json.loads(prepare("digits", "test", "divide-by-16", tmp_path).preprocessing)
 
 
 def test_a_metric_of_a_plugin(plugin: Path) -> None:
