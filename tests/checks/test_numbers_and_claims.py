@@ -169,7 +169,7 @@ def test_amounts_for_people() -> None:
 
 
 def test_C4b_operations_behind_a_branch_are_not_compared_before_anybody_predicted() -> None:
-    """Without data both bodies are charged in full, and an honest claim is of the mean: open, as with --limit."""
+    """C4b: without data both bodies are charged in full, and an honest claim is of the mean: open, as with --limit."""
     found = branching(None)
     assert found.ledger is not None
     half = str(found.ledger.operations // 2)

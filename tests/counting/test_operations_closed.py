@@ -1,4 +1,7 @@
-"""The price of operations, closed: each input that once paid less (A…) or more (B…) than it uses, by its id in the list of cases."""
+"""The price of operations, closed: each input that once paid less (A…) or more (B…) than it uses, by its id in the list of cases.
+
+Here are A5, A7, A8, A9, A12, A13, B8, B9, B16 and B18d.
+"""
 
 from __future__ import annotations
 
@@ -100,6 +103,29 @@ def test_A8_a_token_looks_up_for_nothing() -> None:
     net = Net.new()
     token = net.b.input((1,), INT64, "token")
     assert net.ledger(net.b.emit("lookup", net.constant(dense((256, 4))), token, op="embedding", axis=0)).operations == 0
+
+
+def test_A12_a_table_of_labels_behind_a_hash_of_five_pixels_pays_its_price() -> None:
+    """A12 is priced rightly and still worthless: 5 products, 4 adds, a remainder, a cast, and 10 elements of 6 selects each.
+
+    Of storage: five weights of the hash, 64 rows of one label among ten (masked), and the 64. That it answers by heart is
+    for a probe to find, not for a price.
+    """
+    net = Net.new()
+    labels = np.eye(10, dtype=np.float32)[np.random.default_rng(0).integers(0, 10, 64)]
+    hashed = net.b.linear(net.input(1, 5), net.constant([[1, 5, 25, 125, 625]]))
+    place = net.b.emit("move", net.b.elementwise("mod", hashed, net.b.scalar(64.0)), op="cast", fmt=INT64)
+    found = net.ledger(net.b.emit("lookup", net.constant(labels), net.b.reshape(place, (1,)), op="gather", axis=0), regime="freebie")
+    quantities = {(line.rule, line.operation): line.quantity for line in found.lines if line.axis == "operations"}
+    assert quantities == {
+        ("O1", "multiply"): 5,
+        ("O1", "add"): 4,
+        ("O8", "multiply"): 1,
+        ("O4", "multiply"): 1,
+        ("O20", "multiply"): 10 * 6,
+    }
+    stored = sum(line.amount for line in found.lines if line.axis == "storage")
+    assert stored * 32 == 5 * 16 + min(64 * 10 * 16, 64 * 16 + 64 * 10) + 16
 
 
 def test_A9_weights_that_are_scales_of_codes_are_multiplies() -> None:

@@ -1,4 +1,4 @@
-"""A data set and a metric of a plugin, installed as any other package: found by its entry point."""
+"""A data set and a metric of a plugin, installed as any other package: found by its entry point; C5: what its reader prepared is its own."""
 
 from __future__ import annotations
 
