@@ -1,4 +1,4 @@
-"""A data set and a metric of a plugin, installed as any other package: found by its entry point; C5: what its reader prepared is its own."""
+"""A data set and a metric of a plugin, installed as any other package; what its reader prepared is known as its own (C5)."""
 
 from __future__ import annotations
 
