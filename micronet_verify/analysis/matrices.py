@@ -89,6 +89,26 @@ def merged(parts: Sequence[tuple[Entries, float]]) -> Entries:
     return Entries(rows[begins][kept], columns[begins][kept], sums[kept])
 
 
+def composed(outer: Entries, inner: Entries) -> Entries:
+    """Sums of elements that are sums themselves: ``outer`` takes elements of what ``inner`` makes."""
+    order = np.argsort(inner.rows, kind="stable")
+    rows, columns, factors = inner.rows[order], inner.columns[order], inner.factors[order]
+    begins = np.searchsorted(rows, outer.columns, "left")
+    counts = np.searchsorted(rows, outer.columns, "right") - begins
+    each = np.repeat(np.arange(len(outer.rows)), counts)
+    places = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + begins[each]
+    return Entries(outer.rows[each], columns[places], outer.factors[each] * factors[places])
+
+
+def are_steady(matrices: Sequence[Matrix]) -> bool:
+    """Whether one of the rows tells the others, as in a pooling: all are the first one, moved on by as much each time."""
+    places = [np.flatnonzero(matrix.weights[0]) for matrix in matrices]
+    if len({len(found) for found in places}) > 1:
+        return False
+    steps = np.diff(np.stack(places), axis=0)
+    return bool((steps == steps[:1, :1]).all()) if len(steps) else True
+
+
 def matrix_of(entries: Entries, result: Shape, source: Shape) -> Matrix | None:
     """The matrix of ``entries`` between a result and a source of these shapes; ``None`` for nothing, or one that is too large."""
     if not len(entries.rows):

@@ -92,7 +92,7 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
     folded = name_choices(name_scatters(folded, pool), pool)
-    folded = name_masks(name_selections(contract(name_sums(name_functions(prune(folded)[0], pool), pool)), pool), pool)
+    folded = name_masks(name_selections(contract(name_sums(tidy(name_functions(prune(folded)[0], pool), pool), pool)), pool), pool)
     folded = collapse_norms(tidy(folded, pool), pool)
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)

@@ -82,7 +82,12 @@ class _Reader:
         return constant.number == number and bool((values_of(constant) == number).all())
 
     def _unchanged(self, node: Node) -> str | None:
-        """The operand that the node hands on as it is: x·1, x/1, x^1, x + 0, x − 0; also by tensors of ones or zeros."""
+        """The operand that the node hands on as it is: x·1, x/1, x^1, x + 0, x − 0; also by tensors of ones or zeros.
+
+        So are the greater of x and x or −∞, the smaller of x and x or ∞, and a choice between x and x, or one that a constant makes.
+        """
+        if str(node.attributes["op"]) in ("max", "min", "where", "leaky_relu", "prelu"):
+            return self._chosen(node)
         neutral = {"mul": 1.0, "div": 1.0, "pow": 1.0, "add": 0.0, "sub": 0.0}.get(str(node.attributes["op"]))
         if neutral is None:
             return None
@@ -94,6 +99,21 @@ class _Reader:
             if kept not in self._pool and value is not None and self._all((other,), neutral):
                 return kept if (value.shape, value.format) == (result.shape, result.format) else None
         return None
+
+    def _chosen(self, node: Node) -> str | None:
+        """The operand that a choice takes in any case."""
+        op, (x, *others) = str(node.attributes["op"]), node.inputs
+        if op == "where":
+            truth = next((number for number in (1.0, 0.0) if self._all((x,), number)), None)
+            kept = others[0] if others[0] == others[1] or truth == 1 else others[1] if truth == 0 else ""
+        elif op in ("leaky_relu", "prelu"):
+            kept = x if (self._all(others, 1.0) if others else node.attributes.get("alpha") == 1) else ""
+        else:
+            never = float("-inf") if op == "max" else float("inf")
+            kept = x if x == others[0] or self._all(others, never) else others[0] if self._all((x,), never) else ""
+        value, result = self._values.get(kept), self._values[node.outputs[0]]
+        fits = kept not in self._pool and value is not None and (value.shape, value.format) == (result.shape, result.format)
+        return kept if fits else None
 
     def _named(self, node: Node) -> Node:
         """The node, or one node for what it and the nodes before it spell."""

@@ -2,8 +2,8 @@
 
 A layer of ternary weights can be written as a split into elements and sums of some of them, in any of many spellings. Each
 tree of additions is read as one matrix over the tensor of which its terms are parts; sums by scalars (sixteen levels) are
-in it. The product then costs what it costs elsewhere (O1, O3, S3, S8). Sums that need no matrix stay as they are: of all
-parts alike, or of parts in steady steps, as a reduction or a pooling has them.
+in it, and so are sums of sums behind moves. The product then costs what it costs elsewhere (O1, O3, S3, S8). Sums that need no
+matrix stay as they are: of all parts alike, or of parts in steady steps, as a reduction or a pooling has them.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.constants import Constant, derived
 from micronet_verify.analysis.live import consumers, prune
-from micronet_verify.analysis.matrices import Entries, Matrix, matrix_of, merged
+from micronet_verify.analysis.matrices import Entries, Matrix, are_steady, composed, matrix_of, merged
 from micronet_verify.analysis.parts import Parts
 from micronet_verify.analysis.siblings import siblings, stacked
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
@@ -26,6 +27,8 @@ from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
 _SUMS = frozenset({"add", "sub", "neg"})
 # So many steps are taken through sums that others share; beyond that a shared sum is a tensor of its own.
 _MOST_STEPS = 1 << 20
+# Elements of sums are counted in the same budget, so large it is.
+_MOST_ENTRIES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,21 @@ class _Sum:
     others: tuple[tuple[str, float], ...]
 
 
+class _Part(NamedTuple):
+    """A product, and the terms that are in it."""
+
+    product: _Product
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A sum whose ``parts`` may be products; ``terms`` with their factors."""
+
+    parts: tuple[_Part, ...]
+    terms: Mapping[str, float]
+
+
 class _Finder:
     """Finds the roots of trees of additions, and the matrices of those whose terms are parts of one tensor."""
 
@@ -77,10 +95,12 @@ class _Finder:
         self.parts = self._parts = Parts(graph, pool)
         self._place = {name: at for at, node in enumerate(graph.nodes) for name in node.outputs}
         self._steps = 0
+        self._summed: dict[str, tuple[str, dict[str, float]]] = {}
+        self._inner: dict[str, Entries | None] = {}
 
     def all(self) -> dict[str, _Sum]:
         readers, outputs = consumers(self._graph), set(self._graph.outputs)
-        found: dict[str, _Sum] = {}
+        tried: dict[str, _Tried] = {}
         for node in self._graph.nodes:
             name = node.outputs[0]
             if not self._is_sum(node) or self._graph.values[name].format.family != "float":
@@ -92,10 +112,22 @@ class _Finder:
                 and all(self._graph.values[at.outputs[0]].shape == shape for at in readers.get(name, ()))
             ):
                 continue  # part of a larger sum
-            made = self._sum(name)
+            made = self._tried(name)
             if made is not None:
-                found[name] = made
-        return found
+                tried[name] = made
+        live = self._needed(_settled(tried)) if tried else frozenset()
+        return _settled({name: made for name, made in tried.items() if name in live})
+
+    def _needed(self, found: Mapping[str, _Sum]) -> frozenset[str]:
+        """What is still computed when these sums are products: sums of which larger ones consist may be not."""
+        nodes = [
+            replace(node, inputs=(*(product.source for product in made.products), *(name for name, _ in made.others)))
+            if made is not None
+            else node
+            for node in self._graph.nodes
+            for made in (found.get(node.outputs[0]),)
+        ]
+        return frozenset(name for node in prune(replace(self._graph, nodes=tuple(nodes)))[0].nodes for name in node.outputs)
 
     def _is_tree(self, node: Node) -> bool:
         """Whether a node adds, or multiplies by a number."""
@@ -156,7 +188,7 @@ class _Finder:
             return [(node.inputs[0], -1.0)]
         return [(node.inputs[0], 1.0), (node.inputs[1], 1.0 if op == "add" else -1.0)]
 
-    def _sum(self, root: str) -> _Sum | None:
+    def _tried(self, root: str) -> _Tried | None:
         if self._made[root].kind == "reduce":
             terms: dict[str, float] | None = {root: 1.0}
         else:
@@ -166,31 +198,69 @@ class _Finder:
         groups: dict[str, list[str]] = {}
         shape = self._graph.values[root].shape
         for name in terms:
-            source = None if name in self._pool or self._graph.values[name].shape != shape else self._parts.source(name)
-            if source is not None:
-                groups.setdefault(source, []).append(name)
-        products: list[_Product] = []
-        taken: set[str] = set()
+            if name not in self._pool and self._graph.values[name].shape == shape:
+                groups.setdefault(self._first(name), []).append(name)
+        if len(groups) == 1 and sum(map(len, groups.values())) == len(terms) and root not in groups:
+            self._summed[root] = next(iter(groups)), terms
+        parts: list[_Part] = []
         for source, names in groups.items():
             if len(names) < 2 and not self._parts.is_reduced(names[0]):
                 continue
             entries = self._entries(names, terms)
             matrix = None if entries is None else matrix_of(entries, shape, self._graph.values[source].shape)
-            if matrix is not None and not matrix.is_regular:
-                products.append(_Product(source, matrix))
-                taken.update(names)
-        if not products:
-            return None
-        return _Sum(tuple(products), tuple((name, factor) for name, factor in terms.items() if name not in taken))
+            if matrix is not None:
+                parts.append(_Part(_Product(source, matrix), tuple(names)))
+        return _Tried(tuple(parts), terms) if parts else None
+
+    def _first(self, name: str) -> str:
+        """The tensor of whose elements a term consists: of the sum of parts of one, of which it is a part, that one."""
+        source = self._parts.source(name)
+        return self._summed[source][0] if source != name and source in self._summed else source
 
     def _entries(self, names: list[str], terms: Mapping[str, float]) -> Entries | None:
         found = []
         for name in names:
-            entries = self._parts.entries(name)
+            entries, source = self._parts.entries(name), self._parts.source(name)
+            if entries is not None and source != name and source in self._summed:
+                inner = self._inside(source)
+                entries = None if inner is None else composed(entries, inner)
             if entries is None:
+                return None
+            self._steps += len(entries.rows)
+            if self._steps > _MOST_ENTRIES:
                 return None
             found.append((entries, terms[name]))
         return merged(found)
+
+    def _inside(self, name: str) -> Entries | None:
+        """The elements of which a sum consists; asked for in the order of the graph, so that what it needs is mostly there."""
+        if name not in self._inner:
+            terms = self._summed[name][1]
+            self._inner[name] = None  # should the budget end meanwhile
+            self._inner[name] = self._entries(list(terms), terms)
+        return self._inner[name]
+
+
+def _settled(tried: Mapping[str, _Tried]) -> dict[str, _Sum]:
+    """The sums that are products: those of irregular parts, and regular ones where there are several that no rule tells."""
+    regular: dict[tuple[object, ...], list[Matrix]] = {}
+    for made in tried.values():
+        for product, _ in made.parts:
+            if product.matrix.is_regular:
+                regular.setdefault((product.source, *product.matrix.layout), []).append(product.matrix)
+    plain = {key for key, matrices in regular.items() if are_steady(matrices)}
+    found: dict[str, _Sum] = {}
+    for name, made in tried.items():
+        kept = [
+            part
+            for part in made.parts
+            if not part.product.matrix.is_regular or (part.product.source, *part.product.matrix.layout) not in plain
+        ]
+        if kept:
+            taken = {each for part in kept for each in part.names}
+            others = tuple((each, factor) for each, factor in made.terms.items() if each not in taken)
+            found[name] = _Sum(tuple(part.product for part in kept), others)
+    return found
 
 
 class _Writer:

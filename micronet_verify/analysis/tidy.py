@@ -15,7 +15,7 @@ import numpy as np
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.live import prune
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
-from micronet_verify.facts.shapes import ints, number
+from micronet_verify.facts.shapes import integer, ints, number
 
 _HANDING_ON = frozenset({"sum", "mean", "max", "min", "prod", "logsumexp"})
 # A bias is a vector; anything longer is not looked at, because reading it could take long.
@@ -79,6 +79,9 @@ class _Tidying:
 
     def _of_one_value(self, node: Node) -> Node:
         """Pooling, a sum, a mean, the greatest of one value each are that value: a reshape, or a slice where steps leave some out."""
+        if node.kind == "cumulative" and not node.attributes.get("exclusive"):
+            one = self._values[node.outputs[0]].shape[integer(node.attributes, "axis")] == 1
+            return replace(node, kind="move", attributes={"op": "identity"}) if one else node
         if node.kind not in ("pool", "reduce") or node.inputs[0] in self._pool:
             return node
         x, result = self._values.get(node.inputs[0]), self._values[node.outputs[0]]

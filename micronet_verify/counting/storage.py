@@ -52,7 +52,9 @@ class Inventory:
         constant = measured.constant
         if constant.parts:
             for part in constant.parts:
-                self.add(f"{name}/{part.key}", Measured(part), scope, note)
+                inner = f"{name}/{part.key}"
+                self.told |= {inner} if name in self.told else set()  # copies of zeros are told apart as those are
+                self.add(inner, Measured(part), scope, note)
             return
         if constant.numel == 0:
             return

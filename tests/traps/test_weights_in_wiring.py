@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from onnx import TensorProto
@@ -136,3 +137,56 @@ def test_A8_a_computed_row_chosen_by_a_computed_index() -> None:
 
     ledger = pytorch(forward, (20,), np.ones(1, np.float32), fixed=True).ledgers["quantized"]
     assert [line.quantity for line in ledger.lines if line.rule == "O20"] == [4]
+
+
+# What changes nothing, between two additions: (nodes from a to q, constants)
+Between = Callable[[str, str], list[onnx.NodeProto]]
+AXIS = {"ax": np.array([1])}
+BETWEEN: dict[str, tuple[Between, dict[str, np.ndarray]]] = {
+    "reshapes": (lambda a, q: [node("Unsqueeze", f"{a} ax", f"{a}u"), node("Squeeze", f"{a}u ax", q)], AXIS),
+    "a padding and a slice": (
+        lambda a, q: [node("Pad", f"{a} pd", f"{a}u"), node("Slice", f"{a}u one two ax", q)],
+        {**AXIS, "pd": np.array([0, 1, 0, 0]), "one": np.array([1]), "two": np.array([2])},
+    ),
+    "copies and one of them": (
+        lambda a, q: [node("Concat", f"{a} {a}", f"{a}u", axis=1), node("Gather", f"{a}u one", q, axis=1)],
+        {"one": np.array([1])},
+    ),
+    "a sum of one": (lambda a, q: [node("ReduceSum", f"{a} ax", q)], AXIS),
+    "the greatest of one": (lambda a, q: [node("ReduceMax", a, q, axes=[1])], {}),
+    "a cumulative sum of one": (lambda a, q: [node("CumSum", f"{a} ax", q)], {"ax": np.array(1)}),
+    "the greater of it and itself": (lambda a, q: [node("Max", f"{a} {a}", q)], {}),
+    "the greater of it and minus infinity": (lambda a, q: [node("Max", f"{a} low", q)], {"low": np.float32(-np.inf)}),
+    "a choice of it or itself": (lambda a, q: [node("Where", f"yes {a} {a}", q)], {"yes": np.array(True)}),
+    "a choice that is made": (lambda a, q: [node("Where", f"yes {a} zero", q)], {"yes": np.array(True), "zero": np.float32(0)}),
+    "a leak of all": (lambda a, q: [node("LeakyRelu", a, q, alpha=1.0)], {}),
+}
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+def test_A4_sums_with_something_between_that_changes_nothing(between: str) -> None:
+    """Each addition stands alone behind a move or a function of one value; together they are the matrix of all rows still."""
+    make, constants = BETWEEN[between]
+    nodes, results = [node("Split", "x sizes", " ".join(f"p{at}" for at in range(N)), axis=1)], []
+    for row, weights in enumerate(WEIGHTS):
+        first, *others = sorted(np.flatnonzero(weights), key=lambda at: -weights[at])
+        total = f"p{first}"
+        for at in others:
+            nodes.append(node("Add" if weights[at] > 0 else "Sub", f"{total} p{at}", f"a{row}_{at}"))
+            nodes += make(f"a{row}_{at}", f"q{row}_{at}")
+            total = f"q{row}_{at}"
+        results.append(total)
+    nodes.append(node("Concat", " ".join(results), axis=1))
+    model = onnx_model(nodes, (N,), {"sizes": np.ones(N, np.int64), **constants})
+    assert onnx_count(model).ledgers["quantized"].storage == Fraction(BITS, 32)
+
+
+def test_A4_which_two_are_added_is_a_weight_where_there_are_many() -> None:
+    """Twelve sums of two elements each of sixteen: a mask bit for each element of each row; none where one rule makes all of them."""
+    pairs = [(at, at + 1 + at * at % 4) for at in range(12)]
+
+    def sums(chosen: list[tuple[int, int]]) -> Count:
+        return pytorch(lambda x: torch.cat([x[:, a : a + 1] + x[:, b : b + 1] for a, b in chosen], 1), (N,))
+
+    assert sums(pairs).ledgers["quantized"].storage == Fraction(12 * N, 32)
+    assert sums([(at, at + 3) for at in range(12)]).ledgers["quantized"].storage == 0
