@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 BITS = 11
-_BLOCK = 1 << 20
+_BLOCK = 1 << 15
 # Explicit bits of the mantissa, by bytes of a value.
 _EXPLICIT = {4: 23, 8: 52}
 # Powers of two between the greatest and the least number of fp16 that has all 11 bits.
@@ -29,30 +29,38 @@ def rounded(array: Array, random: np.random.Generator | None = None, bits: int =
         return array.copy()
     found = np.ascontiguousarray(array).reshape(-1).copy()
     drop = _EXPLICIT[found.dtype.itemsize] - (bits - 1)
-    unsigned = np.dtype(f"u{found.dtype.itemsize}").type
-    low, keep = unsigned((1 << drop) - 1), unsigned(~((1 << drop) - 1) & ((1 << 8 * found.dtype.itemsize) - 1))
-    finest = _finest(found, bits)
+    unsigned, wide = np.dtype(f"u{found.dtype.itemsize}").type, 8 * found.dtype.itemsize
+    keep, half = unsigned((1 << wide) - (1 << drop)), unsigned((1 << (drop - 1)) - 1)
+    finest, all_finite = _finest(found, bits)
+    least = found.dtype.type(finest * 2.0 ** (bits - 1))
     for start in range(0, found.size, _BLOCK):
         part = found[start : start + _BLOCK]
-        finite = np.isfinite(part)
         raw = part.view(unsigned)
         if random is None:
-            new = raw + unsigned((1 << (drop - 1)) - 1) + (raw >> unsigned(drop) & unsigned(1))
+            new = raw >> unsigned(drop)
+            new &= unsigned(1)
+            new += half
         else:
-            new = raw + random.integers(0, int(low) + 1, part.size, dtype=unsigned)
-        np.copyto(raw, new & keep, where=finite)
-        small = np.flatnonzero((np.abs(part) < finest * 2.0 ** (bits - 1)) & (part != 0))
+            new = random.integers(0, 1 << wide, part.size, dtype=unsigned)
+            new >>= unsigned(wide - drop)
+        new += raw
+        new &= keep
+        np.copyto(raw, new, where=True if all_finite else np.isfinite(part))
+        sizes = np.abs(part)
+        small = np.flatnonzero((sizes < least) & (sizes != 0))
         if small.size:
             steps = part[small] / finest
             part[small] = (np.rint(steps) if random is None else np.floor(steps + random.random(small.size))) * finest
     return found.reshape(array.shape)
 
 
-def _finest(flat: Array, bits: int) -> float:
-    """The step between the smallest numbers that a tensor's power of two leaves."""
-    top = 0.0
-    for start in range(0, flat.size, _BLOCK):
-        part = np.abs(flat[start : start + _BLOCK])
-        top = max(top, float(part.max(initial=0.0, where=np.isfinite(part))))
+def _finest(flat: Array, bits: int) -> tuple[float, bool]:
+    """The step between the smallest numbers that a tensor's power of two leaves, and whether all numbers are finite."""
+    top, all_finite = max(float(flat.max(initial=0.0)), -float(flat.min(initial=0.0))), True
+    if not np.isfinite(top):
+        top, all_finite = 0.0, False
+        for start in range(0, flat.size, _BLOCK):
+            part = np.abs(flat[start : start + _BLOCK])
+            top = max(top, float(part.max(initial=0.0, where=np.isfinite(part))))
     _, exponent = np.frexp(top)
-    return max(float(np.ldexp(1.0, int(exponent) - _BINADES - (bits - 1))), float(np.finfo(flat.dtype).smallest_subnormal))
+    return max(float(np.ldexp(1.0, int(exponent) - _BINADES - (bits - 1))), float(np.finfo(flat.dtype).smallest_subnormal)), all_finite

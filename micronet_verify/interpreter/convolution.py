@@ -14,6 +14,8 @@ from micronet_verify.interpreter.step import Array, Operands, Step
 
 # Most elements of unrolled windows at a time.
 _MOST = 1 << 24
+# Elements of maps that are worked on at a time.
+_CACHED = 1 << 15
 
 
 def conv(step: Step, operands: Operands) -> Array:
@@ -74,17 +76,21 @@ def _grouped(x: Array, weight: Array, groups: int, out: tuple[int, ...]) -> Arra
 
 
 def _depthwise(x: Array, weight: Array, groups: int, places: list[tuple[Any, ...]]) -> Array:
-    """One input channel a group: each tap is a multiply of whole maps."""
+    """One input channel a group: each tap is a multiply of whole maps, of so many channels at a time that they stay in a cache."""
     times = weight.shape[0] // groups
     if times > 1:
         x = np.repeat(x, times, axis=1)
-    kernels = weight.reshape(weight.shape[0], -1)
-    column = (-1, *(1,) * (x.ndim - 2))
-    total: Array = x[places[0]] * kernels[:, 0].reshape(column)
-    part = np.empty_like(total)
-    for at, place in enumerate(places[1:], 1):
-        np.multiply(x[place], kernels[:, at].reshape(column), out=part)
-        total += part
+    kernels = weight.reshape(weight.shape[0], -1, *(1,) * (x.ndim - 2))
+    total = np.empty((*x.shape[:2], *x[places[0]].shape[2:]), np.result_type(x, weight))
+    channels = max(1, _CACHED * x.shape[1] // max(1, total.size))
+    part = np.empty_like(total[:, :channels])
+    for start in range(0, x.shape[1], channels):
+        maps, sums, some = x[:, start : start + channels], total[:, start : start + channels], kernels[start : start + channels]
+        products = part[:, : sums.shape[1]]
+        np.multiply(maps[places[0]], some[:, 0], out=sums)
+        for at, place in enumerate(places[1:], 1):
+            np.multiply(maps[place], some[:, at], out=products)
+            sums += products
     return total
 
 

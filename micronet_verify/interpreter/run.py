@@ -21,7 +21,7 @@ from micronet_verify.facts.validate import place
 from micronet_verify.interpreter.kinds import FUNCTIONS
 from micronet_verify.interpreter.step import ABSENT, Array, Function, Missing, Step, number_type, settled, step_of
 
-__all__ = ["Array", "Missing", "Watch", "constants_of", "execute"]
+__all__ = ["Array", "Missing", "Plan", "Watch", "constants_of", "execute", "plan_of"]
 
 Watch = Callable[[Node, tuple[Array, ...]], tuple[Array, ...]]
 """Sees each node's results, also in bodies, and hands on these or others."""
@@ -49,17 +49,20 @@ def execute(
     precision: Literal["float32", "float64"] = "float32",
     watch: Watch | None = None,
     taken: dict[str, int] | None = None,
+    plan: Plan | None = None,
 ) -> tuple[Array, ...]:
     """The outputs of ``graph`` for one example: ``inputs`` by the ids of the graph's inputs, in their shapes.
 
     ``float32``: every result is rounded to its format, and sums are accumulated in float32 as frameworks do it. ``float64``:
     floats are float64 and not rounded, but for casts and the quotients of quantizers. Floats come back as float32 (or
     float64), integers in their formats. ``taken`` receives which body each branch took, by its ``id``; −1: it was not reached.
+    ``plan``: of this graph in this precision (``plan_of``), where it is run more than once.
 
     Raises ``Missing`` for an operator that there is no function for, ``SubmissionFault`` for indices outside of their axis
     and results of another shape than the graph says, ``BenchFault`` for inputs that do not fit the graph.
     """
     run = _Run(constants if callable(constants) else _by_id(constants), precision == "float64", watch, taken)
+    plan = plan or plan_of(graph, precision)
     values: dict[str, Array] = {}
     for name in graph.inputs:
         value = graph.values[name]
@@ -72,7 +75,7 @@ def execute(
         for name in _branches(graph):
             taken.setdefault(name, -1)
     with np.errstate(all="ignore"):
-        outputs = run.graph(run.planned(graph), values)
+        outputs = run.graph(plan, values)
         return tuple(np.asarray(array, number_type(fmt, run.double)) for array, fmt in zip(outputs, _formats(graph), strict=True))
 
 
@@ -102,23 +105,30 @@ class _Planned:
     function: Function | None
     opened: tuple[Value, ...]
     freed: tuple[str, ...]
-    bodies: tuple[_Plan, ...]
+    bodies: tuple[Plan, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
+    """Everything about a run of one graph or body that does not depend on values."""
+
     graph: Graph
     nodes: tuple[_Planned, ...]
     opened: tuple[Value, ...]
     captured: frozenset[str]
 
 
-class _Run:
-    def __init__(self, constants: Callable[[Value], Array], double: bool, watch: Watch | None, taken: dict[str, int] | None) -> None:
-        self._constants, self.double, self._watch, self._taken = constants, double, watch, taken
+def plan_of(graph: Graph, precision: Literal["float32", "float64"] = "float32") -> Plan:
+    """How ``graph`` is run. Raises ``Missing`` for an operator that there is no function for."""
+    return _Planning(precision == "float64").planned(graph)
+
+
+class _Planning:
+    def __init__(self, double: bool) -> None:
+        self.double = double
         self._values: dict[str, Value] = {}  # of the graph and of all bodies: ids are unique
 
-    def planned(self, graph: Graph, is_body: bool = False) -> _Plan:
+    def planned(self, graph: Graph, is_body: bool = False) -> Plan:
         """The graph with everything decided that does not depend on values. Constants of bodies are opened by the outermost node."""
         values = self._values
         values.update(graph.values)
@@ -142,9 +152,9 @@ class _Run:
             steps.append(self._planned_node(node, tuple(values[name] for name in fresh), freed, bodies[at]))
         left = () if is_body else tuple(graph.values[name] for name in graph.outputs if name not in inside and name not in open_now)
         captured = frozenset().union(kept, *reads) - inside
-        return _Plan(graph, tuple(steps), left, captured)
+        return Plan(graph, tuple(steps), left, captured)
 
-    def _planned_node(self, node: Node, opened: tuple[Value, ...], freed: tuple[str, ...], bodies: tuple[_Plan, ...]) -> _Planned:
+    def _planned_node(self, node: Node, opened: tuple[Value, ...], freed: tuple[str, ...], bodies: tuple[Plan, ...]) -> _Planned:
         function = FUNCTIONS.get(node.kind)
         if function is None and node.kind not in _BODIES:
             raise Missing(node, node.kind)
@@ -153,7 +163,12 @@ class _Run:
         results = [values[name] if name else None for name in node.outputs]
         return _Planned(step_of(node, formats, results, self.double), function, opened, freed, bodies)
 
-    def graph(self, plan: _Plan, values: dict[str, Array]) -> tuple[Array, ...]:
+
+class _Run:
+    def __init__(self, constants: Callable[[Value], Array], double: bool, watch: Watch | None, taken: dict[str, int] | None) -> None:
+        self._constants, self.double, self._watch, self._taken = constants, double, watch, taken
+
+    def graph(self, plan: Plan, values: dict[str, Array]) -> tuple[Array, ...]:
         for planned in plan.nodes:
             for value in planned.opened:
                 values[value.id] = self._constants(value)
@@ -228,7 +243,7 @@ class _Run:
         assert value is not None
         return np.zeros(value.shape, number_type(value.format, self.double))
 
-    def _body(self, plan: _Plan, inputs: tuple[Array, ...], values: dict[str, Array]) -> tuple[Array, ...]:
+    def _body(self, plan: Plan, inputs: tuple[Array, ...], values: dict[str, Array]) -> tuple[Array, ...]:
         inner = {name: values[name] for name in plan.captured}
         inner.update(zip(plan.graph.inputs, inputs, strict=True))
         return self.graph(plan, inner)

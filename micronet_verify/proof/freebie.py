@@ -6,7 +6,7 @@ read. 64-bit numbers have no part in the freebie.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,17 +20,20 @@ MARK = "rounded to 11 bits"
 _MULTIPLIES = frozenset({"mul", "div", "pow", "square", "cube", "prelu"})
 
 
-def marked(graph: Graph, tables: frozenset[str], around: Mapping[str, Value] | None = None) -> Graph:
-    """``graph`` with a mark in front of each operand of a multiplication. ``tables``: constants, which are rounded where they are opened
-    or, where a look-up reads them, behind it.
+def marked(
+    graph: Graph, tables: frozenset[str], around: Mapping[str, Value] | None = None, computed: frozenset[str] | None = None
+) -> Graph:
+    """``graph`` with a mark in front of each operand of a multiplication that is ``computed``. ``tables``: constants, which are rounded
+    where they are opened or, where a look-up reads them, behind it.
     """
     values, nodes = dict(graph.values), list[Node]()
     known = {**(around or {}), **graph.values}
+    computed = frozenset(_computed(graph)) if computed is None else computed
     marks: dict[str, str] = {}
 
     def behind(name: str, node: Node) -> str:
         fmt = known[name].format if name in known else None
-        if not name or name in tables or fmt is None or fmt.family != "float" or fmt.bits > 32:
+        if name not in computed or fmt is None or fmt.family != "float" or fmt.bits > 32:
             return name
         if name not in marks:
             marks[name] = f"{name}~11"
@@ -40,13 +43,22 @@ def marked(graph: Graph, tables: frozenset[str], around: Mapping[str, Value] | N
 
     for node in graph.nodes:
         if node.bodies:
-            node = replace(node, bodies=tuple(marked(body, tables, {**known, **values}) for body in node.bodies))
+            node = replace(node, bodies=tuple(marked(body, tables, {**known, **values}, computed) for body in node.bodies))
         elif multiplies(node):
             node = replace(node, inputs=tuple(behind(name, node) for name in node.inputs))
         nodes.append(replace(node, attributes=_literals(node.attributes)))
         if node.kind == "lookup" and node.inputs[0] in tables:
             nodes[-1] = replace(nodes[-1], source=f"{node.source} {MARK}")
     return replace(graph, values=values, nodes=tuple(nodes))
+
+
+def _computed(graph: Graph) -> Iterator[str]:
+    """Ids of inputs and results, in bodies, too; others are constants."""
+    yield from graph.inputs
+    for node in graph.nodes:
+        yield from node.outputs
+        for body in node.bodies:
+            yield from _computed(body)
 
 
 def multiplies(node: Node) -> bool:
@@ -81,5 +93,6 @@ class Rounding:
         if value.id in self.tables or value.format.bits > 32:
             return self.opened(value)
         if value.id not in self._kept:
-            self._kept[value.id] = rounded(self.opened(value), self.random)
+            found = rounded(self.opened(value), self.random)
+            self._kept[value.id] = found + found.dtype.type(0) if found.dtype.kind == "f" else found  # no sign of a zero
         return self._kept[value.id]

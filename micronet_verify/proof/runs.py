@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from micronet_verify.facts.graph import Graph, Value
-from micronet_verify.interpreter.run import Watch, execute
+from micronet_verify.interpreter.run import Plan, Watch, execute, plan_of
 from micronet_verify.interpreter.step import Array
 
 Opened = Callable[[Value], Array]
@@ -38,6 +38,7 @@ class Lane:
     initial: tuple[Array, ...] | None = None
     taken: dict[str, int] = field(default_factory=dict)
     _states: tuple[Array, ...] = ()
+    _plan: Plan | None = None
 
     def inputs(self, given: Given, row: int) -> dict[str, Array]:
         """What goes into the graph for this row."""
@@ -50,7 +51,8 @@ class Lane:
 
     def run(self, inputs: Mapping[str, Array], watch: Watch | None = None) -> Array:
         """The answer, flat."""
-        outputs = execute(self.graph, self.constants, inputs, precision=self.precision, watch=watch, taken=self.taken)
+        self._plan = self._plan or plan_of(self.graph, self.precision)
+        outputs = execute(self.graph, self.constants, inputs, precision=self.precision, watch=watch, taken=self.taken, plan=self._plan)
         if len(self.graph.inputs) > 1:
             self._states = outputs[1:]
         return np.asarray(outputs[0], np.float64).reshape(-1)
