@@ -14,14 +14,17 @@ from tests.mutants.planting import Judged, judged
 
 Array = NDArray[Any]
 EXAMPLES = 8
-SHAPES = {"images": (12, 12, 3), "text": (8, 8), "places": (6, 6, 6), "codes": (6, 6, 8)}
+SHAPES = {"images": (12, 12, 3), "text": (8, 8), "places": (6, 6, 6), "codes": (6, 6, 8), "integers": (6, 6, 8)}
 
 
 class Writer:
-    """TensorFlow, and variables that are made when a network runs for the first time, on all its examples at once."""
+    """TensorFlow, and variables that are made when a network runs for the first time, on all its examples at once.
 
-    def __init__(self, tf: Any) -> None:
-        self.tf, self.random, self.kept, self._at = tf, np.random.default_rng(6), list[Any](), 0
+    ``lite``: without operators that TFLite lacks.
+    """
+
+    def __init__(self, tf: Any, lite: bool) -> None:
+        self.lite, self.tf, self.random, self.kept, self._at = lite, tf, np.random.default_rng(6), list[Any](), 0
 
     def again(self) -> None:
         self._at = 0
@@ -90,9 +93,11 @@ def text(w: Writer, x: Any) -> Any:
     rows = rows + tf.clip_by_value(rows, -0.5, 0.75) + state
     best, where = tf.math.top_k(rows, 3)
     part = tf.norm(rows, axis=0) - tf.reduce_max(rows, 0)
-    rest = tf.math.floormod(rows[1], 0.7) + tf.truncatemod(rows[2], 0.9)
+    rest = tf.math.floormod(rows[1], 0.7) + (tf.tanh(rows[2]) if w.lite else tf.truncatemod(rows[2], 0.9))
     ratio = part / (tf.pow(tf.abs(part), 1.5) + 1)
-    small = tf.cast(tf.argmin(rows, 0), tf.float32) + tf.reduce_prod(tf.tanh(rows), 0) + tf.math.erf(rows[3])
+    small = (
+        tf.cast(tf.argmin(rows, 0), tf.float32) + tf.reduce_prod(tf.tanh(rows), 0) + (tf.sin(rows[3]) if w.lite else tf.math.erf(rows[3]))
+    )
     joined = tf.concat((part, tf.reshape(best, (24,)), rest, ratio, small, tf.cast(tf.reduce_sum(where, 0), tf.float32)), 0)
     return tf.matmul(joined[None], w.normal(59, 10))
 
@@ -132,22 +137,39 @@ def codes(w: Writer, x: Any) -> Any:
     return tf.matmul(tf.reshape(x, (1, 288)), w.normal(288, 10))
 
 
-NETWORKS: dict[str, Callable[[Writer, Any], Any]] = {"images": images, "text": text, "places": places, "codes": codes}
+def integers(w: Writer, x: Any) -> Any:
+    """For TFLite's integer kernels."""
+    tf = w.tf
+    x = tf.nn.relu6(tf.nn.bias_add(tf.nn.conv2d(x, w.normal(3, 3, 8, 8, scale=0.5), 1, "SAME"), w.normal(8)))
+    x = tf.concat((x, 4 * tf.nn.tanh(x)), 3)
+    x = tf.nn.avg_pool2d(x, 3, 3, "SAME")  # of nine codes: no average is a tie
+    return tf.matmul(tf.reshape(x, (1, 64)), w.normal(64, 10, scale=0.2)) + w.normal(10)
+
+
+NETWORKS: dict[str, Callable[[Writer, Any], Any]] = {"images": images, "text": text, "places": places, "codes": codes, "integers": integers}
+
+
+def examples(name: str) -> Array:
+    rows = np.random.default_rng(4).standard_normal((EXAMPLES, *SHAPES[name])).astype(np.float32)
+    return np.round(rows * 128) / 128 if name == "codes" else rows  # every other value lies on a tie
+
+
+def module_of(name: str, tf: Any, lite: bool = False) -> Any:
+    """A module whose ``call`` is the network, its norms calibrated on the examples of its proof."""
+    rows, writer, network, module = examples(name), Writer(tf, lite), NETWORKS[name], tf.Module()
+    network(writer, tf.constant(rows if name == "images" else rows[:1]))
+    module.kept = writer.kept
+    writer.again()
+    spec = tf.TensorSpec((1, *SHAPES[name]), tf.float32, "x")
+    module.call = tf.function(lambda x: tf.identity(network(writer, x)), input_signature=[spec], autograph=False)
+    return module
 
 
 def build(name: str, folder: Path) -> Judged:
     from micronet_verify_tensorflow.environment import tensorflow
 
-    rows = np.random.default_rng(4).standard_normal((EXAMPLES, *SHAPES[name])).astype(np.float32)
-    rows = np.round(rows * 128) / 128 if name == "codes" else rows  # every other value lies on a tie
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # TensorFlow's own deprecations
         tf = tensorflow()
-        writer, network, module = Writer(tf), NETWORKS[name], tf.Module()
-        network(writer, tf.constant(rows if name == "images" else rows[:1]))
-        module.kept = writer.kept
-        writer.again()
-        spec = tf.TensorSpec((1, *SHAPES[name]), tf.float32, "x")
-        module.call = tf.function(lambda x: tf.identity(network(writer, x)), input_signature=[spec], autograph=False)
-        tf.saved_model.save(module, str(folder))
-    return judged("tensorflow", folder / "saved_model.pb", rows)
+        tf.saved_model.save(module_of(name, tf), str(folder))
+    return judged("tensorflow", folder / "saved_model.pb", examples(name))

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 import pytest
 from micronet_verify_pytorch import op_table
 
-from tests.mutants import of_onnx, of_pytorch, of_tensorflow
+from tests.mutants import of_onnx, of_pytorch, of_tensorflow, of_tflite
 from tests.mutants.planting import Judged, Plant
 
 TABLES: dict[str, dict[str, dict[str, Plant]]] = {
     "onnx": of_onnx.DEFECTS,
     "pytorch": of_pytorch.DEFECTS,
     "tensorflow": of_tensorflow.DEFECTS,
+    "tflite": of_tflite.DEFECTS,
 }
 NETWORKS = [(framework, name) for framework, networks in TABLES.items() for name in networks]
 PLANTED = [(*network, defect) for network in NETWORKS for defect in TABLES[network[0]][network[1]]]
