@@ -136,5 +136,8 @@ def computed(constant: Constant, fmt: NumericFormat) -> Array:
 
 
 def derived(key: str, label: str, array: Array, fmt: NumericFormat = FLOAT32) -> Constant:
-    """A small constant computed here, held in memory."""
+    """A small constant computed here, held in memory, rounded to its format if that is one of floats."""
+    if fmt.family == "float" and array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            array = np.asarray(array, numpy_dtype(fmt))
     return Constant(key, label, tuple(array.shape), fmt, lambda: array)

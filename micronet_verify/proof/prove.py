@@ -17,10 +17,11 @@ from micronet_verify.facts.validate import place
 from micronet_verify.interpreter.run import Missing, constants_of
 from micronet_verify.interpreter.step import Array
 from micronet_verify.proof.charged import Charge, charged
+from micronet_verify.proof.decisions import nodes_of
 from micronet_verify.proof.first import First, is_half, run_first
 from micronet_verify.proof.look import look
-from micronet_verify.proof.runs import Given
-from micronet_verify.proof.second import run_freebie, run_quantized
+from micronet_verify.proof.runs import Given, values_of
+from micronet_verify.proof.second import Priced, run_freebie, run_quantized
 from micronet_verify.proof.terms import Terms
 
 
@@ -74,10 +75,16 @@ def _priced(
     if compared.outcome == "differs" and not compared.place:
         worst = int(np.argmax(second.differences))
         compared = look(compared, graph, constants_of(store), priced, given, worst, first)
-        if is_half(graph) and charge.regime == "quantized":
+        if is_half(graph) and _folds(priced, graph):
             words = f"{compared.words}; it computes in 16 bits, whose roundings are lost where constants are folded"
             compared = Compared("unproved", compared.difference, compared.allowed, words, compared.place, compared.constant)
     return compared, second.taken, second.of
+
+
+def _folds(priced: Priced, graph: Graph) -> bool:
+    """Whether the priced graph reads constants that the file does not hold: they were computed by folding."""
+    stored = {name for name, value in values_of(graph).items() if value.constant is not None}
+    return any(name not in stored and priced.told(name) for node in nodes_of(priced.graph) for name in node.inputs if name)
 
 
 def _missing(missing: Missing, what: str) -> Compared:

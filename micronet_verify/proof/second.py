@@ -20,7 +20,7 @@ from micronet_verify.interpreter.step import Array
 from micronet_verify.proof import translated
 from micronet_verify.proof.accumulators import Accumulator, Sums
 from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
-from micronet_verify.proof.first import First
+from micronet_verify.proof.first import First, is_half
 from micronet_verify.proof.freebie import Rounding, marked
 from micronet_verify.proof.narrow import Narrow
 from micronet_verify.proof.runs import Given, Lane, Opened, Scales, depends_on_inputs, values_of
@@ -79,8 +79,10 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
     others = any(
         may_decide(node, priced.graph) and node.kind != "quantize" and free.intersection(node.outputs) for node in nodes_of(priced.graph)
     )
-    flips = first.flips(np.flatnonzero(differences > first.limit)) if others else 0.0
-    return Second(translated.decide(differences, first.limit, first.settled, flips, others, terms.factor), differences, taken, of)
+    # In 16 bits each of both runs lies so far from what float64 gives, once constants are folded.
+    limit = min(2 * first.limit, max(terms.spread, first.limit)) if is_half(priced.graph) else first.limit
+    flips = first.flips(np.flatnonzero(differences > limit)) if others else 0.0
+    return Second(translated.decide(differences, limit, first.settled, flips, others, terms.factor), differences, taken, of)
 
 
 def _narrow(priced: Priced) -> Narrow:

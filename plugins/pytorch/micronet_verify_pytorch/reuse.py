@@ -16,7 +16,9 @@ from micronet_verify_pytorch.source import Function, Name, Over, Source
 
 
 def _normalised(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, momentum: float, eps: float) -> Any:
-    """``torch.batch_norm`` with stored statistics, over ``x``."""
+    """``torch.batch_norm`` with stored statistics, over ``x``; a new tensor in half precision, for which torch has no such kernel."""
+    if x.dtype != torch.float32:
+        return torch.batch_norm(x, weight, bias, mean, variance, False, momentum, eps, False)
     torch.native_batch_norm(x, weight, bias, mean, variance, False, momentum, eps, out=(x, _NOTHING, _NOTHING))
     return x
 
