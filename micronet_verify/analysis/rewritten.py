@@ -32,6 +32,7 @@ from micronet_verify.analysis.saturation import Saturation, saturation
 from micronet_verify.analysis.scatters import name_scatters
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
+from micronet_verify.analysis.sinking import with_cuts
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.sums import name_sums
 from micronet_verify.analysis.tidy import tidy
@@ -96,6 +97,7 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     folded = collapse_norms(tidy(folded, pool), pool)
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)
+    folded = prune(with_cuts(folded))[0]
     bodies = {
         node.outputs[0]: tuple(_named(body, store, pool, seen_by(body, folded.values)) for body in node.bodies)
         for node in folded.nodes

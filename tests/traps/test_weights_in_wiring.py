@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from micronet_verify.counting.count import Count
@@ -190,3 +190,28 @@ def test_A4_which_two_are_added_is_a_weight_where_there_are_many() -> None:
 
     assert sums(pairs).ledgers["quantized"].storage == Fraction(12 * N, 32)
     assert sums([(at, at + 3) for at in range(12)]).ledgers["quantized"].storage == 0
+
+
+def test_A4_sums_in_a_body_of_parts_that_were_cut_around_it() -> None:
+    """The split stands before the branch, the sums in its bodies; both bodies have the same matrix, which is stored once (S4)."""
+
+    def body(name: str) -> onnx.GraphProto:
+        nodes, results = [], []
+        for row, weights in enumerate(WEIGHTS):
+            first, *others = sorted(np.flatnonzero(weights), key=lambda at: -weights[at])
+            total = f"p{first}"
+            for at in others:
+                nodes.append(node("Add" if weights[at] > 0 else "Sub", f"{total} p{at}", f"{name}{row}_{at}"))
+                total = f"{name}{row}_{at}"
+            results.append(total)
+        nodes.append(node("Concat", " ".join(results), name, axis=1))
+        return helper.make_graph(nodes, name, [], [helper.make_tensor_value_info(name, TensorProto.FLOAT, None)])
+
+    nodes = [
+        node("Split", "x sizes", " ".join(f"p{at}" for at in range(N)), axis=1),
+        node("ReduceSum", "x", "s", keepdims=0),
+        node("Less", "s zero", "t"),
+        node("If", "t", then_branch=body("a"), else_branch=body("b")),
+    ]
+    model = onnx_model(nodes, (N,), {"sizes": np.ones(N, np.int64), "zero": np.float32(0)})
+    assert onnx_count(model).ledgers["quantized"].storage == Fraction(BITS, 32)
