@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.addends import join_addends
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import fold_batch_norms
 from micronet_verify.analysis.constants import Constant, computed
@@ -23,6 +24,7 @@ from micronet_verify.analysis.norms import name_norms
 from micronet_verify.analysis.rewritten import with_values
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.spelling import name_functions
+from micronet_verify.analysis.standardised import name_standardised
 from micronet_verify.analysis.tidy import tidy
 from micronet_verify.counting import count
 from micronet_verify.counting.analysed import Analysed, analyse
@@ -47,9 +49,11 @@ def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, Poo
     yield "fold", graph, pool
     for name, take in (
         ("name_functions", lambda graph: name_functions(graph, pool)),
+        ("name_standardised", lambda graph: name_standardised(graph, pool)),
         ("contract", contract),
         ("name_selections", lambda graph: name_selections(graph, pool)),
         ("name_masks", lambda graph: name_masks(graph, pool)),
+        ("join_addends", lambda graph: join_addends(graph, pool)),
         ("tidy", lambda graph: tidy(graph, pool)),
         ("collapse_norms", lambda graph: collapse_norms(graph, pool)),
         ("name_norms", lambda graph: name_norms(graph, dict(pool))),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TypeVar
 
+from micronet_verify.analysis.addends import join_addends
 from micronet_verify.analysis.affine import collapse_norms
 from micronet_verify.analysis.batch_norm import Folded, Made, fold_batch_norms
 from micronet_verify.analysis.carried import Carried
@@ -34,6 +35,7 @@ from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.sinking import with_cuts
 from micronet_verify.analysis.spelling import name_functions
+from micronet_verify.analysis.standardised import name_standardised
 from micronet_verify.analysis.sums import name_sums
 from micronet_verify.analysis.tidy import tidy
 from micronet_verify.analysis.width import Width
@@ -93,8 +95,9 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
     folded = name_choices(name_scatters(folded, pool), pool)
-    folded = name_masks(name_selections(contract(name_sums(tidy(name_functions(prune(folded)[0], pool), pool), pool)), pool), pool)
-    folded = collapse_norms(tidy(folded, pool), pool)
+    folded = tidy(name_standardised(name_functions(prune(folded)[0], pool), pool), pool)
+    folded = name_masks(name_selections(contract(name_sums(folded, pool)), pool), pool)
+    folded = collapse_norms(tidy(join_addends(folded, pool), pool), pool)
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)
     folded = prune(with_cuts(folded))[0]

@@ -65,6 +65,8 @@ def lstm(
         h = builder.elementwise("mul", on_gate(peep("o", c)), on_cell(c))
         return keep_h(h if projection is None else linear(h, projection, None)), c
 
+    if product is None:
+        b_ih, b_hh = _together(builder, b_ih, b_hh), None
     size = hidden if projection is None else projection.shape[0]
     y, h, c = _run(
         builder,
@@ -136,12 +138,28 @@ def rnn(
 ) -> tuple[Value, Value]:
     """One direction of an Elman RNN layer, h' = tanh(W x + b + R h + b'): (y [T, N, H], last h [N, H])."""
     on_sum, linear = function or _tanh(builder), product or builder.linear
+    if product is None and (joined := _together(builder, b_ih, b_hh)) is not None:
+        assert isinstance(joined, Value)
+        b_ih, b_hh = joined, None
 
     def step(gx: Value, state: Sequence[Value]) -> tuple[Value, ...]:
         return (on_sum(builder.elementwise("add", gx, linear(state[0], w_hh, b_hh))),)
 
     y, h = _run(builder, linear(x, w_ih, b_ih), (_state(builder, x, h0, w_ih.shape[0]),), step, reverse)
     return y, h
+
+
+def _together(
+    builder: GraphBuilder, one: Value | tuple[Value, ...] | None, other: Value | tuple[Value, ...] | None
+) -> Value | tuple[Value, ...] | None:
+    """Two biases of one sum: one bias, which is added to the products with the inputs of all steps (constants are added beforehand)."""
+    if one is None or other is None:
+        return other if one is None else one
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return tuple(builder.elementwise("add", *pair) for pair in zip(one, other, strict=True))
+    assert isinstance(one, Value)
+    assert isinstance(other, Value)
+    return builder.elementwise("add", one, other)
 
 
 def _same(x: Value) -> Value:

@@ -100,7 +100,8 @@ def test_a_function_with_an_attribute() -> None:
     assert prices(onnx_count(called)) == prices(onnx_count(plain)) == Plain(2 * 8, 0, scalars=(8,)).prices
 
 
-# Recurrent layers against their gates: T steps of N inputs and H states. A sigmoid is 2 + 1, a tanh 1.
+# Recurrent layers against their gates: T steps of N inputs and H states. A sigmoid is 2 + 1, a tanh 1. Two biases of one sum are one
+# (B17); those of a GRU are not, because its reset gate stands between them.
 T, N, H = 4, 3, 4
 
 
@@ -108,14 +109,15 @@ def weights(gates: int) -> dict[str, NDArray[np.float32]]:
     return {"w": random(1, gates * H, N, seed=3), "r": random(1, gates * H, H, seed=4), "b": random(1, 2 * gates * H, seed=5)}
 
 
-def recurrent(gates: int, multiplies: int, adds: int) -> Plain:
-    products = gates * H * (N + H)
-    return Plain(T * (products + H * multiplies), T * (products + H * adds), products + 2 * gates * H)
+def recurrent(gates: int, multiplies: int, adds: int, biases: int = 1) -> Plain:
+    """n products and n − 1 adds for each of the two products of a gate, and its biases."""
+    products, sums = gates * H * (N + H), gates * H * (N - 1 + H - 1 + biases)
+    return Plain(T * (products + H * multiplies), T * (sums + H * adds), products + biases * gates * H)
 
 
 LAYERS = {
     "LSTM": (4, {}, recurrent(4, 3 * 2 + 2 + 3, 4 + 3 + 1)),
-    "GRU": (3, {"linear_before_reset": 1}, recurrent(3, 2 * 2 + 1 + 3, 3 + 2 + 2)),
+    "GRU": (3, {"linear_before_reset": 1}, recurrent(3, 2 * 2 + 1 + 3, 3 + 2 + 2, biases=2)),
     "RNN": (1, {}, recurrent(1, 1, 1)),
 }
 IN, OUT = [node("Transpose", "x", "steps", perm=[1, 0, 2])], [node("Squeeze", "Y one", "z"), node("Transpose", "z", "y", perm=[1, 0, 2])]

@@ -229,18 +229,21 @@ class Cells(nn.Module):
         return torch.stack(outputs, 1)
 
 
-def _cells(gates: int, multiplies: int, adds: int) -> Plain:
-    """``gates`` products with x and with h, their biases, and what happens element by element, at every step."""
-    products = gates * HIDDEN * (INPUTS + HIDDEN)
-    each = (products + HIDDEN * multiplies, products + HIDDEN * adds)
-    return Plain(STEPS * each[0], STEPS * each[1], products + 2 * gates * HIDDEN)
+def _cells(gates: int, multiplies: int, adds: int, biases: int = 1) -> Plain:
+    """``gates`` products with x and with h, their biases, and what happens element by element, at every step.
+
+    Two biases of one sum are one (B17); those of a GRU are not, because its reset gate stands between them.
+    """
+    products, sums = gates * HIDDEN * (INPUTS + HIDDEN), gates * HIDDEN * (INPUTS - 1 + HIDDEN - 1 + biases)
+    each = (products + HIDDEN * multiplies, sums + HIDDEN * adds)
+    return Plain(STEPS * each[0], STEPS * each[1], products + biases * gates * HIDDEN)
 
 
 RECURRENT = {
     # x + h per gate; three sigmoids (2 + 1), two tanh, f·c, i·g, their sum, o·tanh(c)
     "lstm": (nn.LSTM, nn.LSTMCell, _cells(4, 3 * 2 + 2 + 3, 4 + 3 + 1)),
     # x + h per gate; two sigmoids, tanh, r·n, (1 − z)·n + z·h
-    "gru": (nn.GRU, nn.GRUCell, _cells(3, 2 * 2 + 1 + 3, 3 + 2 + 2)),
+    "gru": (nn.GRU, nn.GRUCell, _cells(3, 2 * 2 + 1 + 3, 3 + 2 + 2, biases=2)),
     # x + h, tanh
     "rnn": (nn.RNN, nn.RNNCell, _cells(1, 1, 1)),
 }

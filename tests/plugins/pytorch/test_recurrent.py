@@ -51,11 +51,11 @@ def test_layers(name: str, tmp_path: Path) -> None:
 
 
 def work(graph: Graph) -> Counter[str]:
-    """Elements that each element-wise function makes, and multiplies of the products."""
+    """Elements that each element-wise function makes of anything but constants, and multiplies of the products."""
     total: Counter[str] = Counter()
     for node, values, times in turns(graph):
         out = values[node.outputs[0]].numel * times
-        if node.kind == "elementwise":
+        if node.kind == "elementwise" and any(name not in values or values[name].constant is None for name in node.inputs):
             total[str(node.attributes["op"])] += out
         elif node.kind == "matmul":
             total["multiply"] += out * values[node.inputs[1]].shape[1]
