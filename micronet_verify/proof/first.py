@@ -14,7 +14,7 @@ from micronet_verify.interpreter.step import Array
 from micronet_verify.proof import translated
 from micronet_verify.proof.decisions import Flipped, Held, Key, Recorder, Replay, may_decide, nodes_of
 from micronet_verify.proof.runs import Given, Lane, Opened, Scales
-from micronet_verify.proof.spread import apart, spread_of
+from micronet_verify.proof.spread import Measure, apart, largest, levels_apart, spread_of
 from micronet_verify.proof.terms import Terms
 
 _HALF = 16
@@ -58,16 +58,17 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     settled, spread = changed.count(0), spread_of(found)
     if spread == 0:
         return First(found, 0.0, 0.0, 0.0, settled, _nothing_shown(len(found)))
-    noise = float(apart(found, np.stack(exact), spread).max())
+    noise, level = float(apart(found, np.stack(exact), spread).max()), float(levels_apart(found, np.stack(exact)).max())
     factor, cap = terms.factor, terms.cap
     if is_half(graph):  # float16 is rounded after every step: that is the yardstick, and what it may be
         factor, cap = terms.ratio, terms.spread
     limit = translated.allowed(noise, translated.floor_of(found, spread, factor), factor, cap)
-    differences = apart(given.answers, found, spread)
+    measure = Measure(spread, limit, max(limit * spread, factor * level, factor * translated.EPS * largest(found)))
+    differences = measure.apart(given.answers, found)
     decided = any(may_decide(node, graph) for node in nodes_of(graph))
 
     def flips(rows: NDArray[np.intp]) -> float:
-        return _flips(graph, constants, given, found, spread, rows, random, scales) if decided and rows.size else 0.0
+        return _flips(graph, constants, given, found, measure, rows, random, scales) if decided and rows.size else 0.0
 
     compared = translated.decide(differences, limit, settled, flips(np.flatnonzero(differences > limit)), decided, terms.factor)
     if compared.outcome == "holds" and noise > cap:
@@ -96,7 +97,7 @@ def _flips(
     constants: Opened,
     given: Given,
     answers: Array,
-    spread: float,
+    measure: Measure,
     rows: NDArray[np.intp],
     random: np.random.Generator,
     scales: Scales,
@@ -107,7 +108,7 @@ def _flips(
     for row in rows.tolist():
         lane = Lane(graph, constants, "float64")
         alone = free[row] if free is not None else lane.run(lane.inputs(given, row))
-        most = max(most, float(apart(alone[None], answers[row][None], spread)[0]))
+        most = max(most, float(measure.apart(alone[None], answers[row][None])[0]))
         if given.begins:
             continue  # a text goes on with the states that flips leave: float64 says what they do
         seed = int(random.integers(1 << 62))
@@ -115,5 +116,5 @@ def _flips(
             lane = Lane(graph, constants)
             inputs = lane.inputs(given, row)
             flipped = lane.run(inputs, Flipped(Held(graph, inputs), scales, np.random.default_rng(seed), others))
-            most = max(most, float(apart(flipped[None], answers[row][None], spread)[0]))
+            most = max(most, float(measure.apart(flipped[None], answers[row][None])[0]))
     return most

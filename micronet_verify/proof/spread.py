@@ -6,6 +6,7 @@ all examples, makes no difference smaller. Hence nothing here is relative to the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,12 @@ def size_of(rows: Array) -> float:
     return float(np.abs(inside).max()) if inside.size else 0.0
 
 
+def largest(rows: Array) -> float:
+    """The largest finite number."""
+    flat = np.abs(np.asarray(rows, np.float64))
+    return float(flat[np.isfinite(flat)].max(initial=0.0))
+
+
 def apart(one: Array, other: Array, unit: float) -> Rows:
     """Of rows [n, …], each row's largest difference in ``unit``s, [n]: infinite for a NaN, and where one is infinite alone."""
     return np.asarray(_differences(one, other).max(axis=1, initial=0.0) / unit, np.float64)
@@ -69,3 +76,31 @@ def _differences(one: Array, other: Array) -> Rows:
         # Only where both are finite a difference can be centred; elsewhere both must be the same infinity.
         found: Rows = np.abs(centred(np.where(both, first - second, 0.0)) if both.any() else np.zeros(first.shape))
         return np.where(both, found, np.where(first == second, 0.0, np.inf))
+
+
+def levels_apart(one: Array, other: Array) -> Rows:
+    """How far the means of rows [n, …] lie apart, as numbers, [n]; 0 for rows of one number, whose difference ``apart`` has whole."""
+    first, second = np.asarray(one, np.float64).reshape(len(one), -1), np.asarray(other, np.float64).reshape(len(other), -1)
+    if first.shape != second.shape or first.shape[1] < 2:
+        return np.zeros(len(first))
+    both = np.isfinite(first) & np.isfinite(second)
+    with np.errstate(invalid="ignore"):
+        totals = np.where(both, first - second, 0.0).sum(axis=1)
+    return np.asarray(np.abs(totals) / np.maximum(both.sum(axis=1), 1), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How far answers lie apart, in spreads between examples: without each row's mean; and its mean, by what rounding explains of it.
+
+    A mean has a yardstick of its own (``level``, as a number, counts like ``limit``): what all classes have in common may be large, and
+    rounds accordingly. Were means left out, a log-softmax could be missing.
+    """
+
+    spread: float
+    limit: float
+    level: float
+
+    def apart(self, one: Array, other: Array) -> Rows:
+        """Of rows [n, …], [n]."""
+        return np.maximum(apart(one, other, self.spread), levels_apart(one, other) * (self.limit / self.level))

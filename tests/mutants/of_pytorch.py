@@ -49,6 +49,11 @@ def _slope_not_read(call: Call) -> Value:
     return call.builder.elementwise("leaky_relu", call.tensor(), alpha=0.01)
 
 
+def _nothing_done(call: Call) -> Value:
+    call.ignore(*call.names())
+    return call.tensor()
+
+
 IMAGES: dict[str, Plant] = {
     "strides in the other order": sets("aten.conv2d", "conv", {"stride": (3, 2)}, stride=(2, 3)),
     "padding at the end alone": sets("aten.conv2d", "conv", {"padding": (1, 0, 1, 0)}, padding=(0, 0, 2, 0)),
@@ -79,6 +84,7 @@ IMAGES: dict[str, Plant] = {
     "linear resize between corners": reads("aten.upsample_bilinear2d", "align_corners", True),
     "nearest resize rounds up": sets("aten.upsample_nearest2d", "resize", nearest="ceil"),
     "square weights transposed": emits("aten.linear", "matmul", square),
+    "log softmax left out": line("aten.log_softmax", _nothing_done),
     "log softmax as softmax": line("aten.log_softmax", ops_reduce.softmax("softmax")),
 }
 

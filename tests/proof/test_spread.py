@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from micronet_verify.proof.spread import apart, centred, size_of, spread_of
+from micronet_verify.proof.spread import Measure, apart, centred, levels_apart, size_of, spread_of
 
 ROWS = np.array([[1.0, 2, 3], [2, 4, 0], [0, 0, 6]])
 
@@ -48,3 +48,12 @@ def test_nan_is_no_agreement_and_infinities_must_match() -> None:
 
 def test_answers_of_another_number_of_classes_are_no_answers() -> None:
     assert apart(ROWS, ROWS[:, :2], 1.0).tolist() == [np.inf] * 3
+
+
+def test_what_all_classes_have_in_common_has_a_yardstick_of_its_own() -> None:
+    """A log-softmax that is left out changes nothing but each row's mean: by 2 here, where 0.5 is rounding."""
+    common = np.array([[2.0], [0.1]])
+    measure = Measure(spread=4.0, limit=1e-5, level=0.5)
+    assert apart(ROWS[:2] + common, ROWS[:2], 4.0) == pytest.approx([0, 0], abs=1e-12)
+    assert measure.apart(ROWS[:2] + common, ROWS[:2]) == pytest.approx([4e-5, 0.2e-5])
+    assert levels_apart(ROWS[:2, :1] + common, ROWS[:2, :1]).tolist() == [0, 0]
