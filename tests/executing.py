@@ -23,6 +23,7 @@ from micronet_verify.analysis.norm_ahead import fold_ahead
 from micronet_verify.analysis.norms import name_norms
 from micronet_verify.analysis.rewritten import with_values
 from micronet_verify.analysis.selections import name_selections
+from micronet_verify.analysis.softmaxes import name_softmaxes
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.standardised import name_standardised
 from micronet_verify.analysis.tidy import tidy
@@ -50,6 +51,7 @@ def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, Poo
     for name, take in (
         ("name_functions", lambda graph: name_functions(graph, pool)),
         ("name_standardised", lambda graph: name_standardised(graph, pool)),
+        ("name_softmaxes", name_softmaxes),
         ("contract", contract),
         ("name_selections", lambda graph: name_selections(graph, pool)),
         ("name_masks", lambda graph: name_masks(graph, pool)),

@@ -34,6 +34,7 @@ from micronet_verify.analysis.scatters import name_scatters
 from micronet_verify.analysis.selections import name_selections
 from micronet_verify.analysis.shuffle import Moved, find_moved
 from micronet_verify.analysis.sinking import with_cuts
+from micronet_verify.analysis.softmaxes import name_softmaxes
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.standardised import name_standardised
 from micronet_verify.analysis.sums import name_sums
@@ -95,7 +96,7 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
     folded = name_choices(name_scatters(folded, pool), pool)
-    folded = tidy(name_standardised(name_functions(prune(folded)[0], pool), pool), pool)
+    folded = name_softmaxes(tidy(name_standardised(name_functions(prune(folded)[0], pool), pool), pool))
     folded = name_masks(name_selections(contract(name_sums(folded, pool)), pool), pool)
     folded = collapse_norms(tidy(join_addends(folded, pool), pool), pool)
     needed = needed_values(live)

@@ -126,8 +126,12 @@ class _Reader:
             return self._named(self._function(node, name, node.inputs[0]))
         if op == "log" and (made := self._only(node.inputs[0], "sigmoid")) is not None and self._fits(node, made.inputs[0]):
             return self._function(node, "log_sigmoid", made.inputs[0])
+        if op == "log1p" and (made := self._only(node.inputs[0], "exp")) is not None and self._fits(node, made.inputs[0]):
+            return self._function(node, "softplus", made.inputs[0])
+        if op == "log" and (inner := self._one_more(node.inputs[0])) is not None and self._fits(node, inner):
+            return self._function(node, "softplus", inner)
         if op == "where":
-            return self._bent(node)
+            return self._bounded(node) or self._bent(node)
         if op == "div":
             return self._quotient(node, *node.inputs)
         if op == "reciprocal":
@@ -140,6 +144,30 @@ class _Reader:
                 if made is not None and made.inputs[0] == x:
                     return self._function(node, "silu", x)
         return node
+
+    def _one_more(self, name: str) -> str | None:
+        """x, where ``name`` is 1 + e^x."""
+        total = self._only(name, "add")
+        for one, power in () if total is None else (total.inputs, total.inputs[::-1]):
+            exponential = self._only(power, "exp")
+            if exponential is not None and self._number(one) == 1:
+                return exponential.inputs[0]
+        return None
+
+    def _bounded(self, node: Node) -> Node | None:
+        """x < c ? c : x is a clip from c on, x > c ? c : x one up to c; from 0 on it is a ReLU."""
+        condition = self._only(node.inputs[0], "greater", "greater_equal", "less", "less_equal")
+        if condition is None:
+            return None
+        then, other = node.inputs[1:]
+        x, bound = (then, other) if self._number(then) is None else (other, then)
+        number, (left, right) = self._number(bound), condition.inputs
+        if number is None or not self._fits(node, x) or x not in (left, right) or self._number(right if x == left else left) != number:
+            return None
+        above = str(condition.attributes["op"]).startswith("greater") == (x == left)  # whether it holds where x is above the bound
+        if above == (then == x):
+            return self._function(node, "relu", x) if number == 0 else replace(node, inputs=(x,), attributes={"op": "clip", "low": number})
+        return replace(node, inputs=(x,), attributes={"op": "clip", "high": number})
 
     def _bent(self, node: Node) -> Node:
         """x > 0 ? x : alpha·(e^x − 1) is an ELU, and x > 0 ? x : alpha·x a leaky ReLU, or a PReLU where alpha is a tensor."""
