@@ -17,7 +17,7 @@ from rich.console import Console
 from benchmarks.figures import Row, as_data, one_line, show
 from benchmarks.settings import Settings
 
-NAMES = ("help", "count", "scan", "graph", "wiring", "predict", "steps", "images", "tflite", "prove", "suite")
+NAMES = ("help", "count", "scan", "graph", "readings", "wiring", "predict", "steps", "images", "tflite", "prove", "suite")
 
 
 @click.command()
