@@ -49,8 +49,9 @@ def _elementwise(node: Node, operands: Operands) -> list[Work]:
         count = _added(node, operands)
     cost = FUNCTIONS[op]
     total = (multiplies_of(op, node.attributes), cost.adds)
-    if operands.rules.saturation == "free":  # a quantizer behind it cuts off as much (O19)
-        total = (total[0] - operands.saturation.spared.get(node.outputs[0], 0), total[1])
+    spared = operands.saturation.spared.get(node.outputs[0], 0)
+    if spared and operands.rules.saturation == "free":  # a quantizer behind it cuts off as much (O19)
+        total = (total[0] - spared, total[1])
     rule, inner = ("O8" if len(node.inputs) > 1 else "O4"), operands.inner(node)
     if node.outputs[0] in operands.codes.accumulated:
         return _of_integers(node, operands, [adds("O12", count, max(FULL, bits), f"{count:,} × x + y of parts of one result", True)])
@@ -341,7 +342,7 @@ def _quantize(node: Node, operands: Operands) -> list[Work]:
         work.append(multiplies("O8", count, FULL, f"{count:,} × a scale per slice"))
     elif node.outputs[0] in operands.codes.rescaled:
         work.append(multiplies("O8", count, FULL, f"{count:,} × another scale than the codes have"))
-    if operands.rules.saturation == "charged" and (ends := operands.saturation.reached.get(node.outputs[0], 0)):
+    if (ends := operands.saturation.reached.get(node.outputs[0], 0)) and operands.rules.saturation == "charged":
         work.append(multiplies("O19", count * ends, operands.width(name).bits, f"{count:,} × {many(ends, 'end')} of the quantizer's range"))
     if zero and _varies(zero, operands):
         work.append(adds("O8", count, FULL, f"{count:,} × a zero point per slice"))

@@ -201,6 +201,8 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[Twin]]:
     twins: list[Twin] = []
     kinds = [_kind(stored.measured.constant) for stored in tensors]
     often = Counter(kinds)
+    kinds = [kind if often[kind] == 1 else (*kind, _ends(stored.measured.constant)) for stored, kind in zip(tensors, kinds, strict=True)]
+    often = Counter(kinds)
     groups: dict[tuple[object, ...], list[Stored]] = {}
     for stored, kind in zip(tensors, kinds, strict=True):
         constant = stored.measured.constant
@@ -218,6 +220,14 @@ def _without_twins(tensors: list[Stored]) -> tuple[list[Stored], list[Twin]]:
 
 def _kind(constant: Constant) -> tuple[object, ...]:
     return constant.numel, constant.format.name, constant.codes is None, constant.row_scale is None
+
+
+def _ends(constant: Constant) -> bytes:
+    """The first and the last value, which tell most tensors apart before all of their values are read."""
+    if constant.codes is not None:
+        return b""
+    array = np.asarray(constant.load())
+    return (np.array([array.item(0), array.item(-1)], np.float64) + 0).tobytes()
 
 
 def _digests(stored: Stored) -> list[tuple[object, ...]]:
