@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import cached_property, wraps
 from typing import Any
 
+from micronet_verify.analysis import worth
 from micronet_verify.analysis.constants import Constant
 from micronet_verify.analysis.representation import Measured
-from micronet_verify.counting import count, storage
+from micronet_verify.counting import analysed, storage
 
 _PROPERTIES = ("nonzeros_per_row", "_grids", "exact_half", "distinct", "_integer_bits", "all_zero")
 _METHODS = ("freebie_form", "quantized_form")
@@ -34,7 +35,7 @@ class ScanClock:
                 self._replace(_property(name), "func")
             for name in _METHODS:
                 self._replace(Measured, name)
-            for owner, name in ((storage, "_without_twins"), (storage, "look_together"), (count, "look_together")):
+            for owner, name in ((storage, "_without_twins"), *((room, "look_together") for room in (storage, analysed, worth))):
                 self._replace(owner, name)
         return self
 
