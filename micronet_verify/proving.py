@@ -106,5 +106,5 @@ def read_proof(path: Path) -> Proof:
 
 
 def _compared(data: dict[str, Any]) -> Compared:
-    texts = (readable(str(data[name])) for name in ("words", "place", "constant"))
+    texts = (readable(str(data[name])) for name in ("words", "place", "constant", "advice"))
     return Compared(data["outcome"], float(data["difference"]), float(data["allowed"]), *texts)

@@ -41,7 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="examples predicted at a time (default: what suits the machine)",
     )
-    group.addoption("--seed", dest="micronet_seed", metavar="HEX", help="repeat the run that was sampled by this seed (default: drawn)")
+    group.addoption(
+        "--seed", dest="micronet_seed", metavar="HEX", help="draw the same samples as the run with this seed (default: a new seed)"
+    )
     group.addoption(
         "--judges", dest="micronet_judges", metavar="N", type=int, help="entries that are judged at once (default: one for each processor)"
     )

@@ -88,10 +88,10 @@ def _conclusion(screen: Console, record: EntryRecord) -> None:
         screen.print(f"All {passed} checks that apply have passed: this entry is ready to be handed in.", style="green")
     elif record.outcome == "failed":
         counted = f"{passed} check{'' if passed == 1 else 's'} passed and {failed} did not."
-        screen.print(f"{counted} Mend what is said at the top, and check again.", style="yellow")
+        screen.print(f"{counted} Correct what is named at the top, then check again.", style="yellow")
     elif record.outcome == "error":
         screen.print(
-            "This is not your entry's fault: the judge could not finish. Please show the organizers what is said at the top.",
+            "This is not your entry's fault: the judge could not finish. Please show the organizers what is named at the top.",
             style="magenta",
         )
     elif record.partial is not None:
@@ -129,10 +129,10 @@ def _score(screen: Console, evaluation: Evaluation) -> None:
             screen.print(safe(title, "bold"))
             screen.print(bullets(sentences))
     screen.print()
-    screen.print(safe("micronet-verify explain shows every charge."))
+    screen.print(safe("micronet-verify explain shows every charge, docs/rules.md explains every rule."))
 
 
 def _sampled(screen: Console, record: EntryRecord) -> None:
     from micronet_verify.reports.tables import safe
 
-    screen.print(safe(f"Sampled by the seed {record.seed}: --seed repeats this."))
+    screen.print(safe(f"Seed of this run: {record.seed} (--seed repeats it)."))

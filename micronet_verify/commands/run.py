@@ -117,7 +117,7 @@ def _show(records: Sequence[EntryRecord], report: Path, seconds: float, seed: st
         screen.print(safe(str(got), "yellow"))
     if len(records) < total:
         screen.print(safe(f"{total - len(records)} of {total} entries were not judged in this run.", "yellow"))
-    screen.print(safe(f"Sampled by the seed {seed}: --seed repeats the run."))
+    screen.print(safe(f"Seed of this run: {seed} (--seed repeats it)."))
     screen.print(safe(f"Judged in {seconds:.1f} s. Reports:"))
     for name in (LEADERBOARD, JUNIT):
         screen.print("  ", safe(str(report / name)), sep="", soft_wrap=True)  # a path stays in one piece

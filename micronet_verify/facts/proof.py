@@ -14,7 +14,8 @@ class Compared:
     """Answers of two runs. ``difference`` and ``allowed`` are in units of the spread between examples.
 
     ``words``: what was found, where it does not hold. ``place``: the first node whose value differs, ``constant``: which stored
-    tensor it reads and what that was rebuilt from; both ``""`` where nobody had to look, or nothing was found.
+    tensor it reads and what that was rebuilt from; both ``""`` where nobody had to look, or nothing was found. ``advice``: who can do
+    what about it, where that is not the usual.
     """
 
     outcome: Outcome
@@ -23,6 +24,7 @@ class Compared:
     words: str = ""
     place: str = ""
     constant: str = ""
+    advice: str = ""
 
     @property
     def share(self) -> float:
@@ -35,7 +37,7 @@ class Proof:
     """``translated``: the graph as translated against the framework. ``priced``: the graph as priced, with every constant rebuilt from
     what the ledger charges, against the graph as translated; ``None`` where the first does not hold.
 
-    ``examples`` of the test set were run (tokens of a text). ``noise``: what float32 leaves open, in units of the spread.
+    ``examples`` of the test set were run (tokens of a text). ``noise``: what rounding in float32 does, in units of the spread.
     ``settled``: examples on which no decision of a quantizer or a comparison hangs on the last bits.
     ``codes``: how many codes of ``codes_of`` were taken from the graph as translated, because they lie on a tie.
     """

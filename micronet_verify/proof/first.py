@@ -18,6 +18,7 @@ from micronet_verify.proof.spread import Measure, apart, largest, levels_apart, 
 from micronet_verify.proof.terms import Terms
 
 _HALF = 16
+SENSITIVE = "entrant: hand in a network whose answers depend less on the last bits"
 
 
 @dataclass
@@ -72,8 +73,8 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
 
     compared = translated.decide(differences, limit, settled, flips(np.flatnonzero(differences > limit)), decided, terms.factor)
     if compared.outcome == "holds" and noise > cap:
-        words = f"float32 itself leaves {noise:.2g} of the spread between examples open, where {cap:g} is the most that proves anything"
-        compared = replace(compared, outcome="unproved", words=words)
+        words = f"rounding to float32 alone moves answers by {noise:.2g} of the spread between examples, and {cap:g} is the most allowed"
+        compared = replace(compared, outcome="unproved", words=words, advice=SENSITIVE)
     return First(found, spread, noise, limit, settled, compared, flips, decisions, ties)
 
 
@@ -89,7 +90,8 @@ def is_half(graph: Graph) -> bool:
 
 
 def _nothing_shown(n: int) -> Compared:
-    return Compared("differs", 0.0, 0.0, f"the same answer to {n} examples, which proves nothing about what is between")
+    words = f"the same answer to all {n} examples, so that nothing can be compared"
+    return Compared("differs", 0.0, 0.0, words, advice="entrant: hand in a network whose answers depend on its input")
 
 
 def _flips(

@@ -96,7 +96,7 @@ class Narrow:
             return (
                 "" if most - least < 1 << width.bits + 1 else f"codes from {least:,} to {most:,}, which take more than {_bits(width.bits)}"
             )
-        return "" if low <= least and most <= high else f"codes from {least:,} to {most:,}, where {low:,} to {high:,} are declared"
+        return "" if low <= least and most <= high else f"codes from {least:,} to {most:,}, but {low:,} to {high:,} are declared"
 
     def _counted(self, name: str, width: Width, some: Array) -> str:
         if width.bits > _MOST_BITS:
@@ -104,9 +104,7 @@ class Narrow:
         some = np.unique(some[:: max(1, some.size // _LATER)])
         found = self._seen[name] = np.union1d(self._seen[name], some) if name in self._seen else some
         return (
-            ""
-            if found.size <= 1 << width.bits
-            else f"more than {1 << width.bits:,} different values that are priced at {_bits(width.bits)}"
+            "" if found.size <= 1 << width.bits else f"more than {1 << width.bits:,} different values, priced at {_bits(width.bits)} each"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -68,16 +69,22 @@ def _priced(
     except Missing as missing:
         return _missing(missing, "the graph as priced"), 0, 0
     except Uncharged as constant:
-        return Compared("differs", np.inf, 0.0, f"a constant of which no line is charged ({constant})"), 0, 0
+        words = f"a constant that no line of the ledger charges ({constant})"
+        return Compared("differs", np.inf, 0.0, words, advice="organizers: the ledger lacks a line, please report it"), 0, 0
     except Undecodable as why:
-        return Compared("unproved", 0.0, 0.0, f"the edition charges less than it takes to rebuild the network: {why}"), 0, 0
+        words = f"the edition of the rules charges too little to rebuild the network from it: {why}"
+        return (
+            Compared("unproved", 0.0, 0.0, words, advice="organizers: another edition, or another value of its knob, can be proved"),
+            0,
+            0,
+        )
     compared = second.compared
     if compared.outcome == "differs" and not compared.place:
         worst = int(np.argmax(second.differences))
         compared = look(compared, graph, constants_of(store), priced, given, worst, first)
         if is_half(graph) and _folds(priced, graph):
-            words = f"{compared.words}; it computes in 16 bits, whose roundings are lost where constants are folded"
-            compared = Compared("unproved", compared.difference, compared.allowed, words, compared.place, compared.constant)
+            words = f"{compared.words}; the file rounds to 16 bits where the count computes constants beforehand, without these roundings"
+            compared = replace(compared, outcome="unproved", words=words, advice="entrant: compute constants before the export")
     return compared, second.taken, second.of
 
 
@@ -89,4 +96,5 @@ def _folds(priced: Priced, graph: Graph) -> bool:
 
 def _missing(missing: Missing, what: str) -> Compared:
     where = place(missing.node)
-    return Compared("unproved", 0.0, 0.0, f"{what} cannot be run: it has {missing.what}, which the interpreter lacks", where)
+    words = f"{what} cannot be run, because the interpreter lacks {missing.what}"
+    return Compared("unproved", 0.0, 0.0, words, where, advice="entrant: export without it, or ask the organizers to have it added")

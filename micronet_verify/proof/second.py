@@ -134,12 +134,14 @@ def decide(differences: Array, chances: Array, limit: float, terms: Terms) -> Co
     answers, in spreads between examples.
     """
     if not np.isfinite(chances).all() or not np.isfinite(differences).all():
-        return Compared("differs", float("inf"), limit, "numbers that are not finite at 16 bits, where they are in the file")
+        return Compared("differs", float("inf"), limit, "infinite numbers or NaN at 16 bits, where the file has finite ones")
     mean, spread = float(np.sqrt(np.mean(np.square(differences)))), float(np.sqrt(np.max(np.mean(np.square(chances), axis=1))))
     allowed = max(terms.ratio * spread, limit)
     worst, most = float(differences.max()), max(terms.ratio * SINGLE * float(chances.max()), limit)
     if spread > terms.spread:
-        words = f"answers that rounding to 16 bits alone moves by {spread:.2g} of the spread between examples, more than {terms.spread:g}"
+        words = (
+            f"answers that rounding to 16 bits moves by {spread:.2g} of the spread between examples; at most {terms.spread:g} is allowed"
+        )
         return Compared("differs", spread, terms.spread, words)
     if mean > allowed:
         return Compared("differs", mean, allowed, _words(mean, allowed))
@@ -149,4 +151,4 @@ def decide(differences: Array, chances: Array, limit: float, terms: Terms) -> Co
 
 
 def _words(found: float, allowed: float) -> str:
-    return f"answers that differ by {found:.2g} of the spread between examples, where rounding to 16 bits explains {allowed:.2g}"
+    return f"other answers: they differ by {found:.2g} of the spread between examples, and rounding to 16 bits explains {allowed:.2g}"

@@ -45,16 +45,17 @@ def decide(differences: Rows, limit: float, settled: int, flips: float, ties: bo
         return Compared("differs", worst, limit, _words(n - close, n, worst, limit))
     wanted = int(n * (settled / n) ** factor / 2)
     if close < wanted:
-        words = f"{_words(n - close, n, worst, limit)}, and on {settled} no decision hangs on the last bits"
+        words = f"{_words(n - close, n, worst, limit)}; on {settled} of them rounding decides no code and no comparison"
         return Compared("differs", float(np.sort(differences)[max(wanted - 1, 0)]), limit, words)
     if worst > FLIPS * flips:
-        words = f"{_words(n - close, n, worst, limit)}, more than codes on ties explain ({FLIPS * flips:.2g})"
+        words = f"{_words(n - close, n, worst, limit)}; codes on ties explain {FLIPS * flips:.2g}"
         return Compared("differs", worst, FLIPS * flips, words)
     return Compared("holds", worst, FLIPS * flips)
 
 
 def _words(off: int, n: int, worst: float, limit: float) -> str:
-    return f"other answers to {off} of {n} examples (by {worst:.2g} of the spread between examples, where {limit:.2g} is rounding)"
+    how = f"they differ by {worst:.2g} of the spread between examples, and rounding explains {limit:.2g}"
+    return f"other answers to {off} of {n} examples: {how}"
 
 
 __all__ = ["allowed", "apart", "decide", "floor_of"]

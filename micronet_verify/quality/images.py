@@ -96,7 +96,7 @@ def write_images(
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             problems = [problem for found in pool.map(several, range(0, examples, _CHUNK)) for problem in found]
     if problems:
-        rest = [Problem(f"{len(problems) - MOST_PROBLEMS:,} more images that cannot be read", "be mended too", where)]
+        rest = [Problem(f"{len(problems) - MOST_PROBLEMS:,} more images that cannot be read", "be corrected, too", where)]
         raise BenchFault(problems[:MOST_PROBLEMS] + (rest if len(problems) > MOST_PROBLEMS else []))
     return as_bytes
 

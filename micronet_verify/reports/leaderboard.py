@@ -10,6 +10,7 @@ from micronet_verify.reports.ranking import Ranked, Standing, Unranked, rank, wh
 from micronet_verify.reports.texts import markdown
 
 PLACES = 6
+RULES_PAGE = "Rules (S1, O4, R2 …) are explained in `docs/rules.md` of micronet_verify, the proof in `docs/track.md`."
 _HEAD = ("rank", "team", "entry", "score", "storage", "operations", "quality", "regime", "trust", "marks")
 _ALIGN = ("---:", "---", "---", "---:", "---:", "---:", "---:", "---", "---", "---")
 
@@ -28,7 +29,7 @@ def leaderboard(records: Sequence[EntryRecord], entries: int | None = None) -> s
         lines += ["## Without a track", "", *_unranked(Unranked(record, why_unranked(record)) for record in homeless)]
     seeds = sorted({record.seed for record in records if record.seed})
     if seeds:
-        lines += [f"What was sampled follows from the seed {' or '.join(seeds)}: `--seed` repeats the run.", ""]
+        lines += [f"Seed of this run: {' or '.join(seeds)} (`--seed` repeats it). {RULES_PAGE}", ""]
     return "\n".join(lines)
 
 

@@ -28,12 +28,13 @@ def structure_words(evaluation: Evaluation) -> str:
         return ""
     bits, words = found
     share = (
-        f"{percent(Fraction(bits, 32), words)} of the {figure(words)} words that are stored beside it"
+        f"as much as {percent(Fraction(bits, 32), words)} of the {figure(words)} words of constants"
         if words
-        else "and nothing else is stored"
+        else "and there are no constants"
     )
     charged = evaluation.track is not None and evaluation.track.rules.structure == "charged"
-    return f"How the graph is wired takes {bits:,} bits, {share} (S9{', charged' if charged else ', not charged by this edition'})."
+    edition = "charges it" if charged else "does not charge it"
+    return f"The wiring of the graph (which node reads what) holds {bits:,} bits, {share}. The edition {edition} (S9)."
 
 
 def _bits_and_words(evaluation: Evaluation) -> tuple[int, Fraction] | None:

@@ -32,7 +32,7 @@ def write_fault(folder: Path, fault: MicronetError) -> None:
     kind = next(name for name, each in KINDS.items() if isinstance(fault, each))
     problems = list(fault.problems[:MOST_PROBLEMS])
     if len(fault.problems) > MOST_PROBLEMS:
-        problems.append(Problem(f"{len(fault.problems) - MOST_PROBLEMS:,} more problems", "be mended as well"))
+        problems.append(Problem(f"{len(fault.problems) - MOST_PROBLEMS:,} more problems", "be corrected, too"))
     _write(folder, {"status": "fault", "kind": kind, "problems": [_short(asdict(problem)) for problem in problems]})
 
 

@@ -63,7 +63,7 @@ def check(model: type[Model], located: Located) -> tuple[Model | None, list[Prob
                 problems.append(Problem(problem.got, problem.should, located.where(place), problem.advice))
     problems = by_line(problems)
     if len(problems) > MOST_PROBLEMS:
-        rest = Problem(f"{len(problems) - MOST_PROBLEMS:,} more problems", "be mended too", located.name)
+        rest = Problem(f"{len(problems) - MOST_PROBLEMS:,} more problems", "be corrected, too", located.name)
         problems = [*problems[:MOST_PROBLEMS], rest]
     return parsed, problems
 

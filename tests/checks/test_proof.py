@@ -31,8 +31,9 @@ def test_the_charged_network_gives_other_answers() -> None:
     found = proof.check(evaluation)
     assert found.outcome == "failed"
     assert found.message == (
-        "got the network rebuilt from what is charged with answers that differ by 0.5, but should give the answers of 64 examples "
-        "[Conv in stem] (rebuilt: conv.weight of 36 values of 16 bits, plain)"
+        "got the network rebuilt from what is charged, with answers that differ by 0.5, but should give the file's answers to 64 examples "
+        "[Conv in stem] (rebuilt: conv.weight of 36 values of 16 bits, plain; entrant: the answers need more than what is charged; "
+        "store what they need as plain weights, or ask the organizers)"
     )
     assert found.evidence["first_node"] == "Conv in stem"
     ranked = score.check(evaluation)
@@ -44,24 +45,25 @@ def test_the_graph_that_was_counted_is_another() -> None:
     found = proof.check(small(proof=Proof(64, 1e-6, 64, APART)))
     assert found.outcome == "failed"
     assert found.message.startswith(
-        "got the graph that was counted with answers that differ by 0.5, but should give the answers of 64 examples"
+        "got the graph that was counted, with answers that differ by 0.5, but should give the framework's answers to 64 examples"
     )
 
 
 @pytest.mark.parametrize("where", ["translated", "priced"])
 def test_what_cannot_be_proved_says_so_and_fails(where: str) -> None:
-    unproved = Compared("unproved", 0.0, 0.0, "the graph cannot be run: it has scatter, which the interpreter lacks", "Scatter in head")
+    words = "the graph cannot be run, because the interpreter lacks scatter"
+    unproved = Compared("unproved", 0.0, 0.0, words, "Scatter in head", advice="entrant: export without it")
     found = proof.check(small(proof=replace(PROOF, **{where: unproved})))
     assert found.outcome == "failed"
     assert found.message == (
-        "got a count that cannot be proved: the graph cannot be run: it has scatter, which the interpreter lacks, "
-        "but should give the answers of 64 examples [Scatter in head]"
+        "got a count that cannot be proved: the graph cannot be run, because the interpreter lacks scatter, "
+        "but should be proved on 64 examples [Scatter in head] (entrant: export without it)"
     )
 
 
 def test_on_the_first_examples_it_says_so_and_one_proves_nothing() -> None:
     some = small(quality=None, partial=Partial(10, 500, None), proof=replace(PROOF, examples=10))
-    assert "the answers of 10 examples of the first 10;" in proof.check(some).message
+    assert "the answers of 10 of the first 10 examples;" in proof.check(some).message
     one = proof.check(replace(some, proof=replace(PROOF, examples=1)))
     assert one.outcome == "skipped"
     assert one.message.startswith("one example proves nothing")

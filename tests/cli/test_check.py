@@ -30,7 +30,7 @@ def test_a_failure_stands_first_and_what_was_not_reached_is_one_line(cli, sample
     assert first.startswith("failed   artifact")
     assert "not reached: the translate stage failed" in result.stdout
     assert len(lines) < 25
-    assert "1 check passed and 1 did not. Mend what is said at the top, and check again." in words(result.stdout)
+    assert "1 check passed and 1 did not. Correct what is named at the top, then check again." in words(result.stdout)
     assert "What the score is made of" not in result.stdout
 
 

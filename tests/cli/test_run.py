@@ -92,8 +92,8 @@ def test_the_seed_is_shown_and_drawn_anew_for_each_run(judged, submissions, tmp_
     found, report = judged
     seed = json.loads((report / "digits/dense-onnx/evidence.json").read_text())["seed"]
     assert re.fullmatch(r"[0-9a-f]{32}", seed)
-    assert f"Sampled by the seed {seed}: --seed repeats the run." in found.stdout
-    assert f"follows from the seed {seed}: `--seed` repeats the run." in (report / "leaderboard.md").read_text()
+    assert f"Seed of this run: {seed} (--seed repeats it)." in found.stdout
+    assert f"Seed of this run: {seed} (`--seed` repeats it)." in (report / "leaderboard.md").read_text()
     other = shell("run", submissions / "broken/truncated-onnx", "--report", tmp_path / "other")
     assert other.returncode == 1
     assert seed not in next((tmp_path / "other").rglob("evidence.json")).read_text()

@@ -83,10 +83,10 @@ def test_codes_lie_on_the_declared_grid_through_moves() -> None:
     [
         (lambda width: replace(width, scale=repr(2 * float(width.scale))), "which is no code of 8 bits times the scale 0.1"),
         (lambda width: replace(width, scale=repr(1.01 * float(width.scale))), "which is no code of 8 bits times the scale 0.05"),
-        (lambda width: replace(width, bits=4, low=-8, high=7), "where -8 to 7 are declared"),
-        (lambda width: replace(width, low=1), "where 1 to 127 are declared"),
+        (lambda width: replace(width, bits=4, low=-8, high=7), "but -8 to 7 are declared"),
+        (lambda width: replace(width, low=1), "but 1 to 127 are declared"),
         (lambda width: replace(width, bits=3, low=None, high=None), "which take more than 3 bits"),
-        (lambda width: Width(3, False), "more than 8 different values that are priced at 3 bits"),
+        (lambda width: Width(3, False), "more than 8 different values, priced at 3 bits each"),
     ],
 )
 def test_a_wrong_declaration_is_found(change: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,7 +128,7 @@ def test_of_many_broken_images_the_first_twenty_are_told(tmp_path: Path) -> None
         write_images(tmp_path / "inputs.npy", 200, broken, STEPS, "val")
     assert len(caught.value.problems) == 21
     assert str(caught.value.problems[19]) == "got a file that is no JPEG image but should be one [val/20.JPEG]"
-    assert str(caught.value.problems[20]) == "got 179 more images that cannot be read but should be mended too [val]"
+    assert str(caught.value.problems[20]) == "got 179 more images that cannot be read but should be corrected, too [val]"
 
 
 def test_images_of_several_sizes_without_a_crop(tmp_path: Path) -> None:

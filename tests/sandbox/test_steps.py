@@ -109,7 +109,7 @@ def test_a_long_list_of_problems_is_cut_and_says_so(launcher: ProcessLauncher, t
     with pytest.raises(SubmissionFault) as caught:
         launcher.run(translate_job("many"), LIMITS)
     assert len(caught.value.problems) == 500 + 1
-    assert str(caught.value.problems[-1]) == "got 100 more problems but should be mended as well"
+    assert str(caught.value.problems[-1]) == "got 100 more problems but should be corrected, too"
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_a_file_that_stops_half_way_is_not_said_to_lack_the_rest():
 def test_the_first_hundred_problems_are_enough():
     found = faults("title: A\n" + "".join(f"k{number}: 1\n" for number in range(130)))
     assert len(found) == 101
-    assert found[-1] == "got 30 more problems but should be mended too [form.yaml]"
+    assert found[-1] == "got 30 more problems but should be corrected, too [form.yaml]"
 
 
 def test_the_caller_chooses_who_must_act():

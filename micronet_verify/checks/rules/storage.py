@@ -49,7 +49,7 @@ def complete(counted: Counted) -> Finding:
     if not read and not counted.lines("S2"):
         return absent("no operator reads a constant")
     scalars = sum(int(line.quantity) for line in counted.lines("S2") if line.subject == "scalars")
-    also = f"; {scalars:,} different scalars" if scalars else ""
+    also = f"; {many(scalars, 'different scalar')}" if scalars else ""
     but = f" but for {zeros} of zeros" if zeros else ""
     return Finding(f"{many(read, 'constant operand')} of linear operators, each with its storage line{but}{also}", tuple(broken))
 
