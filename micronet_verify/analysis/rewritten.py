@@ -23,6 +23,7 @@ from micronet_verify.analysis.contract import contract
 from micronet_verify.analysis.fold import Pool, fold
 from micronet_verify.analysis.given import as_given, whole_numbers
 from micronet_verify.analysis.hidden import NOTHING_HIDDEN, Hidden, hidden_elements
+from micronet_verify.analysis.hoist import hoist_numbers
 from micronet_verify.analysis.live import needed_values, prune
 from micronet_verify.analysis.loops import Pairs, given_pairs
 from micronet_verify.analysis.masks import name_masks
@@ -97,7 +98,7 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     folded = fold(live, store, pool)
     folded = name_choices(name_scatters(folded, pool), pool)
     folded = name_softmaxes(tidy(name_standardised(name_functions(prune(folded)[0], pool), pool), pool))
-    folded = name_masks(name_selections(contract(name_sums(folded, pool)), pool), pool)
+    folded = name_masks(name_selections(contract(name_sums(hoist_numbers(folded, pool), pool)), pool), pool)
     folded = collapse_norms(tidy(join_addends(folded, pool), pool), pool)
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)

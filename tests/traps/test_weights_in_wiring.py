@@ -215,3 +215,30 @@ def test_A4_sums_in_a_body_of_parts_that_were_cut_around_it() -> None:
     ]
     model = onnx_model(nodes, (N,), {"sizes": np.ones(N, np.int64), "zero": np.float32(0)})
     assert onnx_count(model).ledgers["quantized"].storage == Fraction(BITS, 32)
+
+
+def test_A4_numbers_of_single_elements_are_a_tensor() -> None:
+    """Each element times one of two numbers, then a layer: which has which is a bit each; two numbers of 32 bits, and the layer."""
+    layer, chosen = np.random.default_rng(3).normal(size=(N, 3)).astype(np.float32), np.arange(N) * 7 % 5 % 2
+    nodes = [node("Split", "x sizes", " ".join(f"p{at}" for at in range(N)), axis=1)]
+    nodes += [node("Mul", f"p{at} s{chosen[at]}", f"m{at}") for at in range(N)]
+    nodes += [node("Concat", " ".join(f"m{at}" for at in range(N)), "v", axis=1), node("MatMul", "v w")]
+    constants = {"sizes": np.ones(N, np.int64), "s0": np.float32(0.731), "s1": np.float32(1.377), "w": layer}
+    found = onnx_count(onnx_model(nodes, (N,), constants)).ledgers["quantized"]
+    assert found.storage * 32 == N + 2 * 32 + 32 * N * 3
+    assert found.operations == N + N * 3 + (N - 1) * 3
+
+
+@pytest.mark.parametrize("summing", ["ReduceSum", "MatMul"])
+def test_A4_joined_parts_that_are_summed(summing: str) -> None:
+    """Parts and negated parts, joined for each row and summed, or multiplied by ones: the matrix of all rows."""
+    nodes, ones = [node("Split", "x sizes", " ".join(f"p{at}" for at in range(N)), axis=1)], dict[str, np.ndarray]()
+    for row, weights in enumerate(WEIGHTS):
+        terms = [f"p{at}" if sign > 0 else f"n{row}_{at}" for at, sign in enumerate(weights) if sign]
+        nodes += [node("Neg", f"p{at}", f"n{row}_{at}") for at in np.flatnonzero(weights < 0)]
+        nodes.append(node("Concat", " ".join(terms), f"c{row}", axis=1))
+        ones[f"ones{row}"] = np.ones((len(terms), 1), np.float32)
+        nodes.append(node("MatMul", f"c{row} ones{row}", f"y{row}") if summing == "MatMul" else node(summing, f"c{row} ax", f"y{row}"))
+    nodes.append(node("Concat", " ".join(f"y{row}" for row in range(ROWS)), axis=1))
+    model = onnx_model(nodes, (N,), {"sizes": np.ones(N, np.int64), "ax": np.array([1]), **ones})
+    assert onnx_count(model).ledgers["quantized"].storage == Fraction(BITS, 32)
