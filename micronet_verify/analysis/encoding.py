@@ -210,6 +210,10 @@ def encode(measured: Measured, form: Form) -> Encoded:
     return Encoded(form, constant, (Part("value", _bits(kept), form.value_bits),), mask)
 
 
+# A tensor of more values is looked through before it is copied.
+_LARGE = 1 << 22
+
+
 def as_seen(constant: Constant) -> Array:
     """The constant's values with the scales of a batch norm, in its own format, and +0 for every zero."""
     array = np.asarray(constant.load())
@@ -223,7 +227,7 @@ def as_seen(constant: Constant) -> Array:
 
 def positive(array: Array) -> Array:
     """The same numbers, with +0 for −0."""
-    if array.dtype.kind not in "fV":
+    if array.dtype.kind not in "fV" or (array.size > _LARGE and array.dtype.kind == "f" and scan.without_zeros(array)):
         return array
     found: Array = np.where(array == 0, array.dtype.type(0), array)
     return found

@@ -66,6 +66,11 @@ class Rebuilt(Mapping[str, Array]):
             self._kept[name] = self.value(self._constants[name])
         return self._kept[name]
 
+    def forget(self) -> None:
+        """Let go of what was decoded."""
+        self._kept.clear()
+        self._decoded.clear()
+
     def value(self, constant: Constant) -> Array:
         """A constant as its use sees it, rebuilt."""
         if constant.parts:
@@ -176,7 +181,11 @@ class Rebuilt(Mapping[str, Array]):
         if self._regime == "freebie":
             values = as_seen(constant)
             return values if constant.format.bits > 32 else rounded(values, self._random)
-        return encode(stored.measured, form_of(stored, self._regime, self._rules)).decode()
+        form = form_of(stored, self._regime, self._rules)
+        whole = form.spelling == "plain" and not form.masked and form.value_bits == constant.format.bits
+        if whole and constant.row_scale is None and constant.format.name in ("float32", "float64"):
+            return as_seen(constant)  # every bit of every value is charged: no copy of them is made
+        return encode(stored.measured, form).decode()
 
 
 def rebuilt(

@@ -54,7 +54,9 @@ def charged(analysed: Analysed, charge: Charge) -> Priced:
         return f"{constants[name].label} of {found.why(name)}" if name in constants else ""
 
     granted = {} if rules.accumulator == "full" or regime == "freebie" else _accumulators(analysed, rewritten, rules)
-    return Priced(graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told, _narrow(rewritten), granted)
+    return Priced(
+        graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told, _narrow(rewritten), granted, found.forget
+    )
 
 
 def _narrow(found: Rewritten) -> dict[str, Width]:

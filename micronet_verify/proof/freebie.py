@@ -17,6 +17,8 @@ from micronet_verify.interpreter.step import Array
 from micronet_verify.proof.runs import Opened
 
 MARK = "rounded to 11 bits"
+# A constant of more values that is rounded already is not copied to round it again.
+_LARGE = 1 << 22
 _MULTIPLIES = frozenset({"mul", "div", "pow", "square", "cube", "prelu"})
 
 
@@ -75,11 +77,12 @@ def _literals(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
 
 @dataclass
 class Rounding:
-    """The watch of one run, and its constants; ``random``: stochastic rounding, new for every run."""
+    """The watch of one run, and its constants; ``random``: stochastic rounding, new for every run. ``settled``: constants are rounded."""
 
     opened: Opened
     tables: frozenset[str]
     random: np.random.Generator | None = None
+    settled: bool = False
 
     def __post_init__(self) -> None:
         self._kept: dict[str, Array] = {}
@@ -90,7 +93,7 @@ class Rounding:
         return tuple(rounded(result, self.random) + result.dtype.type(0) for result in results)  # no sign of a zero
 
     def constants(self, value: Value) -> Array:
-        if value.id in self.tables or value.format.bits > 32:
+        if value.id in self.tables or value.format.bits > 32 or (self.settled and value.numel > _LARGE):
             return self.opened(value)
         if value.id not in self._kept:
             found = rounded(self.opened(value), self.random)

@@ -39,7 +39,7 @@ class Priced:
 
     ``tables``: large ones that only look-ups read. ``initial``: the states before the first token, as stored. ``told``: what a constant was
     rebuilt from, ``""`` for what is none. ``widths``: of values that are narrower than their format, as they are priced. ``granted``:
-    accumulators of fewer than 32 bits.
+    accumulators of fewer than 32 bits. ``forget`` lets go of constants that were rebuilt.
     """
 
     graph: Graph
@@ -50,6 +50,7 @@ class Priced:
     told: Callable[[str], str] = lambda name: ""
     widths: Mapping[str, Width] = field(default_factory=dict)
     granted: Mapping[str, Accumulator] = field(default_factory=dict)
+    forget: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,12 @@ def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random
     graph = marked(priced.graph, priced.tables)
 
     def run(opened: Opened, source: np.random.Generator | None) -> Array:
-        rounding = Rounding(opened, priced.tables, source)
+        rounding = Rounding(opened, priced.tables, source, settled=opened is priced.constants)
         initial = None if priced.initial is None else tuple(rounded(state, source) for state in priced.initial)
         return Lane(graph, rounding.constants, initial=initial).all(given, rounding)
 
     found = run(priced.constants, None)
+    priced.forget()
     exact = Lane(priced.graph, priced.exact).all(given)
     tried = [run(priced.exact, random) for _ in range(RUNS)]
     differences = apart_in_the_mean(found, first.answers, first.spread)

@@ -56,6 +56,9 @@ class Lossy(Mapping[str, Array]):
     def why(self, name: str) -> str:
         return str(self._found.why(name))
 
+    def forget(self) -> None:
+        self._found.forget()
+
 
 @pytest.fixture
 def lossy(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Array], Array]], None]:

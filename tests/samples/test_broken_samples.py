@@ -133,3 +133,15 @@ def test_bad_manifest_shows_what_yaml_makes_of_it() -> None:
 def manifest(name: str) -> dict:
     loaded: dict = yaml.safe_load((FOLDER / name / "submission.yaml").read_text(encoding="utf-8"))
     return loaded
+
+
+def test_two_in_one_answers_from_both_weights_of_every_float(answers_of, labels) -> None:
+    """The head has 512·10 weights in 512·5 floats, which need more than the 11 bits of mantissa that the freebie charges."""
+    assert correct(answers_of("broken/two-in-one"), labels) == 496
+    model = onnx.load(FOLDER / "two-in-one" / "model.onnx")
+    packed = next(onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == "head.packed")
+    assert packed.shape == (512, 5)
+    high = np.rint(packed / 2**12)
+    assert set(np.abs(high).flat) <= set(range(16))
+    assert set(np.abs(packed - high * 2**12).flat) <= set(range(16))
+    assert np.count_nonzero(packed.astype(np.float16) != packed) > packed.size / 2
