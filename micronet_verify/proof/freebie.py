@@ -96,6 +96,8 @@ class Rounding:
         if value.id in self.tables or value.format.bits > 32 or (self.settled and value.numel > _LARGE):
             return self.opened(value)
         if value.id not in self._kept:
-            found = rounded(self.opened(value), self.random)
-            self._kept[value.id] = found + found.dtype.type(0) if found.dtype.kind == "f" else found  # no sign of a zero
+            found = rounded(self.opened(value), self.random)  # a new array
+            if found.dtype.kind == "f":
+                found += found.dtype.type(0)  # no sign of a zero
+            self._kept[value.id] = found
         return self._kept[value.id]
