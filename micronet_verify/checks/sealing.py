@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from micronet_verify.checks.numbers import many
 from micronet_verify.checks.reach import lost, not_reached
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
@@ -33,5 +34,5 @@ def check(evaluation: Evaluation) -> Verdict:
     if problems:
         return Verdict(NAME, "failed", "\n".join(map(str, problems)), evidence)
     part = f" (partial: {evaluation.partial.share})" if evaluation.partial else ""
-    message = f"sealed: {predictions.examples:,} answers{part} by the counted file, SHA-256 {artifact.sha256[:12]}…"
+    message = f"sealed: {many(predictions.examples, 'answer')}{part} by the counted file, SHA-256 {artifact.sha256[:12]}…"
     return Verdict(NAME, "passed", message, {**evidence, "trust": "sealed"})

@@ -72,6 +72,8 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
         return _flips(graph, constants, given, found, measure, rows, random, scales) if decided and rows.size else 0.0
 
     compared = translated.decide(differences, limit, settled, flips(np.flatnonzero(differences > limit)), decided, terms.factor)
+    if compared.outcome == "differs" and factor * noise > cap:  # its own rounding moves the answers further than is allowed
+        compared = replace(compared, advice=SENSITIVE)
     if compared.outcome == "holds" and noise > cap:
         words = f"rounding to float32 alone moves answers by {noise:.2g} of the spread between examples, and {cap:g} is the most allowed"
         compared = replace(compared, outcome="unproved", words=words, advice=SENSITIVE)

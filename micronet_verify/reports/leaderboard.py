@@ -10,7 +10,7 @@ from micronet_verify.reports.ranking import Ranked, Standing, Unranked, rank, wh
 from micronet_verify.reports.texts import markdown
 
 PLACES = 6
-RULES_PAGE = "Rules (S1, O4, R2 …) are explained in `docs/rules.md` of micronet_verify, the proof in `docs/track.md`."
+RULES_PAGE = "Rules (S1, O4, R2 …) are explained in `docs/rules.md` of micronet_verify, the proof in `docs/proof.md`."
 _HEAD = ("rank", "team", "entry", "score", "storage", "operations", "quality", "regime", "trust", "marks")
 _ALIGN = ("---:", "---", "---", "---:", "---:", "---:", "---:", "---", "---", "---")
 
