@@ -69,7 +69,7 @@ def test_63_scalars_of_64_bits_are_63_numbers() -> None:
         )
     output = net.b.emit("move", *parts, op="concat", axis=1)
     found = proved(net, net.b.emit("move", output, fmt=numeric_format("float32"), op="cast"), "quantized")
-    each = [32 if np.float32(digit) == digit else 64 for digit in digits.tolist()]
+    each = [32 if float(np.float32(digit)) == digit else 64 for digit in digits.tolist()]
     assert len(set(digits.tolist())) == 63
     assert not found.holds or found.ledger.storage >= sum(each) / 32
 
