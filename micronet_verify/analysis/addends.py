@@ -1,9 +1,10 @@
 """Constants that are only ever added together are one (rules O1, S2): two biases of a gate, a bias and what is added behind it.
 
-A tree of additions may add several constants: its own, and the biases of linear operators that nothing else reads. Their sum
-is known before any input is: it is stored and added once. Constants that something else needs, too, stay what they are, and so do
-those whose sum would take more bits than they do (two narrow grids have a wide sum). Where convolutions meet, each keeps its bias: the
-challenge's baselines have them so (WRN-28-10: 36,529,028 values), and so have networks whose biases come from batch norms that fold later.
+A tree of additions may add several constants: its own, and the biases of linear operators that nothing else reads. Their sum is
+known before any input is: it is stored and added once. Constants that something else needs, too, stay what they are, and so do
+those whose sum would take more bits than they do (two narrow grids have a wide sum), and those so large that adding them rounds.
+Where convolutions meet, each keeps its bias: the challenge's baselines have them so (WRN-28-10: 36,529,028 values), and so have
+networks whose biases come from batch norms that fold later.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from micronet_verify.analysis.constants import Array, Constant, derived, values_of
 from micronet_verify.analysis.live import consumers
 from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.steps import MANTISSA
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Shape
 from micronet_verify.track.rules import CountingRules
@@ -91,8 +93,13 @@ class _Finder:
             found = tuple(self._addends(node))
             if sum(each.node.kind == "conv" for each in found) > 1:
                 found = tuple(each for each in found if each.node.kind != "conv")
-            if len(found) > 1 and _fit([each.aligned for each in found]):
+            if len(found) > 1 and _fit([each.aligned for each in found]) and not any(map(self._rounds, found)):
                 yield _Sum(node, found)
+
+    def _rounds(self, addend: _Addend) -> bool:
+        """Whether it is so large that what it is added to loses bits: (x + 2^23) − 2^23 is a rounding, and no sum of constants."""
+        kept = MANTISSA.get(self._graph.values[addend.node.outputs[0]].format.name, 0) // 2
+        return bool((np.abs(addend.aligned) >= 2.0**kept).any())
 
     def _adds(self, node: Node) -> bool:
         value = self._graph.values[node.outputs[0]]

@@ -74,6 +74,18 @@ def test_B17_each_of_two_convolutions_that_meet_keeps_its_bias() -> None:
     assert cost(found) == (2 * 27 * outputs, (2 * 26 + 1 + 2) * outputs, Fraction((2 * C * 27 + 2 * C) * 16, 32))
 
 
+def test_B17_a_constant_that_rounds_what_it_is_added_to_is_no_bias() -> None:
+    """(x + 2^23) − 2^23 rounds 64 numbers: two adds each, and 2^23 is stored, whose negative costs nothing beside it."""
+    net = Net.new()
+    magic = net.constant(np.full(64, 2.0**23), "magic")
+    rounded = net.b.elementwise("sub", net.b.elementwise("add", net.input(1, 64), magic), magic)
+    assert net.ledger(rounded).operations == 2 * 64
+    net = Net.new()
+    x = net.input(1, 64)
+    up, down = net.constant(dense((64,)) + 2.0**23, "up"), net.constant(np.full(64, -(2.0**23)) + dense((64,), 2), "down")
+    assert net.ledger(net.b.elementwise("add", net.b.elementwise("add", x, up), down)).operations == 2 * 64
+
+
 def test_B17_a_bias_that_something_else_adds_stays() -> None:
     """Two sums that share a constant: two vectors are stored, as three would be if each sum had its own."""
     net = Net.new()
