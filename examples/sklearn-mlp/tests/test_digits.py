@@ -44,3 +44,6 @@ def test_a_perceptron_is_judged_on_the_digits(tmp_path: Path) -> None:
     assert found["quality"]["correct"] == right, done.stdout
     # 64·64 + 64 and 64·10 + 10 values of 16 bits; 64 compares
     assert found["price"]["storage"]["exact"] == f"{(64 * 64 + 64 + 64 * 10 + 10) * 16 // 32}/1", done.stdout
+    (proof,) = (verdict for verdict in found["verdicts"] if verdict["check"] == "proof")
+    assert proof["outcome"] == "passed", proof["message"]
+    assert proof["message"].startswith("the network rebuilt from the 2,405 words that are charged gives the answers of 64 examples")
