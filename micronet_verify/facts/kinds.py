@@ -108,8 +108,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # op: nearest | linear | cubic; shape: of the whole output. coordinates: half_pixel (absent) | pytorch_half_pixel | align_corners
         # | asymmetric | half_pixel_symmetric, as ONNX defines them; nearest: how the source's place is rounded: round_prefer_floor
         # (absent) | round_prefer_ceil | floor | ceil; cubic_a (absent: −0.75); exclude_outside: weights of places outside are 0
-        # and the rest sum to one; scales: output over input of each axis, where it is not the ratio of sizes.
-        "resize": _kind(1, 1, "op:str shape:ints coordinates?:str nearest?:str cubic_a?:float exclude_outside?:bool scales?:floats"),
+        # and the rest sum to one; scales: output over input of each axis, where it is not the ratio of sizes. single: places are computed
+        # in float32, position · (input / output), as torch does: some lie in front of a whole number that they should reach.
+        "resize": _kind(
+            1, 1, "op:str shape:ints coordinates?:str nearest?:str cubic_a?:float exclude_outside?:bool scales?:floats single?:bool"
+        ),
         # x, scale, zero_point?: axis -1 per tensor, else per slice of that axis; low and high where a clip narrows the range.
         # q = clip(round(x / scale) + zero point). rounding: even (absent) | away | up (⌊x + ½⌋); zero_first: round(x / scale + zero point).
         # The quotient is rounded to the operand's format before it becomes a code. int1 has the codes −1 and 1: 1 where x / scale + zero

@@ -17,7 +17,7 @@ def resize(step: Step, operands: Operands) -> Array:
         scale = float(scales[axis]) if isinstance(scales, tuple) else None
         if size == outputs and scale in (None, 1.0):
             continue
-        at = _coordinates(str(step.attributes.get("coordinates", "half_pixel")), size, outputs, scale)
+        at = _coordinates(str(step.attributes.get("coordinates", "half_pixel")), size, outputs, scale, bool(step.attributes.get("single")))
         if op == "nearest":
             x = np.take(x, _nearest(str(step.attributes.get("nearest", "round_prefer_floor")), at, size), axis)
         else:
@@ -25,20 +25,29 @@ def resize(step: Step, operands: Operands) -> Array:
     return x
 
 
-def _coordinates(mode: str, size: int, outputs: int, scale: float | None) -> Array:
-    """Where each output lies in the input; without ``scale`` it is outputs / size, exactly."""
-    out = np.arange(outputs, dtype=np.float64)
+def _coordinates(mode: str, size: int, outputs: int, scale: float | None, single: bool = False) -> Array:
+    """Where each output lies in the input; without ``scale`` it is outputs / size, exactly, or as float32 has it if ``single``.
+
+    A product and a half taken off are rounded once then, as machines with a fused multiply-add compute them.
+    """
+    out, held = np.arange(outputs, dtype=np.float64), np.float32 if single else np.float64
 
     def shrunk(places: Array) -> Array:
+        if single:
+            return places * np.float64(np.float32(size) / np.float32(outputs) if scale is None else np.float32(1 / scale))
         return np.asarray(places * size / outputs if scale is None else places / scale)
 
     if mode == "align_corners":
-        return np.zeros(1) if outputs == 1 else np.asarray(out * (size - 1) / (outputs - 1))
+        if outputs == 1:
+            return np.zeros(1)
+        return (
+            (out * np.float64(np.float32(size - 1) / np.float32(outputs - 1))).astype(held) if single else out * (size - 1) / (outputs - 1)
+        )
     if mode == "asymmetric":
-        return shrunk(out)
+        return shrunk(out).astype(held)
     if mode == "pytorch_half_pixel" and outputs == 1:
         return np.zeros(1)
-    middle = shrunk(out + 0.5) - 0.5
+    middle = (shrunk(out + 0.5) - 0.5).astype(held)
     if mode == "half_pixel_symmetric":
         exact = outputs if scale is None else scale * size
         return np.asarray(size / 2 * (1 - outputs / exact) + middle)

@@ -201,6 +201,7 @@ def upsample(mode: str, rank: int) -> Translate:
             coordinates=coordinates,
             nearest=nearest,
             scales=(1.0, 1.0, *factors) if factors is not None and stated else None,
+            single=True,
         )
 
     return translate
