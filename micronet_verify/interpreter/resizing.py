@@ -47,10 +47,10 @@ def _coordinates(mode: str, size: int, outputs: int, scale: float | None, single
         return shrunk(out).astype(held)
     if mode == "pytorch_half_pixel" and outputs == 1:
         return np.zeros(1)
-    middle = (shrunk(out + 0.5) - 0.5).astype(held)
+    middle: Array = (shrunk(out + 0.5) - 0.5).astype(held)
     if mode == "half_pixel_symmetric":
         exact = outputs if scale is None else scale * size
-        return np.asarray(size / 2 * (1 - outputs / exact) + middle)
+        return np.asarray(middle + size / 2 * (1 - outputs / exact))
     return middle
 
 
