@@ -130,8 +130,10 @@ class _Reader:
             return self._function(node, "softplus", made.inputs[0])
         if op == "log" and (inner := self._one_more(node.inputs[0])) is not None and self._fits(node, inner):
             return self._function(node, "softplus", inner)
+        if op == "or":
+            return self._compared(node)
         if op == "where":
-            return self._bounded(node) or self._bent(node)
+            return self._bounded(node) or self._threshold(node) or self._bent(node)
         if op == "div":
             return self._quotient(node, *node.inputs)
         if op == "reciprocal":
@@ -143,6 +145,14 @@ class _Reader:
                     return replace(node, inputs=(x, made.inputs[0]), attributes={"op": "div"})
                 if made is not None and made.inputs[0] == x:
                     return self._function(node, "silu", x)
+        return node
+
+    def _compared(self, node: Node) -> Node:
+        """x > y or x = y is x ≥ y, and x < y or x = y is x ≤ y; all are false of a NaN."""
+        for one, other in (node.inputs, node.inputs[::-1]):
+            order, same = self._only(one, "greater", "less"), self._only(other, "equal")
+            if order is not None and same is not None and same.inputs in (order.inputs, order.inputs[::-1]):
+                return replace(node, inputs=order.inputs, attributes={"op": f"{order.attributes['op']}_equal"})
         return node
 
     def _one_more(self, name: str) -> str | None:
@@ -169,8 +179,21 @@ class _Reader:
             return self._function(node, "relu", x) if number == 0 else replace(node, inputs=(x,), attributes={"op": "clip", "low": number})
         return replace(node, inputs=(x,), attributes={"op": "clip", "high": number})
 
+    def _threshold(self, node: Node) -> Node | None:
+        """x > alpha ? x : beta is one function. With ≥ it is another one, and with the choice turned a NaN stays."""
+        condition = self._only(node.inputs[0], "greater", "less")
+        if condition is None:
+            return None
+        x, bound = condition.inputs if condition.attributes["op"] == "greater" else condition.inputs[::-1]
+        alpha, beta = self._number(bound), self._number(node.inputs[2])
+        if node.inputs[1] != x or not self._fits(node, x) or self._values[x].format.family != "float":
+            return None
+        if alpha is None or beta is None or alpha != alpha or beta != beta:
+            return None
+        return replace(node, inputs=(x,), attributes={"op": "threshold", "alpha": alpha, "beta": beta})
+
     def _bent(self, node: Node) -> Node:
-        """x > 0 ? x : alpha·(e^x − 1) is an ELU, and x > 0 ? x : alpha·x a leaky ReLU, or a PReLU where alpha is a tensor."""
+        """x > 0 ? x : alpha·(e^x − 1) is an ELU, a SELU where gamma times both; x > 0 ? x : alpha·x is a leaky ReLU, or a PReLU."""
         condition = self._only(node.inputs[0], "greater", "greater_equal", "less", "less_equal")
         if condition is None:
             return node
@@ -178,18 +201,48 @@ class _Reader:
         x, zero = condition.inputs if self._number(condition.inputs[1]) == 0 else condition.inputs[::-1]
         up = up if x == condition.inputs[0] else not up
         kept, other = node.inputs[1:] if up else node.inputs[:0:-1]
-        if self._number(zero) != 0 or kept != x or not self._fits(node, x):
+        if self._number(zero) != 0 or not self._fits(node, x):
             return node
-        if self._less_one(other) == x:
-            return replace(node, inputs=(x,), attributes={"op": "elu", "alpha": 1.0})
+        if kept != x:
+            return self._scaled_elu(node, x, kept, other)
+        if (alpha := self._factored(other, x)) is not None:
+            return replace(node, inputs=(x,), attributes={"op": "elu", "alpha": alpha})
         scaled = self._only(other, "mul")
-        for alpha, inner in () if scaled is None else (scaled.inputs, scaled.inputs[::-1]):
-            number = self._number(alpha)
-            if number is not None and self._less_one(inner) == x:
-                return replace(node, inputs=(x,), attributes={"op": "elu", "alpha": number})
-            if inner == x and alpha in self._pool:
-                return replace(node, inputs=(x, alpha), attributes={"op": "prelu"})
+        for slope, inner in () if scaled is None else (scaled.inputs, scaled.inputs[::-1]):
+            if inner == x and slope in self._pool:
+                return replace(node, inputs=(x, slope), attributes={"op": "prelu"})
         return node
+
+    def _scaled_elu(self, node: Node, x: str, kept: str, other: str) -> Node:
+        """A SELU, where ``kept`` is gamma·x and ``other`` gamma·alpha·(e^x − 1), with the same gamma."""
+        above, below = self._only(kept, "mul"), self._only(other, "mul")
+        if above is None or below is None or x not in above.inputs:
+            return node
+        gamma = self._number(above.inputs[0] if above.inputs[1] == x else above.inputs[1])
+        for factor, inner in (below.inputs, below.inputs[::-1]):
+            alpha = self._factored(inner, x)
+            if gamma is not None and alpha is not None and self._number(factor) == gamma:
+                return replace(node, inputs=(x,), attributes={"op": "selu", "alpha": alpha, "gamma": gamma})
+        return node
+
+    def _factored(self, name: str, x: str) -> float | None:
+        """alpha, where ``name`` is e^x − 1, alpha·(e^x − 1) or alpha·e^x − alpha."""
+        if self._less_one(name) == x:
+            return 1.0
+        scaled, less = self._only(name, "mul"), self._only(name, "sub", "add")
+        for factor, inner in () if scaled is None else (scaled.inputs, scaled.inputs[::-1]):
+            if (number := self._number(factor)) is not None and self._less_one(inner) == x:
+                return number
+        if less is None:
+            return None
+        sign = 1 if less.attributes["op"] == "sub" else -1
+        for product, taken in (less.inputs, less.inputs[::-1])[: 1 if sign == 1 else 2]:
+            scaled = self._only(product, "mul")
+            for factor, inner in () if scaled is None else (scaled.inputs, scaled.inputs[::-1]):
+                power, number, offset = self._only(inner, "exp"), self._number(factor), self._number(taken)
+                if power is not None and power.inputs[0] == x and number is not None and offset == sign * number:
+                    return number
+        return None
 
     def _less_one(self, name: str) -> str | None:
         """x, where ``name`` is e^x − 1."""
