@@ -27,6 +27,7 @@ from micronet_verify.analysis.softmaxes import name_softmaxes
 from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.standardised import name_standardised
 from micronet_verify.analysis.tidy import tidy
+from micronet_verify.analysis.variances import name_variances
 from micronet_verify.counting import count
 from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.facts.formats import numpy_dtype
@@ -51,6 +52,7 @@ def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, Poo
     for name, take in (
         ("name_functions", lambda graph: name_functions(graph, pool)),
         ("name_standardised", lambda graph: name_standardised(graph, pool)),
+        ("name_variances", name_variances),
         ("name_softmaxes", name_softmaxes),
         ("contract", contract),
         ("name_selections", lambda graph: name_selections(graph, pool)),

@@ -40,6 +40,7 @@ from micronet_verify.analysis.spelling import name_functions
 from micronet_verify.analysis.standardised import name_standardised
 from micronet_verify.analysis.sums import name_sums
 from micronet_verify.analysis.tidy import tidy
+from micronet_verify.analysis.variances import name_variances
 from micronet_verify.analysis.width import Width
 from micronet_verify.analysis.widths import entering_widths, find_widths
 from micronet_verify.analysis.worth import dear
@@ -97,7 +98,8 @@ def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, 
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
     folded = name_choices(name_scatters(folded, pool), pool)
-    folded = name_softmaxes(tidy(name_standardised(name_functions(prune(folded)[0], pool), pool), pool))
+    folded = name_standardised(name_functions(prune(folded)[0], pool), pool)
+    folded = name_softmaxes(name_variances(tidy(folded, pool)))
     folded = name_masks(name_selections(contract(name_sums(hoist_numbers(folded, pool), pool)), pool), pool)
     folded = collapse_norms(tidy(join_addends(folded, pool), pool), pool)
     needed = needed_values(live)

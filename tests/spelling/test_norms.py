@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +92,33 @@ def test_B18b_a_layer_norm_of_keras_in_tflite() -> None:
         frozen = convert_variables_to_constants_v2(concrete)
         lite.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen], model).convert())
         assert [prices(counted(path, framework_of(path.name).counter())) for path in (whole, lite)] == [NORM.prices] * 2
+
+
+@pytest.mark.parametrize("spelled", [torch.square, lambda x: x * x])
+def test_B11_a_variance_as_the_mean_of_squares_less_the_square_of_the_mean(spelled: Callable[[Tensor], Tensor]) -> None:
+    """E[x²] − E[x]² beside x − E[x] is E[(x − E[x])²], as norms of ONNX are defined: no square and no difference of the means."""
+
+    def norm(x: Tensor, g: Tensor, b: Tensor) -> Tensor:
+        mean = x.mean(-1, keepdim=True)
+        variance = spelled(x).mean(-1, keepdim=True) - spelled(mean)
+        return (x - mean) * torch.rsqrt(variance + float(EPS)) * g + b
+
+    assert prices(pytorch(norm, (SIDE, SIDE, C), G, B)) == NORM.prices
+
+
+def test_B11_a_variance_without_the_differences_stays() -> None:
+    """N squares, (N − R) adds and a factor per row of either mean, a square and a difference of each row: N differences would be more."""
+    found = pytorch(lambda x: (x * x).mean(-1, keepdim=True) - x.mean(-1, keepdim=True).square(), (SIDE, SIDE, C))
+    assert prices(found) == Plain(N + 3 * ROWS, 2 * (N - ROWS) + ROWS, scalars=()).prices
+
+
+def test_B11_a_variance_along_other_axes_stays() -> None:
+    """The mean of squares along rows less the square of the mean along columns is no variance: its squares are of x and of the means."""
+
+    def other(x: Tensor) -> Tensor:
+        mean = x.mean(2, keepdim=True)
+        return (x - mean) * ((x * x).mean(-1, keepdim=True) - mean * mean)
+
+    columns = SIDE * C
+    adds = (N - columns) + (N - ROWS) + N + N  # two means, x − mean, and a difference that broadcasts to all elements
+    assert prices(pytorch(other, (SIDE, SIDE, C))) == Plain(N + columns + columns + ROWS + N, adds, scalars=()).prices
