@@ -143,6 +143,8 @@ class _Finder:
         constant = self._pool.get(name)
         if constant is None or constant.codes is not None or constant.parts or constant.numel > _LONGEST:
             return
+        if constant.numel == 1:
+            return  # a plain number belongs to its function: the 3 of a hard sigmoid that is written out
         if constant.format != self._graph.values[node.outputs[0]].format:
             return
         values, behind = values_of(constant), 0 if axis < 0 else len(shape) - 1 - axis

@@ -30,7 +30,6 @@ BEHIND = {
     "two vectors": lambda net, y: net.b.elementwise(
         "sub", net.b.elementwise("add", y, net.constant(dense((C, 1, 1), 8), "c")), net.constant(dense((C, 1, 1), 9), "d")
     ),
-    "a number": lambda net, y: net.b.elementwise("add", y, net.b.scalar(0.3)),
 }
 
 
@@ -41,6 +40,14 @@ def test_B17_a_bias_and_what_is_added_behind_it(what: str) -> None:
     found = net.ledger(BEHIND[what](net, convolved(net, net.input(1, 3, SIDE, SIDE), "b")))
     outputs = C * AREA
     assert cost(found) == (27 * outputs, (27 - 1 + 1) * outputs, Fraction((C * 27 + C) * 16, 32))
+
+
+def test_B17_a_plain_number_behind_a_bias_stays() -> None:
+    """It belongs to its function: relu6(x + 3)/6 is a hard sigmoid, which has the 3 and its add in every framework."""
+    net = Net.new()
+    found = net.ledger(net.b.elementwise("add", convolved(net, net.input(1, 3, SIDE, SIDE), "b"), net.b.scalar(0.3)))
+    outputs = C * AREA
+    assert cost(found) == (27 * outputs, (27 - 1 + 2) * outputs, Fraction((C * 27 + C + 1) * 16, 32))
 
 
 def test_B17_a_linear_bias_and_a_constant() -> None:

@@ -155,7 +155,7 @@ def test_pytest_refuses_tests_from_inside_an_entry(judged, armed) -> None:
 def test_run_suite_reports_and_tells_its_progress(armed, called, tmp_path) -> None:
     run = called(armed, tmp_path / "calls", report=tmp_path / "report", entries=["*honest"])
     told = json.loads(run.text.partition("TOLD ")[2].splitlines()[0])
-    assert [stage for _, stage, _ in told] == ["manifest", "track", "export", "translate", "predict", "count", "quality", "done"]
+    assert [stage for _, stage, _ in told] == ["manifest", "track", "export", "translate", "predict", "count", "quality", "prove", "done"]
     assert told[-1] == ["test-honest", "done", "test-honest"]
     assert (tmp_path / "report" / "leaderboard.md").exists()
     assert (tmp_path / "report" / "test-honest" / "ledger.csv").exists()

@@ -136,8 +136,8 @@ def test_a_codebook_and_its_indices_are_both_charged() -> None:
     indices[0, :4] = range(4)
     found = pytorch(lambda x: F.linear(x, F.embedding(torch.from_numpy(indices), torch.from_numpy(entries)).squeeze(-1)), (12,))
     assert storage_bits(found) == 8 * 12 * 2 + 4 * 32
-    # Under the freebie nothing counts below 16 bits, indices neither; those that are 0 are masked away.
-    assert storage_bits(found, "freebie") == 4 * 16 + np.count_nonzero(indices) * 16 + 8 * 12
+    # Under the freebie nothing counts below 16 bits, indices neither: what is looked up is the weights that it says (B4).
+    assert storage_bits(found, "freebie") == 8 * 12 * 16
 
 
 def test_a_codebook_of_vectors_is_charged_with_its_indices() -> None:

@@ -146,7 +146,7 @@ CASES: dict[str, Case] = {
     "replication_pad2d": ("", lambda x: ops.replication_pad2d(x, [1, 2, 0, 1])),
     "replication_pad3d": ("", lambda x: ops.replication_pad3d(volume(x), [1, 1, 1, 1, 1, 1])),
     "rnn_relu_cell": (
-        "matmul matmul add relu",
+        "add matmul matmul add relu",
         lambda x, i, h, b: ops.rnn_relu_cell(x[:, 0, 0], x[:, 0, 1, :3], i, h, b, b),
         (W3, torch.randn(3, 3), torch.randn(3)),
     ),
