@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
+from micronet_verify.errors import Problem
 from micronet_verify.facts.graph import Attribute, Shape
 
 Attributes = Mapping[str, Attribute]
@@ -16,7 +17,18 @@ Shapes = Sequence[Shape]
 
 
 class ShapeError(ValueError):
-    """Operands do not fit the kind; the message is ``got … but should …``."""
+    """Operands do not fit the kind: ``got`` is what was found, ``should`` what it should be, in the words of a ``Problem``."""
+
+    def __init__(self, got: str, should: str) -> None:
+        super().__init__(got, should)
+        self.got, self.should = got, should
+
+    def __str__(self) -> str:
+        return str(self.at(""))
+
+    def at(self, where: str) -> Problem:
+        """The sentence with its place."""
+        return Problem(self.got, self.should, where)
 
 
 def infer(kind: str, attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
@@ -33,16 +45,16 @@ def loop(attributes: Attributes, operands: Shapes, taken: Shapes, returned: Shap
     """Output shapes of a ``loop`` whose body takes and returns values of these shapes. Raises ``ShapeError`` where they do not fit."""
     trips, carried = integer(attributes, "trips"), len(operands) - integer(attributes, "scanned")
     if trips < 0 or not 0 <= carried <= len(operands):
-        raise ShapeError(f"got a loop of {trips} turns over {len(operands)} operands, {carried} of them carried, but should fit")
+        raise ShapeError(f"a loop of {trips} turns over {len(operands)} operands, {carried} of them carried,", "fit")
     for shape in operands[carried:]:
         if shape[:1] != (trips,):
-            raise ShapeError(f"got a scanned tensor of shape {shape} but should have {trips} slices, one for each turn")
+            raise ShapeError(f"a scanned tensor of shape {shape}", f"have {trips} slices, one for each turn")
     number = [()] if attributes.get("turn") else []
     wanted = [*number, *operands[:carried], *(shape[1:] for shape in operands[carried:])]
     if list(taken) != wanted:
-        raise ShapeError(f"got a body that takes {list(taken)} but should take {wanted}")
+        raise ShapeError(f"a body that takes {list(taken)}", f"take {wanted}")
     if list(returned[:carried]) != list(operands[:carried]):
-        raise ShapeError(f"got carried values that become {list(returned[:carried])} but should stay {list(operands[:carried])}")
+        raise ShapeError(f"carried values that become {list(returned[:carried])}", f"stay {list(operands[:carried])}")
     return (*returned[:carried], *((trips, *shape) for shape in returned[carried:]))
 
 
@@ -54,7 +66,7 @@ def broadcast(*shapes: Shape) -> Shape:
     for sizes in zip(*padded, strict=True):
         wide = {size for size in sizes if size != 1}
         if len(wide) > 1:
-            raise ShapeError(f"got operands of shapes {', '.join(map(str, shapes))} but should broadcast together")
+            raise ShapeError(f"operands of shapes {', '.join(map(str, shapes))}", "broadcast together")
         out.append(wide.pop() if wide else 1)
     return tuple(out)
 
@@ -87,7 +99,7 @@ def window_output(size: int, kernel: int, stride: int, pad: int, dilation: int, 
     """Positions of a sliding window; ``pad`` is both sides together. ``ceil`` counts a last, partial window."""
     span = size + pad - dilation * (kernel - 1) - 1
     if span < 0 and not (ceil and span > -stride):
-        raise ShapeError(f"got a window of {dilation * (kernel - 1) + 1} over {size + pad} but should fit")
+        raise ShapeError(f"a window of {dilation * (kernel - 1) + 1} over {size + pad}", "fit")
     return (-(-span // stride) if ceil else span // stride) + 1
 
 
@@ -99,7 +111,7 @@ def adaptive_windows(size: int, outputs: int) -> tuple[int, ...]:
 def _space(shape: Shape, attributes: Attributes) -> tuple[int, int, Shape]:
     """(batch, channels, space) of an activation in either layout."""
     if len(shape) < 2:
-        raise ShapeError(f"got a tensor of shape {shape} but should have a batch and a channel axis")
+        raise ShapeError(f"a tensor of shape {shape}", "have a batch and a channel axis")
     if attributes.get("channels_last"):
         return shape[0], shape[-1], shape[1:-1]
     return shape[0], shape[1], shape[2:]
@@ -115,14 +127,14 @@ def _conv(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     stride, dilation, padding = (ints(attributes, name) for name in ("stride", "dilation", "padding"))
     rank = len(space)
     if len(weight) != rank + 2 or len(stride) != rank or len(dilation) != rank or len(padding) != 2 * rank:
-        raise ShapeError(f"got a weight of shape {weight} on an input of shape {shapes[0]} but should agree in axes")
+        raise ShapeError(f"a weight of shape {weight} on an input of shape {shapes[0]}", "agree in axes")
     transposed = bool(attributes.get("transposed"))
     taken = weight[0] if transposed else weight[1] * groups
     made = weight[1] * groups if transposed else weight[0]
     if groups < 1 or taken != channels or made % groups:
-        raise ShapeError(f"got {channels} input channels, {groups} groups and a weight of shape {weight} but should fit")
+        raise ShapeError(f"{channels} input channels, {groups} groups and a weight of shape {weight}", "fit")
     if min(stride, default=1) < 1 or min(dilation, default=1) < 1:
-        raise ShapeError(f"got stride {stride} and dilation {dilation} but should be at least 1")
+        raise ShapeError(f"stride {stride} and dilation {dilation}", "be at least 1")
     extra = ints(attributes, "output_padding") if "output_padding" in attributes else (0,) * rank
     sizes = []
     for axis, (size, kernel) in enumerate(zip(space, weight[2:], strict=True)):
@@ -132,7 +144,7 @@ def _conv(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
         else:
             sizes.append(window_output(size, kernel, stride[axis], pad, dilation[axis]))
     if min(sizes, default=1) < 1:
-        raise ShapeError(f"got an output of space {tuple(sizes)} but should be positive")
+        raise ShapeError(f"an output of space {tuple(sizes)}", "be positive")
     return (_joined(batch, made, tuple(sizes), attributes),)
 
 
@@ -141,11 +153,11 @@ def index_sizes(left: str, right: str, shapes: Shapes) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for labels, shape in ((left, shapes[0]), (right, shapes[1])):
         if len(labels) != len(shape) or len(set(labels)) != len(labels):
-            raise ShapeError(f"got indices {labels!r} for an operand of shape {shape} but should be one distinct index per axis")
+            raise ShapeError(f"indices {labels!r} for an operand of shape {shape}", "be one distinct index per axis")
         for label, size in zip(labels, shape, strict=True):
             known = sizes.get(label, 1)
             if 1 not in (known, size) and known != size:
-                raise ShapeError(f"got extents {known} and {size} for one index ({shapes[0]} × {shapes[1]}) but should agree")
+                raise ShapeError(f"extents {known} and {size} for one index ({shapes[0]} × {shapes[1]})", "agree")
             sizes[label] = known if size == 1 else size
     return sizes
 
@@ -154,10 +166,10 @@ def _matmul(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     left, right, out = (text(attributes, name) for name in ("left", "right", "out"))
     sizes = index_sizes(left, right, shapes)
     if len(set(out)) != len(out) or not set(out) <= sizes.keys():
-        raise ShapeError(f"got the output indices {out!r} but should be distinct indices of {left!r} and {right!r}")
+        raise ShapeError(f"the output indices {out!r}", f"be distinct indices of {left!r} and {right!r}")
     shape = tuple(sizes[label] for label in out)
     if len(shapes) > 2 and broadcast(shape, shapes[2]) != shape:
-        raise ShapeError(f"got a bias of shape {shapes[2]} but should broadcast to {shape}")
+        raise ShapeError(f"a bias of shape {shapes[2]}", f"broadcast to {shape}")
     return (shape,)
 
 
@@ -169,7 +181,7 @@ def _pool(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     dilation = ints(attributes, "dilation") if "dilation" in attributes else (1,) * len(space)
     ceil, rank = bool(attributes.get("ceil")), len(space)
     if not len(kernel) == len(stride) == len(dilation) == rank or len(padding) != 2 * rank:
-        raise ShapeError(f"got a pool of kernel {kernel} on an input of shape {shapes[0]} but should agree in axes")
+        raise ShapeError(f"a pool of kernel {kernel} on an input of shape {shapes[0]}", "agree in axes")
     sizes = []
     for axis, size in enumerate(space):
         pads = padding[axis], padding[rank + axis]
@@ -184,7 +196,7 @@ def _pool(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
 def _reduce(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     axes, shape = set(ints(attributes, "axes")), shapes[0]
     if axes and not axes <= set(range(len(shape))):
-        raise ShapeError(f"got axes {sorted(axes)} on a tensor of shape {shape} but should be axes of it")
+        raise ShapeError(f"axes {sorted(axes)} on a tensor of shape {shape}", "be axes of it")
     if attributes["keepdims"]:
         return (tuple(1 if axis in axes else size for axis, size in enumerate(shape)),)
     return (tuple(size for axis, size in enumerate(shape) if axis not in axes),)
@@ -202,27 +214,26 @@ def _along(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
 def _normalise(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     axes = ints(attributes, "axes") if "axes" in attributes else ()
     if not set(axes) <= set(range(len(shapes[0]))) or (len(shapes[0]) < 2 and not axes):
-        raise ShapeError(f"got a normalisation over axes {axes} of a tensor of shape {shapes[0]} but should be axes of it")
+        raise ShapeError(f"a normalisation over axes {axes} of a tensor of shape {shapes[0]}", "be axes of it")
     if attributes["op"] in ("batch_norm", "group_norm", "instance_norm"):
         channels = _space(shapes[0], attributes)[1]
         lengths = {channels, integer(attributes, "groups", channels)}
         odd = [shape for shape in shapes[1:] if shape and (len(shape) > 1 or shape[0] not in lengths)]
         if odd:
-            got = f"got statistics of shape {', '.join(map(str, odd))} for {channels} channels"
-            raise ShapeError(f"{got} but should be one number for each")
+            raise ShapeError(f"statistics of shape {', '.join(map(str, odd))} for {channels} channels", "be one number for each")
     return (shapes[0],)
 
 
 def _quantized(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     if not -1 <= integer(attributes, "axis") < max(len(shapes[0]), 1):
-        raise ShapeError(f"got scales along axis {attributes['axis']} of a tensor of shape {shapes[0]} but should be an axis of it")
+        raise ShapeError(f"scales along axis {attributes['axis']} of a tensor of shape {shapes[0]}", "be an axis of it")
     return (shapes[0],)
 
 
 def _axis(attributes: Attributes, shape: Shape) -> int:
     axis = integer(attributes, "axis")
     if not 0 <= axis < max(len(shape), 1):
-        raise ShapeError(f"got axis {axis} on a tensor of shape {shape} but should be an axis of it")
+        raise ShapeError(f"axis {axis} on a tensor of shape {shape}", "be an axis of it")
     return axis
 
 
@@ -230,19 +241,19 @@ def _lookup(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     (table, index), op = shapes, text(attributes, "op")
     batch = integer(attributes, "batch")
     if not 0 <= batch <= min(len(table), len(index)) or table[:batch] != index[:batch]:
-        raise ShapeError(f"got {batch} leading axes of {table} and {index} side by side but should agree")
+        raise ShapeError(f"{batch} leading axes of {table} and {index} side by side", "agree")
     if op == "nd":
         named = batch + (index[-1] if len(index) > batch else 0)
         if len(index) <= batch or named > len(table):
-            raise ShapeError(f"got tuples of shape {index} into {table} but should name axes that there are")
+            raise ShapeError(f"tuples of shape {index} into {table}", "name axes that there are")
         return ((*index[:-1], *table[named:]),)
     axis = _axis(attributes, table)
     if op == "elements":
         if len(index) != len(table):
-            raise ShapeError(f"got indices of shape {index} for the elements of {table} but should have as many axes")
+            raise ShapeError(f"indices of shape {index} for the elements of {table}", "have as many axes")
         return (index,)
     if batch > axis:
-        raise ShapeError(f"got a look-up along axis {axis} behind {batch} batch axes but should be behind them")
+        raise ShapeError(f"a look-up along axis {axis} behind {batch} batch axes", "be behind them")
     return ((*table[:axis], *index[batch:], *table[axis + 1 :]),)
 
 
@@ -263,7 +274,7 @@ def _scatter(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
         and all(size in (1, extent) for size, extent in zip(updates[::-1], wanted[::-1], strict=False))
     )
     if not one_each or (places == "elements" and len(index) != len(x)):
-        raise ShapeError(f"got updates of shape {updates} at {places} {index} of {x} but should fit")
+        raise ShapeError(f"updates of shape {updates} at {places} {index} of {x}", "fit")
     return (x,)
 
 
@@ -286,7 +297,7 @@ def _select(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
 def _resize(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     shape = ints(attributes, "shape")
     if len(shape) != len(shapes[0]) or min(shape, default=1) < 1:
-        raise ShapeError(f"got a resize of {shapes[0]} to {shape} but should keep its axes")
+        raise ShapeError(f"a resize of {shapes[0]} to {shape}", "keep its axes")
     return (shape,)
 
 
@@ -297,14 +308,14 @@ def _move(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
 def _reshape(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     shape = ints(attributes, "shape")
     if prod(shape) != prod(shapes[0]) or min(shape, default=1) < 0:
-        raise ShapeError(f"got a reshape of {shapes[0]} to {shape} but should keep {prod(shapes[0]):,} elements")
+        raise ShapeError(f"a reshape of {shapes[0]} to {shape}", f"keep {prod(shapes[0]):,} elements")
     return (shape,)
 
 
 def _transpose(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     perm = ints(attributes, "perm")
     if sorted(perm) != list(range(len(shapes[0]))):
-        raise ShapeError(f"got the axis order {perm} for shape {shapes[0]} but should name each axis once")
+        raise ShapeError(f"the axis order {perm} for shape {shapes[0]}", "name each axis once")
     return (tuple(shapes[0][axis] for axis in perm),)
 
 
@@ -313,7 +324,7 @@ def _slice(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     fields = (ints(attributes, name) for name in ("axes", "starts", "ends", "steps"))
     for axis, start, end, step in zip(*fields, strict=True):
         if not 0 <= axis < len(shape) or not 0 <= start <= end <= shapes[0][axis] or step < 1:
-            raise ShapeError(f"got a slice {start}:{end}:{step} of axis {axis} of {shapes[0]} but should lie inside")
+            raise ShapeError(f"a slice {start}:{end}:{step} of axis {axis} of {shapes[0]}", "lie inside")
         shape[axis] = len(range(start, end, step))
     return (tuple(shape),)
 
@@ -321,38 +332,38 @@ def _slice(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
 def _concat(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     axis, first = integer(attributes, "axis"), shapes[0]
     if any((*s[:axis], *s[axis + 1 :]) != (*first[:axis], *first[axis + 1 :]) or len(s) <= axis for s in shapes):
-        raise ShapeError(f"got a concatenation of {', '.join(map(str, shapes))} on axis {axis} but should agree elsewhere")
+        raise ShapeError(f"a concatenation of {', '.join(map(str, shapes))} on axis {axis}", "agree elsewhere")
     return ((*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :]),)
 
 
 def _expand(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     shape = ints(attributes, "shape")
     if broadcast(shape, shapes[0]) != shape:
-        raise ShapeError(f"got an expansion of {shapes[0]} to {shape} but should broadcast")
+        raise ShapeError(f"an expansion of {shapes[0]} to {shape}", "broadcast")
     return (shape,)
 
 
 def _pad(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     padding, rank = ints(attributes, "padding"), len(shapes[0])
     if len(padding) != 2 * rank:
-        raise ShapeError(f"got {len(padding)} paddings for {rank} axes but should be two per axis")
+        raise ShapeError(f"{len(padding)} paddings for {rank} axes", "be two per axis")
     shape = tuple(size + padding[axis] + padding[rank + axis] for axis, size in enumerate(shapes[0]))
     if min(shape, default=1) < 0:
-        raise ShapeError(f"got a padding {padding} of {shapes[0]} but should leave no negative size")
+        raise ShapeError(f"a padding {padding} of {shapes[0]}", "leave no negative size")
     return (shape,)
 
 
 def _split(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     axis, sizes, shape = _axis(attributes, shapes[0]), ints(attributes, "sizes"), shapes[0]
     if sum(sizes) != shape[axis] or min(sizes, default=1) < 0:
-        raise ShapeError(f"got a split of {shape[axis]} into {sizes} but should add up")
+        raise ShapeError(f"a split of {shape[axis]} into {sizes}", "add up")
     return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in sizes)
 
 
 def _tile(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     repeats = ints(attributes, "repeats")
     if len(repeats) != len(shapes[0]) or min(repeats, default=1) < 0:
-        raise ShapeError(f"got repeats {repeats} for shape {shapes[0]} but should be one per axis")
+        raise ShapeError(f"repeats {repeats} for shape {shapes[0]}", "be one per axis")
     return (tuple(size * times for size, times in zip(shapes[0], repeats, strict=True)),)
 
 

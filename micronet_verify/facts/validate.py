@@ -47,8 +47,7 @@ def _check(graph: Graph, problems: list[Problem], outer: ChainMap[str, Value], a
         except SubmissionFault as fault:
             problems.extend(fault.problems)
         except ShapeError as error:
-            got, _, should = str(error).removeprefix("got ").partition(" but should ")
-            problems.append(Problem(got, should, place(node)))
+            problems.append(error.at(place(node)))
         for body in node.bodies:
             _check(body, problems, seen, defined, known)
         defined.update(dict.fromkeys(node.outputs))

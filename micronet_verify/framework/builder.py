@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.errors import SubmissionFault
 from micronet_verify.facts.formats import BOOL, FLOAT32, INT64, NumericFormat, numeric_format, numpy_dtype
 from micronet_verify.facts.functions import COMPARE
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
@@ -151,8 +151,7 @@ class GraphBuilder:
         try:
             shapes = infer(kind, kept, [value.shape if value else () for value in operands])
         except ShapeError as error:
-            got, _, should = str(error).removeprefix("got ").partition(" but should ")
-            raise SubmissionFault(Problem(got, should, self.where)) from None
+            raise SubmissionFault(error.at(self.where)) from None
         natural = _natural_format(kind, kept, operands)
         outputs = tuple(self._value(shape, fmt or natural) for shape, fmt in zip(shapes, fmts, strict=False))
         self._append(kind, operands, outputs, kept, ())
@@ -196,8 +195,7 @@ class GraphBuilder:
             taken, returned = ([body.values[name].shape for name in names] for names in (body.inputs, body.outputs))
             shapes = loop(attributes, [value.shape for value in operands], taken, returned)
         except ShapeError as error:
-            got, _, should = str(error).removeprefix("got ").partition(" but should ")
-            raise SubmissionFault(Problem(got, should, self.where)) from None
+            raise SubmissionFault(error.at(self.where)) from None
         formats = [body.values[name].format for name in body.outputs]
         outputs = tuple(self._value(shape, fmt) for shape, fmt in zip(shapes, formats, strict=True))
         self._append("loop", operands, outputs, attributes, (body,))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from micronet_verify.errors import Problem
 from micronet_verify.facts.shapes import ShapeError, adaptive_windows, broadcast, infer, window_output
 
 SIZES = st.integers(1, 5)
@@ -138,3 +141,12 @@ def test_scattered_updates_fit_their_places() -> None:
     for places, shapes in (("slices", [(2, 5), (4,), (2, 3)]), ("elements", [(2, 5), (2, 3), (2, 4)]), ("nd", [(2, 5), (8, 3), (8,)])):
         with pytest.raises(ShapeError, match="got updates"):
             infer("scatter", {"op": "replace", "axis": 1, "places": places}, shapes)
+
+
+def test_an_error_keeps_its_parts():
+    """Parts that hold the words of the frame themselves would come apart wrongly if they were printed and parsed again."""
+    error = ShapeError("a label 'x but should y'", "agree")
+    assert (error.got, error.should) == ("a label 'x but should y'", "agree")
+    assert error.at("conv in block1") == Problem("a label 'x but should y'", "agree", "conv in block1")
+    assert str(error) == "got a label 'x but should y' but should agree"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -146,8 +146,7 @@ class Translator:
                 raise
             self.problems.extend(fault.problems)
         except ShapeError as error:
-            got, _, should = str(error).removeprefix("got ").partition(" but should ")
-            self.problems.append(Problem(got, should, where))
+            self.problems.append(error.at(where))
         except (ValueError, IndexError, ArithmeticError, TypeError, MemoryError) as error:
             detail = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             self.problems.append(Problem(f"operands that do not fit ({detail})", "follow the operator's definition", where))

@@ -137,8 +137,7 @@ class Translator:
                 raise
             self.problems.extend(fault.problems)
         except ShapeError as error:
-            got, _, should = str(error).removeprefix("got ").partition(" but should ")
-            self.problems.append(Problem(got, should, where))
+            self.problems.append(error.at(where))
         except (ValueError, TypeError, IndexError, ArithmeticError, MemoryError) as error:
             detail = str(error).splitlines()[0] if str(error) else type(error).__name__
             self.problems.append(Problem(f"operands that do not fit ({detail})", "follow the operator's specification", where))
