@@ -27,6 +27,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python changelog.d/collect.py --check
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
