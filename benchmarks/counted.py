@@ -47,7 +47,7 @@ def scanning(path: str) -> Callable[[], dict[str, Any]]:
     """
     import numpy as np
 
-    from micronet_verify.analysis.scan import flattened
+    from micronet_verify.analysis.tensors.scan import flattened
 
     file, rules = Path(path), CountingRules()
     folder = tempfile.TemporaryDirectory(prefix="micronet-bench-")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import ROOT
-from micronet_verify.reports.numbers import figure
+from micronet_verify.wording.numbers import figure
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

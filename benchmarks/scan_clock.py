@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cached_property, wraps
 from typing import Any
 
-from micronet_verify.analysis import worth
-from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.rewrites import norms_that_stay as worth
+from micronet_verify.analysis.tensors.constants import Constant
+from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.counting import analysed, storage
 
 _PROPERTIES = ("nonzeros_per_row", "_grids", "exact_half", "distinct", "_integer_bits", "all_zero")
@@ -35,7 +35,7 @@ class ScanClock:
                 self._replace(_property(name), "func")
             for name in _METHODS:
                 self._replace(Measured, name)
-            for owner, name in ((storage, "_without_twins"), *((room, "look_together") for room in (storage, analysed, worth))):
+            for owner, name in ((storage, "_without_twins"), *((room, "screen_many") for room in (storage, analysed, worth))):
                 self._replace(owner, name)
         return self
 

@@ -18,26 +18,28 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from micronet_verify.analysis.carried import Carried
-from micronet_verify.artifacts import artifact_of, translate
-from micronet_verify.bench import Bench as Bench
-from micronet_verify.branching import Branches as Branches
-from micronet_verify.branching import branches_of, share_of
+from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.counting.price import Count, price
+from micronet_verify.counting.score import Score, score_of
 from micronet_verify.errors import MicronetError, Problem, SpecError, SubmissionFault
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.proof import Proof
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.language import carried_by
-from micronet_verify.predicting import begin_preparing, predict, quality_of
-from micronet_verify.proving import examples_of, prove
-from micronet_verify.quality.datasets import DatasetMissing, Prepared
-from micronet_verify.quality.metrics import AnyQuality, Partial
-from micronet_verify.score import Score, score_of
+from micronet_verify.quality.inputs.prepare import DatasetMissing, Prepared
+from micronet_verify.quality.metrics.accuracy import AnyQuality, Partial
+from micronet_verify.stages.bench import Bench as Bench
+from micronet_verify.stages.branches import Branches as Branches
+from micronet_verify.stages.branches import branches_of, share_of
+from micronet_verify.stages.export import artifact_of
+from micronet_verify.stages.language import carried_by
+from micronet_verify.stages.predict import begin_preparing, predict
+from micronet_verify.stages.prove import examples_of, prove
+from micronet_verify.stages.quality import quality_of
+from micronet_verify.stages.translate import translate
 from micronet_verify.submission.choices import choose_track
 from micronet_verify.submission.load import load_submission, read_manifest
 from micronet_verify.submission.manifest import Manifest

@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.addends import join_addends
-from micronet_verify.analysis.affine import collapse_norms
-from micronet_verify.analysis.batch_norm import fold_batch_norms
-from micronet_verify.analysis.constants import Constant, computed
-from micronet_verify.analysis.contract import contract
-from micronet_verify.analysis.fold import Pool, fold
-from micronet_verify.analysis.live import prune
-from micronet_verify.analysis.masks import name_masks
-from micronet_verify.analysis.measurements import Measurements
-from micronet_verify.analysis.norm_ahead import fold_ahead
-from micronet_verify.analysis.norms import name_norms
-from micronet_verify.analysis.rewritten import with_values
-from micronet_verify.analysis.selections import name_selections
-from micronet_verify.analysis.softmaxes import name_softmaxes
-from micronet_verify.analysis.spelling import name_functions
-from micronet_verify.analysis.standardised import name_standardised
-from micronet_verify.analysis.tidy import tidy
-from micronet_verify.analysis.variances import name_variances
+from micronet_verify.analysis.rewrites.fold_batch_norm_back import fold_batch_norms
+from micronet_verify.analysis.rewrites.fold_batch_norm_forward import fold_batch_norms_forward
+from micronet_verify.analysis.rewrites.fold_constants import Pool, fold
+from micronet_verify.analysis.rewrites.join_addends import join_addends
+from micronet_verify.analysis.rewrites.matmul_from_sum import matmul_from_sum
+from micronet_verify.analysis.rewrites.norms import name_norms
+from micronet_verify.analysis.rewrites.passes import with_values
+from micronet_verify.analysis.rewrites.recognize_batch_norms import recognize_batch_norms
+from micronet_verify.analysis.rewrites.recognize_functions import recognize_functions
+from micronet_verify.analysis.rewrites.recognize_masks import recognize_masks
+from micronet_verify.analysis.rewrites.recognize_selections import recognize_selections
+from micronet_verify.analysis.rewrites.recognize_softmaxes import recognize_softmaxes
+from micronet_verify.analysis.rewrites.recognize_standardised import recognize_standardised
+from micronet_verify.analysis.rewrites.recognize_variances import recognize_variances
+from micronet_verify.analysis.rewrites.remove_redundant import remove_redundant
+from micronet_verify.analysis.tensors.constants import Constant, computed
+from micronet_verify.analysis.tensors.measurements import Measurements
+from micronet_verify.analysis.uses import prune
 from micronet_verify.counting import count
 from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.facts.formats import numpy_dtype
@@ -50,19 +50,19 @@ def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, Poo
     graph = prune(fold(graph, store, pool))[0]
     yield "fold", graph, pool
     for name, take in (
-        ("name_functions", lambda graph: name_functions(graph, pool)),
-        ("name_standardised", lambda graph: name_standardised(graph, pool)),
-        ("name_variances", name_variances),
-        ("name_softmaxes", name_softmaxes),
-        ("contract", contract),
-        ("name_selections", lambda graph: name_selections(graph, pool)),
-        ("name_masks", lambda graph: name_masks(graph, pool)),
+        ("recognize_functions", lambda graph: recognize_functions(graph, pool)),
+        ("recognize_standardised", lambda graph: recognize_standardised(graph, pool)),
+        ("recognize_variances", recognize_variances),
+        ("recognize_softmaxes", recognize_softmaxes),
+        ("matmul_from_sum", matmul_from_sum),
+        ("recognize_selections", lambda graph: recognize_selections(graph, pool)),
+        ("recognize_masks", lambda graph: recognize_masks(graph, pool)),
         ("join_addends", lambda graph: join_addends(graph, pool)),
-        ("tidy", lambda graph: tidy(graph, pool)),
-        ("collapse_norms", lambda graph: collapse_norms(graph, pool)),
+        ("remove_redundant", lambda graph: remove_redundant(graph, pool)),
+        ("recognize_batch_norms", lambda graph: recognize_batch_norms(graph, pool)),
         ("name_norms", lambda graph: name_norms(graph, dict(pool))),
         ("fold_batch_norms", lambda graph: fold_batch_norms(graph, pool)[0]),
-        ("fold_ahead", lambda graph: fold_ahead(graph, pool, Measurements())[0]),
+        ("fold_batch_norms_forward", lambda graph: fold_batch_norms_forward(graph, pool, Measurements())[0]),
     ):
         after = take(graph)
         if name == "name_norms":

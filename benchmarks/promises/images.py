@@ -101,7 +101,7 @@ def _one_core() -> None:
 
 def preparing(folder: str, count: int, kind: str) -> Callable[[], dict[str, Any]]:
     from micronet_verify.facts.data import Preprocessing
-    from micronet_verify.quality.images import decode, write_images
+    from micronet_verify.quality.inputs.images import decode, write_images
 
     _one_core()
     paths = sorted(Path(folder).iterdir())
@@ -259,9 +259,9 @@ def stepping(path: str, model: str) -> Callable[[], dict[str, Any]]:
     """What runs inside the sandboxed process, the sample that is asked again included."""
     from micronet_verify.facts.data import Scaling
     from micronet_verify.framework.registry import framework_of
-    from micronet_verify.sandbox.alone import sample_alone
+    from micronet_verify.sandbox.asked_alone import sample_alone
     from micronet_verify.sandbox.jobs import PredictJob
-    from micronet_verify.sandbox.steps import predict
+    from micronet_verify.sandbox.run_job import predict
 
     _opened(model)
     file, framework = Path(model), framework_of(model)

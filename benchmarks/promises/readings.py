@@ -39,9 +39,9 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 def reading(path: str) -> Callable[[], dict[str, Any]]:
     """Work that counts ``path`` and then prices it under every reading; processor time of the count, and of both."""
+    from micronet_verify.counting.alternatives import read_again
     from micronet_verify.counting.analysed import analyse
     from micronet_verify.counting.price import price
-    from micronet_verify.counting.readings import read_again
     from micronet_verify.facts.serde import dump_graph, load_graph
     from micronet_verify.facts.tensors import ConstantStore
     from micronet_verify.facts.validate import validate

@@ -44,8 +44,8 @@ def scanning(tensor: str, shape: list[int]) -> Callable[[], dict[str, Any]]:
     """Non-zeros per row, grids, different values, and the cheapest form in both regimes."""
     import numpy as np
 
-    from micronet_verify.analysis.constants import Codes, Constant
-    from micronet_verify.analysis.representation import Measured
+    from micronet_verify.analysis.tensors.constants import Codes, Constant
+    from micronet_verify.analysis.tensors.measured import Measured
     from micronet_verify.facts.formats import FLOAT32, numeric_format
     from micronet_verify.track.rules import CountingRules
 

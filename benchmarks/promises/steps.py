@@ -122,7 +122,7 @@ def reading(folder: str, suffix: str) -> Callable[[], dict[str, Any]]:
     import numpy as np
 
     from micronet_verify.framework.registry import framework_named
-    from micronet_verify.sandbox.reading import read_text
+    from micronet_verify.sandbox.language.evaluate import read_text
 
     loader = framework_named(_job(folder, suffix, "").framework).loader()
     if suffix == "onnx":

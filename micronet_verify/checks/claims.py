@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from micronet_verify.checks.numbers import amount, decimal, exact, to_unit, unit_of
 from micronet_verify.checks.reach import not_reached
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.counting.ledger import Axis, Ledger
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, StageName
 from micronet_verify.facts.graph import Graph
-from micronet_verify.quality.metrics import Quality
+from micronet_verify.quality.metrics.accuracy import Quality
 from micronet_verify.submission.manifest import Manifest
 from micronet_verify.track.track import decimal_text
+from micronet_verify.wording.numbers import amount, exact, grouped, to_unit, unit_of
 
 NAME = "claims"
 _STAGES: dict[str, StageName] = {"parameter_storage": "count", "math_operations": "count", "score": "count", "quality": "quality"}
@@ -148,5 +148,5 @@ def _evidence(item: _Compared) -> list[tuple[str, str]]:
     return [
         (f"{item.name}_claimed", exact(item.claimed)),
         (f"{item.name}_measured", exact(item.measured)),
-        (f"{item.name}_measured_decimal", decimal(item.measured, 6)),
+        (f"{item.name}_measured_decimal", grouped(item.measured, 6)),
     ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from micronet_verify.checks.numbers import many
 from micronet_verify.checks.reach import lost, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.wording.numbers import many
 
 NAME = "manifest"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from micronet_verify.checks.blame import unreadable
-from micronet_verify.checks.numbers import many
 from micronet_verify.checks.reach import lost, not_reached, told
 from micronet_verify.checks.rules.walk import live_nodes
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.wording.numbers import many
 
 NAME = "operators"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from micronet_verify.checks.numbers import amount, exact, many
 from micronet_verify.checks.reach import lost, not_reached, partly, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.facts.proof import Compared, Proof
+from micronet_verify.wording.numbers import amount, exact, many
 
 NAME = "proof"
 TRANSLATION = "organizers: the count read this file wrongly, or the answers depend on the last bits; please report it with the file"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from micronet_verify.checks.numbers import exact
 from micronet_verify.checks.reach import lost, not_reached, partly, sentences, told
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.quality.metrics import Quality
+from micronet_verify.quality.metrics.accuracy import Quality
+from micronet_verify.wording.numbers import exact
 
 NAME = "quality"
 

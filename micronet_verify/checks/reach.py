@@ -8,7 +8,7 @@ from dataclasses import replace
 from micronet_verify.checks.verdict import Outcome, Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault, StageName
-from micronet_verify.quality.metrics import Partial
+from micronet_verify.quality.metrics.accuracy import Partial
 
 MOST_PLACES = 3
 

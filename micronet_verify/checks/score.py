@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from micronet_verify.checks import proof, quality, sealing
-from micronet_verify.checks.numbers import decimal, exact
 from micronet_verify.checks.reach import lost, not_reached, partly
 from micronet_verify.checks.rules.laws import RULE_CHECKS
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.wording.numbers import exact, grouped
 
 NAME = "score"
 PLACES = 6
@@ -20,7 +20,7 @@ def check(evaluation: Evaluation) -> Verdict:
     score, ledger = evaluation.score, evaluation.ledger
     if score is None or ledger is None:
         return lost(NAME, "score")
-    value = decimal(score.value, PLACES)
+    value = grouped(score.value, PLACES)
     evidence = {
         "score": exact(score.value),
         "score_decimal": value,
@@ -37,5 +37,5 @@ def check(evaluation: Evaluation) -> Verdict:
         taken = "with the branches that these took " if evaluation.frequencies else ""
         why = f"partial: {evaluation.partial.share} examples; not ranked; the score {taken}is {value}"
         return partly(NAME, evaluation.partial, why, evidence)
-    shares = f"storage {decimal(score.storage, PLACES)} + operations {decimal(score.operations, PLACES)}"
+    shares = f"storage {grouped(score.storage, PLACES)} + operations {grouped(score.operations, PLACES)}"
     return Verdict(NAME, "passed", f"{value} = {shares}, in the {ledger.regime} regime", evidence)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from micronet_verify.checks.numbers import many
 from micronet_verify.checks.reach import lost, not_reached
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.wording.numbers import many
 
 NAME = "sealing"
 

@@ -32,10 +32,10 @@ def count(ctx: click.Context, file: Path, edition: str | None, track_name: str |
 
     import json
 
-    from micronet_verify.bare import count_file
     from micronet_verify.errors import SubmissionFault
     from micronet_verify.reports.prices import prices_data, prices_table
     from micronet_verify.reports.tables import safe
+    from micronet_verify.stages.model_file import count_file
 
     try:
         found = count_file(path, rules)

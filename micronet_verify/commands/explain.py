@@ -73,10 +73,10 @@ def explain(
 
 
 def _show_readings(found: Priced, as_json: bool) -> None:
-    from micronet_verify.counting.readings import read_again
+    from micronet_verify.counting.alternatives import read_again
+    from micronet_verify.counting.score import score_of
     from micronet_verify.reports.readings import readings_data, readings_table
     from micronet_verify.reports.tables import safe
-    from micronet_verify.score import score_of
 
     if found.track is None:
         raise Mistake(Problem("--readings of a bare file without --track", "name the track whose baseline makes the score"))
@@ -114,9 +114,9 @@ def _ledger(count: Count, track: Track | None, regime: str | None) -> Ledger:
 
 def _show(found: Priced, ledger: Ledger, top: int | None, depth: int | None) -> None:
     from micronet_verify.reports.explanation import explanation
-    from micronet_verify.reports.numbers import figure
     from micronet_verify.reports.regimes import regime_words
     from micronet_verify.reports.tables import safe
+    from micronet_verify.wording.numbers import figure
 
     screen, track = console(), found.track
     baseline = track.baseline if track else None
@@ -131,6 +131,6 @@ def _show(found: Priced, ledger: Ledger, top: int | None, depth: int | None) -> 
             screen.print(safe(f"Branch {name}: {first:,} of {first + second:,} examples that came to it took its first body (O13)."))
         if found.branches.least is not None and found.branches.most is not None:
             screen.print(safe(f"One example costs {figure(found.branches.least)} to {figure(found.branches.most)} operations."))
-    peak = found.count.transient
+    peak = found.count.peak_activations
     better = "" if peak.best == peak.listed else f", {figure(Fraction(peak.best, 8))} bytes in a better order"
     screen.print(safe(f"Activations need {figure(Fraction(peak.listed, 8))} bytes at once, at {peak.at}{better} (not scored)."))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from micronet_verify.commands.terminal import console
 
 if TYPE_CHECKING:
-    from micronet_verify.bench import Settings
     from micronet_verify.evaluation import Evaluation
+    from micronet_verify.stages.bench import Settings
     from micronet_verify.submission.directory import EntryPath
 
 STAGES = {
@@ -31,10 +31,10 @@ STAGES = {
 @contextmanager
 def evaluated(entry: EntryPath, tracks: Sequence[Path], settings: Settings | None = None) -> Iterator[Evaluation]:
     """The entry's evaluation; its files live as long as the ``with`` block."""
-    from micronet_verify.bench import DEFAULTS, Bench
     from micronet_verify.evaluation import evaluate
     from micronet_verify.reports.texts import one_line
     from micronet_verify.sandbox.launcher import ProcessLauncher
+    from micronet_verify.stages.bench import DEFAULTS, Bench
 
     screen = console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="micronet-judge-", ignore_cleanup_errors=True) as work:

@@ -13,7 +13,7 @@ from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import Mistake
 
 if TYPE_CHECKING:
-    from micronet_verify.bench import Settings
+    from micronet_verify.stages.bench import Settings
 
 OPTIONS = {"limit": "--limit", "batch_size": "--batch-size", "device": "--device", "seed": "--seed"}
 
@@ -34,8 +34,8 @@ def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def settings_of(data: Path | None, limit: int | None, device: str, batch_size: int | None, seed: str | None) -> Settings:
     """The settings, their seed drawn where none is given. Raises ``Mistake`` for a value that cannot be."""
-    from micronet_verify.bench import Settings, wrong_settings
     from micronet_verify.sandbox.sampling import draw_seed
+    from micronet_verify.stages.bench import Settings, wrong_settings
 
     settings = Settings(inputs.data_folder(data), limit, device, batch_size, seed)
     for problem in wrong_settings(settings, OPTIONS):

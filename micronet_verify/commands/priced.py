@@ -52,7 +52,7 @@ def priced(path: Path, edition: str | None, track_name: str | None, folders: tup
         raise Mistake(Problem(f"{str(path)!r}", "be an entry's directory or a model file that exists"))
     path = inputs.model_file(path)
     track, rules = inputs.pricing(edition, track_name, folders)
-    from micronet_verify.bare import opened_file
+    from micronet_verify.stages.model_file import opened_file
 
     with opened_file(path) as model:
         yield Priced(path.name, model.count(rules), track, rules, model.count)

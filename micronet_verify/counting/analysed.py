@@ -15,17 +15,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from micronet_verify.analysis.carried import Carried
-from micronet_verify.analysis.integers import integer_arithmetic
-from micronet_verify.analysis.live import prune
-from micronet_verify.analysis.liveness import Transient, transient
-from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.rewritten import Named, Norms, Rewritten, Workshop, dear_norms, named, rewrite, unmasked
-from micronet_verify.analysis.together import look_together
-from micronet_verify.analysis.worth import PER_WORD
+from micronet_verify.analysis.rewrites.norms_that_stay import PER_WORD
+from micronet_verify.analysis.rewrites.passes import Named, Norms, Rewritten, Workshop, dear_norms, named, rewrite, unmasked
+from micronet_verify.analysis.tensors.measured import Measured
+from micronet_verify.analysis.tensors.screen_many import screen_many
+from micronet_verify.analysis.uses import prune
+from micronet_verify.analysis.values.carried_states import Carried
+from micronet_verify.analysis.values.integer_arithmetic import integer_arithmetic
+from micronet_verify.analysis.values.peak_activations import PeakActivations, peak_activations
+from micronet_verify.counting.formulas.dot_products import weight_of
+from micronet_verify.counting.formulas.operands import Operands
 from micronet_verify.counting.ledger import Regime
-from micronet_verify.counting.linear import weight_of
-from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.stock import take_stock
 from micronet_verify.counting.storage import Inventory
 from micronet_verify.facts.graph import Graph, Value
@@ -54,7 +54,7 @@ class Analysed:
     _shared: Workshop
     _rewritten: dict[Norms, Rewritten] = field(default_factory=dict)
     _unmasked: dict[Norms, Rewritten] = field(default_factory=dict)
-    _transients: dict[bool, Transient] = field(default_factory=dict)
+    _peaks: dict[bool, PeakActivations] = field(default_factory=dict)
     _stocks: dict[object, Inventory] = field(default_factory=dict)
     _zero: dict[str, bool] = field(default_factory=dict)
     _remembered: dict[object, Any] = field(default_factory=dict)
@@ -85,13 +85,13 @@ class Analysed:
             self._rewritten[norms] = found
         return self._rewritten[norms]
 
-    def transient(self, rules: CountingRules) -> Transient:
+    def peak_activations(self, rules: CountingRules) -> PeakActivations:
         """The peak of activations, bodies left out."""
         folded = rules.batch_norm == "folded"
-        if folded not in self._transients:
+        if folded not in self._peaks:
             found = self._as(Norms(folded))
-            self._transients[folded] = transient(found.graph, found.widths)
-        return self._transients[folded]
+            self._peaks[folded] = peak_activations(found.graph, found.widths)
+        return self._peaks[folded]
 
     def operands(self, found: Rewritten, rules: CountingRules) -> Operands:
         """What may be asked about the operands of one graph or body under ``rules``."""
@@ -129,7 +129,7 @@ class Analysed:
         for bodies in found.bodies.values():
             for body in bodies:
                 self._look(body, rules)
-        look_together(_weights(found.graph, self.operands(found, rules)))
+        screen_many(_weights(found.graph, self.operands(found, rules)))
 
 
 def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None, per_word: Fraction = PER_WORD) -> Analysed:

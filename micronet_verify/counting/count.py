@@ -5,7 +5,7 @@ Whoever prices a model more than once keeps what ``analyse`` found and asks ``pr
 
 from __future__ import annotations
 
-from micronet_verify.analysis.carried import Carried
+from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.counting.analysed import analyse
 from micronet_verify.counting.price import Count as Count
 from micronet_verify.counting.price import Frequencies, price

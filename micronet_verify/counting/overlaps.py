@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.constants import Array, Constant
-from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.tensors.constants import Array, Constant
+from micronet_verify.analysis.tensors.measured import Measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,26 +7,27 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
-from micronet_verify.analysis.hidden import count_kept
-from micronet_verify.analysis.liveness import Transient
-from micronet_verify.analysis.rewritten import Rewritten
+from micronet_verify.analysis.rewrites.passes import Rewritten
 from micronet_verify.analysis.structure import structure_bits
+from micronet_verify.analysis.values.masked_elements import count_kept
+from micronet_verify.analysis.values.peak_activations import PeakActivations
 from micronet_verify.counting.analysed import Analysed
-from micronet_verify.counting.arithmetic import work_of
 from micronet_verify.counting.asked import Asked, Known
+from micronet_verify.counting.formulas.by_kind import work_of
+from micronet_verify.counting.formulas.operands import Operands
+from micronet_verify.counting.formulas.work import Work, multiplies
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
-from micronet_verify.counting.operands import Operands
 from micronet_verify.counting.stock import is_batch_norm
 from micronet_verify.counting.storage import storage_lines
-from micronet_verify.counting.work import Work, many, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer
 from micronet_verify.facts.validate import place
 from micronet_verify.track.rules import KNOBS, CountingRules
+from micronet_verify.wording.numbers import many
 
 Frequencies = Mapping[str, Fraction]
-NOTHING, ONCE = Transient(0, 0), Fraction(1)
+NOTHING, ONCE = PeakActivations(0, 0), Fraction(1)
 OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask", "saturation", "structure"})
 """Knobs that no storage line depends on, beyond the inventory that they choose."""
 
@@ -41,7 +42,7 @@ class Count:
 
     ledgers: Mapping[Regime, Ledger]
     forfeited: str = ""
-    transient: Transient = NOTHING
+    peak_activations: PeakActivations = NOTHING
     zeros: frozenset[str] = frozenset()
     structure: Mapping[Regime, int] = field(default_factory=dict)
 
@@ -75,7 +76,7 @@ def price(analysed: Analysed, rules: CountingRules, frequencies: Frequencies | N
     ledgers = {regime: Ledger(rules.edition, regime, tuple(_lines(analysed, rules, regime, shares))) for regime in regimes}
     charged = frozenset(line.subject for line in ledgers[regimes[0]].lines)
     structure = {regime: _structure(analysed, rules, regime) for regime in regimes}
-    return Count(ledgers, analysed.forfeited, analysed.transient(rules), analysed.zeros(charged), structure)
+    return Count(ledgers, analysed.forfeited, analysed.peak_activations(rules), analysed.zeros(charged), structure)
 
 
 def _structure(analysed: Analysed, rules: CountingRules, regime: Regime) -> int:

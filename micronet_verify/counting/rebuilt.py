@@ -2,7 +2,7 @@
 
 ``rebuilt(inventory, constants, regime, rules)`` is the door. It gives, for each name in ``constants`` (the pool of a rewritten graph),
 the array that a node of that graph reads: decoded from the one form in which it is stored, brought to the view that this use has of it,
-scaled where a batch norm went into its rows, +0 for every zero. Under the freebie: 11 bits of mantissa (``analysis/mantissa.py``).
+scaled where a batch norm went into its rows, +0 for every zero. Under the freebie: 11 bits of mantissa (``analysis/tensors/mantissa.py``).
 
     found = rebuilt(analysed.stock(rules, regime), analysed.rewritten(rules, regime).constants, regime, rules)
     found["conv.weight"]                # decoded when asked for, and kept
@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.encoding import as_seen, encode, positive
-from micronet_verify.analysis.mantissa import rounded
-from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.tensors.constants import Constant
+from micronet_verify.analysis.tensors.encoding import as_seen, encode, positive
+from micronet_verify.analysis.tensors.mantissa import rounded
+from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.overlaps import Stored
 from micronet_verify.counting.scalars import no_offset, offset_of, scalar_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.grid import width_of_scales
+from micronet_verify.analysis.tensors.constants import Constant
+from micronet_verify.analysis.tensors.grid import width_of_scales
 from micronet_verify.facts.formats import FLOAT32, NumericFormat
 
 Key = int | float | tuple[str, int]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from micronet_verify.analysis.lines import order_key
-from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.rewritten import Rewritten
-from micronet_verify.analysis.zero_signs import told_zeros
-from micronet_verify.counting.arithmetic import is_followed, is_slice, keeps_order
-from micronet_verify.counting.functions import literals
-from micronet_verify.counting.linear import weight_of
-from micronet_verify.counting.operands import Operands
+from micronet_verify.analysis.permutations.axis_order import order_key
+from micronet_verify.analysis.rewrites.passes import Rewritten
+from micronet_verify.analysis.tensors.measured import Measured
+from micronet_verify.analysis.values.zero_signs import told_zeros
+from micronet_verify.counting.formulas.by_kind import is_followed, is_slice, keeps_order
+from micronet_verify.counting.formulas.dot_products import weight_of
+from micronet_verify.counting.formulas.functions import literals
+from micronet_verify.counting.formulas.operands import Operands
 from micronet_verify.counting.scalars import no_offset
 from micronet_verify.counting.storage import Inventory
 from micronet_verify.facts.formats import NumericFormat
@@ -89,7 +89,7 @@ def _of(operands: Operands, name: str, axes: tuple[int, ...] = ()) -> Measured:
 
 
 def _take_norm(inventory: Inventory, node: Node, operands: Operands) -> None:
-    """Scale and shift (its mean is 0 and its variance 1, ``analysis/norms.py``); the shift alone where the edition reads it so."""
+    """Scale and shift (its mean is 0 and its variance 1, ``analysis/rewrites/norms.py``); the shift alone where the edition reads it so."""
     inventory.said.update(operands.constants[name].key for name in node.inputs[1:3])
     for name in node.inputs[3:5] if operands.rules.batch_norm != "shift_only" else node.inputs[4:5]:
         inventory.add(name, _of(operands, name), node.scope, "batch norm")

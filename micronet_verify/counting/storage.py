@@ -13,18 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.forms import Extra, Form
-from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.scan import BLOCK, flattened
-from micronet_verify.analysis.together import look_together
-from micronet_verify.analysis.zero_signs import negative_zeros
+from micronet_verify.analysis.tensors.constants import Constant
+from micronet_verify.analysis.tensors.forms import Extra, Form
+from micronet_verify.analysis.tensors.measured import Measured
+from micronet_verify.analysis.tensors.scan import BLOCK, flattened
+from micronet_verify.analysis.tensors.screen_many import screen_many
+from micronet_verify.analysis.values.zero_signs import negative_zeros
 from micronet_verify.counting.ledger import LedgerLine, Regime
 from micronet_verify.counting.overlaps import Overlaps, Stored, Twin, without_overlaps
 from micronet_verify.counting.scalars import Key, Scalar, offset_of, scalar, scalar_of
-from micronet_verify.counting.work import many
 from micronet_verify.facts.formats import FLOAT32, NumericFormat
 from micronet_verify.track.rules import CountingRules
+from micronet_verify.wording.numbers import many
 
 # Longer tensors, of which no file holds many, are told apart by their ends before they are compared.
 _DIGESTED = 1 << 16
@@ -75,7 +75,7 @@ class Inventory:
         """What is stored, and what is not because the same values are (S4); asked for when everything is there."""
         found = without_overlaps(list(self.tensors.values()))
         kept, twins = _without_twins(found.kept)
-        look_together(stored.measured for stored in kept)
+        screen_many(stored.measured for stored in kept)
         covered = [(twin.stored.measured.constant.label, twin.stored.scope, twin.of.measured.constant.label) for twin in twins]
         return Overlaps(kept, found.groups, [*found.covered, *covered], twins)
 

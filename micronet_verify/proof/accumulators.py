@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from micronet_verify.analysis.accumulator import codes_of, signed_bits
-from micronet_verify.analysis.representation import Measured
-from micronet_verify.analysis.width import Width
+from micronet_verify.analysis.tensors.measured import Measured
+from micronet_verify.analysis.values.accumulator_widths import codes_of, signed_bits
+from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Node, Value
 from micronet_verify.interpreter.kinds import FUNCTIONS

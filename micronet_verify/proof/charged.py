@@ -8,13 +8,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from micronet_verify.analysis.constants import Constant
-from micronet_verify.analysis.encoding import as_seen
-from micronet_verify.analysis.rewritten import Rewritten
-from micronet_verify.analysis.width import Width
+from micronet_verify.analysis.rewrites.passes import Rewritten
+from micronet_verify.analysis.tensors.constants import Constant
+from micronet_verify.analysis.tensors.encoding import as_seen
+from micronet_verify.analysis.values.width import Width
 from micronet_verify.counting.analysed import Analysed
+from micronet_verify.counting.formulas.dot_products import narrow_accumulator, weight_of
 from micronet_verify.counting.ledger import Regime
-from micronet_verify.counting.linear import narrow_accumulator, weight_of
 from micronet_verify.counting.rebuilt import rebuilt
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.interpreter.step import Array

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from micronet_verify.analysis.mantissa import rounded
+from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.interpreter.step import Array
 from micronet_verify.proof.runs import Opened

@@ -1,8 +1,8 @@
 """(c): while the priced graph runs, what is priced at b bits lies on the grid of b bits that a quantizer declares.
 
-A grid is a scale and a range of codes, as ``analysis/widths.py`` carries them from the node that declares them through whatever only
-moves, chooses or clips; none is guessed from the values. Where there is a width and no scale (a table, codes of a float format), the
-values are no more than 2^b different ones.
+A grid is a scale and a range of codes, as ``analysis/values/operand_widths.py`` carries them from the node that declares them through
+whatever only moves, chooses or clips; none is guessed from the values. Where there is a width and no scale (a table,
+codes of a float format), the values are no more than 2^b different ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from math import isfinite
 
 import numpy as np
 
-from micronet_verify.analysis.width import Width
+from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.validate import place
 from micronet_verify.interpreter.step import Array

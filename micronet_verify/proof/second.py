@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from micronet_verify.analysis.mantissa import rounded
-from micronet_verify.analysis.width import Width
+from micronet_verify.analysis.tensors.mantissa import rounded
+from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.proof import Compared
 from micronet_verify.interpreter.run import Watch

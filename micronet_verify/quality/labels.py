@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.data import ANYTHING, Expected
-from micronet_verify.quality.datasets import home_of, open_split, readable
-from micronet_verify.quality.home import cache_folder
+from micronet_verify.quality.datasets.folders import cache_folder
+from micronet_verify.quality.inputs.prepare import home_of, open_split, readable
 
 
 def labels(

@@ -11,11 +11,11 @@ from pathlib import Path
 from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.framework.data import Metric, Reader
 from micronet_verify.framework.registry import plugins
-from micronet_verify.quality.cifar100 import Cifar100
-from micronet_verify.quality.digits import Digits
-from micronet_verify.quality.imagenet import ImageNet
-from micronet_verify.quality.tales import Tales
-from micronet_verify.quality.wikitext103 import WikiText103
+from micronet_verify.quality.datasets.cifar100 import Cifar100
+from micronet_verify.quality.datasets.digits import Digits
+from micronet_verify.quality.datasets.imagenet import ImageNet
+from micronet_verify.quality.datasets.tales import Tales
+from micronet_verify.quality.datasets.wikitext103 import WikiText103
 from micronet_verify.strict_yaml.sentences import did_you_mean
 
 METRICS = ("top1", "perplexity")

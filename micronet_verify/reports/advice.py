@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from micronet_verify.counting.arithmetic import HINT
+from micronet_verify.counting.formulas.by_kind import HINT
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.quality.metrics import Quality
+from micronet_verify.quality.metrics.accuracy import Quality
 from micronet_verify.reports.layers import Scale, dearest_lines
-from micronet_verify.reports.numbers import figure, percent
 from micronet_verify.track.track import Baseline
+from micronet_verify.wording.numbers import figure, percent
 
 _WORTH_SAYING = Fraction(1, 100)
 

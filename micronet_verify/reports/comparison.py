@@ -10,9 +10,9 @@ from rich.console import RenderableType
 
 from micronet_verify.counting.compare import Difference, compare
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.reports.numbers import figure, number, rounded
 from micronet_verify.reports.tables import safe, table
 from micronet_verify.track.track import Baseline
+from micronet_verify.wording.numbers import figure, number, rounded
 
 
 def comparison_table(before: Ledger, after: Ledger, baseline: Baseline | None, top: int | None) -> Iterator[RenderableType]:

@@ -14,11 +14,11 @@ from fractions import Fraction
 from typing import Literal
 
 from micronet_verify.checks.verdict import Outcome, Verdict
+from micronet_verify.counting.score import score_of
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.quality.metrics import AnyQuality, Quality
-from micronet_verify.reports.numbers import decimal, exact
-from micronet_verify.score import score_of
+from micronet_verify.quality.metrics.accuracy import AnyQuality, Quality
 from micronet_verify.track.track import Population, Rounding, Track
+from micronet_verify.wording.numbers import decimal, exact
 
 Trust = Literal["sealed", "claimed"]
 Acts = Literal["entrant", "organizer", "operator"]

@@ -15,8 +15,8 @@ from micronet_verify.errors import BenchFault
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.registry import frameworks
-from micronet_verify.reports.numbers import exact
 from micronet_verify.reports.structure import structure_data
+from micronet_verify.wording.numbers import exact
 
 PACKAGES = ("micronet-verify", "ml-dtypes", "numpy", "pillow", "pluggy", "pydantic", "pyyaml", "scikit-learn")
 
@@ -59,7 +59,7 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
         else None,
         # How the graph is wired (S9), charged or not.
         "structure": structure_data(evaluation),
-        "transient_activation_bits": asdict(evaluation.count.transient) if evaluation.count else None,
+        "transient_activation_bits": asdict(evaluation.count.peak_activations) if evaluation.count else None,
         # What was sampled follows from it: whoever has it repeats the run.
         "seed": evaluation.seed,
         "rules": asdict(evaluation.track.rules) if evaluation.track else None,

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from micronet_verify.counting.ledger import Ledger, LedgerLine
+from micronet_verify.counting.score import score_of
 from micronet_verify.reports.layers import Layer, Scale, dearest_layers, layers
-from micronet_verify.reports.numbers import figure, percent, rounded
 from micronet_verify.reports.tables import safe, table
 from micronet_verify.reports.texts import broken
-from micronet_verify.score import score_of
 from micronet_verify.track.track import Baseline
+from micronet_verify.wording.numbers import figure, percent, rounded
 
 _NARROW = 80
 

@@ -6,10 +6,10 @@ from fractions import Fraction
 from typing import Any
 
 from micronet_verify.counting.ledger import Ledger, LedgerLine
+from micronet_verify.counting.score import score_of
 from micronet_verify.reports.layers import Layer, Scale, dearest_layers, layers
-from micronet_verify.reports.numbers import number
-from micronet_verify.score import score_of
 from micronet_verify.track.track import Baseline
+from micronet_verify.wording.numbers import number
 
 
 def explanation_data(ledger: Ledger, baseline: Baseline | None, top: int | None = None, depth: int | None = None) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from micronet_verify.reports.entry import Answered, Board, EntryRecord, Price
-from micronet_verify.reports.numbers import rounded
 from micronet_verify.reports.ranking import Ranked, Standing, Unranked, rank, why_unranked
 from micronet_verify.reports.texts import markdown
+from micronet_verify.wording.numbers import grouped, rounded
 
 PLACES = 6
 RULES_PAGE = "Rules (S1, O4, R2 …) are explained in `docs/rules.md` of micronet_verify, the proof in `docs/proof.md`."
@@ -53,7 +53,7 @@ def home(record: EntryRecord, found: Sequence[Board]) -> Board | None:
 
 def _track(ranked: Ranked) -> list[str]:
     board = ranked.board
-    words, work = (rounded(figure.value, 0, grouped=True) for figure in (board.baseline_parameters, board.baseline_operations))
+    words, work = (grouped(figure.value, 0) for figure in (board.baseline_parameters, board.baseline_operations))
     lines = [
         f"## {markdown(board.title)} ({markdown(board.track)})",
         "",

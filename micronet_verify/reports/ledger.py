@@ -7,8 +7,8 @@ import io
 from fractions import Fraction
 
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.reports.numbers import exact_decimal
 from micronet_verify.reports.texts import cell
+from micronet_verify.wording.numbers import exact_decimal
 
 COLUMNS = ("axis", "rule", "scope", "subject", "class", "formula", "quantity", "bits", "unit price", "amount", "note")
 

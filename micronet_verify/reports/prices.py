@@ -9,10 +9,10 @@ from rich.table import Table
 
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.reports.numbers import figure, number, rounded
+from micronet_verify.counting.score import score_of
 from micronet_verify.reports.tables import table
-from micronet_verify.score import score_of
 from micronet_verify.track.track import Baseline
+from micronet_verify.wording.numbers import figure, number, rounded
 
 CLASSES = (("multiply", "multiply class"), ("add", "add class"))
 

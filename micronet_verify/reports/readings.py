@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from micronet_verify.counting.readings import Readings
-from micronet_verify.reports.numbers import number, percent, rounded
+from micronet_verify.counting.alternatives import Readings
 from micronet_verify.reports.tables import safe, table
+from micronet_verify.wording.numbers import number, percent, rounded
 
 # The knob's rule, for the reader who looks it up.
 RULES = {

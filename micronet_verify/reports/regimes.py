@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.reports.numbers import figure, rounded
-from micronet_verify.score import score_of
+from micronet_verify.counting.score import score_of
 from micronet_verify.track.track import Baseline
+from micronet_verify.wording.numbers import figure, rounded
 
 MEANING = {"freebie": "parameters and multiplications count 16 bits", "quantized": "everything counts its measured width"}
 

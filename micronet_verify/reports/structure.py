@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.reports.numbers import exact, figure, percent
+from micronet_verify.wording.numbers import exact, figure, percent
 
 MUCH = Fraction(5, 100)
 """A larger share of the charged storage is worth a sentence."""

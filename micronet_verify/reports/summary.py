@@ -11,11 +11,11 @@ from rich.text import Text
 
 from micronet_verify.reports.entry import Answered, EntryRecord
 from micronet_verify.reports.leaderboard import boards, home
-from micronet_verify.reports.numbers import rounded
 from micronet_verify.reports.outcomes import STYLES, verdict_grid
 from micronet_verify.reports.ranking import rank, why_unranked
 from micronet_verify.reports.tables import safe, table
 from micronet_verify.reports.texts import broken
+from micronet_verify.wording.numbers import rounded
 
 # From this width on there is room for what failed, and for the margin in words.
 WIDE = 132

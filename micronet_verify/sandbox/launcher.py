@@ -26,9 +26,10 @@ from micronet_verify.framework.protocols import CPU
 from micronet_verify.framework.registry import WITHOUT
 from micronet_verify.sandbox.answers import RESULT, read_answer, readable
 from micronet_verify.sandbox.jobs import Job, ResultT, job_to_data
-from micronet_verify.sandbox.limits import DEFAULTS, READY, Limits, size_words, step
+from micronet_verify.sandbox.limits import DEFAULTS, READY, Limits, step
 from micronet_verify.sandbox.processes import TOKEN, StepProcesses
 from micronet_verify.sandbox.products import check_products, size_of
+from micronet_verify.wording.numbers import size_words
 
 _TICK = 0.05
 _LOOK_EVERY = 0.5

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from micronet_verify.wording.numbers import GB, MB
+
 Stage = Literal["export", "translate", "predict", "prove"]
 # What a worker says through its pipe just before it touches anything of the entry.
 READY = b"r"
-MB = 10**6
-GB = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +32,6 @@ DEFAULTS: Mapping[Stage, Limits] = MappingProxyType(
         "prove": Limits(seconds=300, memory_bytes=8 * GB, output_bytes=100 * MB),
     }
 )
-
-
-def size_words(size: int) -> str:
-    """A size for a sentence, in decimal units: ``300 MB``, ``1.5 GB``, ``999 bytes``."""
-    for unit, name in ((GB, "GB"), (MB, "MB"), (1000, "kB")):
-        if size >= unit:
-            return f"{size / unit:.4g} {name}"
-    return f"{size} bytes"
 
 
 def step(stage: str) -> str:

@@ -13,7 +13,7 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.serde import load_graph
 from micronet_verify.facts.validate import validate
 from micronet_verify.sandbox.answers import readable
-from micronet_verify.sandbox.limits import MB, size_words
+from micronet_verify.wording.numbers import MB, size_words
 
 LARGEST_JSON = 64 * MB
 

@@ -21,8 +21,9 @@ from typing import NoReturn
 from micronet_verify.errors import BenchFault, MicronetError, Problem, SubmissionFault
 from micronet_verify.sandbox.answers import readable, write_fault, write_result
 from micronet_verify.sandbox.jobs import AnyJob, AnyResult, ExportJob, job_from_data
-from micronet_verify.sandbox.limits import READY, Limits, size_words, step
-from micronet_verify.sandbox.steps import run_step
+from micronet_verify.sandbox.limits import READY, Limits, step
+from micronet_verify.sandbox.run_job import run_step
+from micronet_verify.wording.numbers import size_words
 
 Run = Callable[[AnyJob, Callable[[], None]], AnyResult]
 _PR_SET_PDEATHSIG = 1

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from micronet_verify.bench import Settings, wrong_settings
 from micronet_verify.checks.judge import CHECKS
 from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import entry_folder
 from micronet_verify.reports.record import read_records, write_reports
 from micronet_verify.sandbox.sampling import draw_seed
+from micronet_verify.stages.bench import Settings, wrong_settings
 from micronet_verify.submission.directory import EntryPath, find_entries
 from micronet_verify.suite.guard import inside
 from micronet_verify.suite.judging import Judge

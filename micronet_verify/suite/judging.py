@@ -10,13 +10,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from micronet_verify.bench import DEFAULTS, Bench, Settings
 from micronet_verify.checks.judge import judge
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation, evaluate, prepare_for
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.record import write_entry
 from micronet_verify.sandbox.launcher import ProcessLauncher
+from micronet_verify.stages.bench import DEFAULTS, Bench, Settings
 from micronet_verify.submission.directory import EntryPath
 from micronet_verify.suite.progress import DONE, Progress
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.bench import DEFAULTS, Settings
+from micronet_verify.stages.bench import DEFAULTS, Settings
 from micronet_verify.suite.guard import forget_modules
 from micronet_verify.suite.progress import PROGRESS, Progress
 

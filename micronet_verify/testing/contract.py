@@ -37,7 +37,7 @@ LEAST_PROGRAMS = 5
 FLIPS = 48
 CLOSE = 1e-4
 # Rooms of the judge: what knows a price, a threshold or a label.
-_JUDGE = ("analysis", "checks", "counting", "evaluation", "quality", "reports", "score", "submission", "track")
+_JUDGE = ("analysis", "checks", "counting", "evaluation", "quality", "reports", "stages", "submission", "track")
 Write = Callable[[Case], Path]
 _WRITTEN = pytest.StashKey[dict[tuple[str, str], Path]]()
 _BY_NAME = {case.program.name: case for case in CASES}

@@ -14,7 +14,7 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import validate
-from micronet_verify.framework.batch import check_batch
+from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Framework
 from micronet_verify.framework.registry import framework_named

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from micronet_verify.quality import language, tales
+from micronet_verify.quality.datasets import tales
+from micronet_verify.quality.datasets import token_stream as language
 from sample_submissions.networks import Teller
 from sample_submissions.recipes.training import magnitude_masks
 

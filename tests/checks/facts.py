@@ -11,6 +11,7 @@ from typing import Any
 
 from micronet_verify.counting.count import count_graph
 from micronet_verify.counting.ledger import Ledger, LedgerLine
+from micronet_verify.counting.score import score_of
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault
 from micronet_verify.facts.artifact import Artifact, FileDigest
@@ -18,8 +19,7 @@ from micronet_verify.facts.graph import Value
 from micronet_verify.facts.predictions import Predictions
 from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.quality.metrics import Quality
-from micronet_verify.score import score_of
+from micronet_verify.quality.metrics.accuracy import Quality
 from micronet_verify.submission.manifest import Claim, Manifest, Member
 from micronet_verify.submission.submission import Submission
 from micronet_verify.track.library import load_track

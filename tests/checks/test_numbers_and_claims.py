@@ -8,11 +8,11 @@ from fractions import Fraction
 import pytest
 
 from micronet_verify.checks import claims, quality, score
-from micronet_verify.checks.numbers import amount, decimal, to_unit, unit_of
+from micronet_verify.counting.score import Score
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.quality.metrics import Quality
-from micronet_verify.score import Score
+from micronet_verify.quality.metrics.accuracy import Quality
 from micronet_verify.submission.manifest import Claim
+from micronet_verify.wording.numbers import amount, grouped, to_unit, unit_of
 from tests.checks.facts import faulty, small, submission
 from tests.checks.networks import branching
 
@@ -33,7 +33,7 @@ def test_the_numbers_by_hand() -> None:
     assert found.score is not None
     assert (found.ledger.storage, found.ledger.operations) == (STORAGE, OPERATIONS) == (20, 3584)
     assert found.score.value == SCORE
-    assert decimal(SCORE, 6) == "0.007766"
+    assert grouped(SCORE, 6) == "0.007766"
 
 
 def test_no_claims_is_skipped() -> None:
@@ -165,7 +165,7 @@ def test_rounding_is_half_up(number, unit, rounded) -> None:
 
 
 def test_amounts_for_people() -> None:
-    assert (amount(Fraction(1234567)), amount(Fraction(10, 3)), decimal(Fraction(-1, 2), 0)) == ("1,234,567", "3.33", "-1")
+    assert (amount(Fraction(1234567)), amount(Fraction(10, 3)), grouped(Fraction(-1, 2), 0)) == ("1,234,567", "3.33", "-1")
 
 
 def test_C4b_operations_behind_a_branch_are_not_compared_before_anybody_predicted() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from micronet_verify.checks import proof, score
 from micronet_verify.facts.proof import Compared, Proof
-from micronet_verify.quality.metrics import Partial
+from micronet_verify.quality.metrics.accuracy import Partial
 from tests.checks.facts import PROOF, small
 
 APART = Compared("differs", 0.5, 0.1, "answers that differ by 0.5", "Conv in stem", "conv.weight of 36 values of 16 bits, plain")

@@ -9,19 +9,19 @@ from fractions import Fraction
 import pytest
 
 from micronet_verify.checks.judge import judge
-from micronet_verify.checks.numbers import decimal
 from micronet_verify.checks.rules.laws import LAWS, REPORT
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.counting.ledger import LedgerLine
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.facts.graph import Value
 from micronet_verify.facts.tensors import TensorRef
+from micronet_verify.wording.numbers import grouped
 from tests.checks import networks
 from tests.checks.facts import line, small, with_lines
 
 Change = Callable[[LedgerLine], LedgerLine | None]
 # small_net at 32 bits: 36 + 4 values; 64·4·9 multiplies, 64·4·(8 + 1) adds and 64·4 compares.
-QUANTIZED = decimal(Fraction(36 + 4, 9930) + Fraction(64 * 4 * (9 + 9 + 1), 623104), 6)
+QUANTIZED = grouped(Fraction(36 + 4, 9930) + Fraction(64 * 4 * (9 + 9 + 1), 623104), 6)
 NETWORKS = [
     small,
     networks.masked,

@@ -9,7 +9,7 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from micronet_verify.analysis import evaluate
+from micronet_verify.analysis.rewrites import evaluate
 from micronet_verify.checks.rules.walk import live_nodes
 from micronet_verify.counting.count import count_graph
 from micronet_verify.facts.formats import FLOAT32, numeric_format

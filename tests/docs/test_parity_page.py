@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.parity import FRAMEWORKS, PAGE, TEXT, Row, bound, differ, main, networks
-from micronet_verify.reports.numbers import figure
+from micronet_verify.wording.numbers import figure
 
 TITLES = [network.title for network in networks().values()]
 SMALL = ("digits-tiny", "lstm")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper
 
-from micronet_verify.bench import Bench
 from micronet_verify.evaluation import evaluate
+from micronet_verify.stages.bench import Bench
 
 MANIFEST = """\
 schema: 1

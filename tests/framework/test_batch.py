@@ -15,8 +15,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from torch import Tensor, nn
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.framework.batch import BATCH, check_batch
-from micronet_verify.framework.batch_axis import Lies, Spread, find
+from micronet_verify.framework.batch.axis import Lies, Spread, find
+from micronet_verify.framework.batch.compare import BATCH, check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
 from tests.plugins.pytorch.support import Function, archive

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.registry import framework_named
 from micronet_verify.sandbox.jobs import TranslateJob
-from micronet_verify.sandbox.steps import translate
+from micronet_verify.sandbox.run_job import translate
 from tests.language import models
 from tests.language.test_reading import HIDDEN, WORDS, Ngram
 

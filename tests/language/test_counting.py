@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from micronet_verify.analysis.carried import Carried
+from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.counting.count import count_graph
 from micronet_verify.counting.ledger import Ledger, Regime
 from micronet_verify.facts.formats import FLOAT32, INT64, numeric_format

@@ -14,7 +14,7 @@ from onnx import helper
 
 from micronet_verify.checks.judge import judge
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.quality.levels import Level
+from micronet_verify.quality.metrics.thresholds import Level
 from tests.language import models
 from tests.language.judged import MANIFEST, Course, told
 

@@ -21,9 +21,9 @@ from torch import nn
 
 from micronet_verify.errors import BenchFault, SubmissionFault
 from micronet_verify.framework.protocols import Loader
-from micronet_verify.sandbox.chunks import _sample
 from micronet_verify.sandbox.jobs import StepJob
-from micronet_verify.sandbox.reading import read_text
+from micronet_verify.sandbox.language.chunks import _sample
+from micronet_verify.sandbox.language.evaluate import read_text
 from micronet_verify.sandbox.sampling import random_for
 from tests.language import models
 

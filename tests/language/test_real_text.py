@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from micronet_verify.checks.judge import judge
-from micronet_verify.quality.levels import Level
+from micronet_verify.quality.metrics.thresholds import Level
 from tests.language import models
 from tests.language.judged import Course, told
 

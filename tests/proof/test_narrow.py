@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micronet_verify.analysis.width import Width
+from micronet_verify.analysis.values.width import Width
 from micronet_verify.counting.analysed import analyse
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Value

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 
 from micronet_verify.cli import main
 from micronet_verify.track.library import spec_folder
+from tests.quality.datasets.test_wikitext103 import TEXTS
 from tests.quality.published import cifar_images, cifar_pickle, tarred, written
-from tests.quality.test_wikitext103 import TEXTS
 
 PIXELS, FINE, COARSE = cifar_images(12)
 PICKLE = cifar_pickle(PIXELS, FINE, COARSE)

@@ -15,15 +15,15 @@ import pytest
 from micronet_verify.framework import hookspecs
 from micronet_verify.framework import registry as frameworks
 from micronet_verify.quality import registry
-from micronet_verify.quality.cifar100 import BINARY, PYTHON
-from micronet_verify.quality.datasets import EDITION, prepare
-from micronet_verify.quality.home import VARIABLE, ConfigSpec
-from micronet_verify.quality.imagenet import FOLDERS, TAR
-from micronet_verify.quality.imagenet_labels import DEVKIT, TRUTH
-from micronet_verify.quality.images import FLOAT_LIMIT
+from micronet_verify.quality.datasets.cifar100 import BINARY, PYTHON
+from micronet_verify.quality.datasets.folders import VARIABLE, ConfigSpec
+from micronet_verify.quality.datasets.imagenet import FOLDERS, TAR
+from micronet_verify.quality.datasets.imagenet_labels import DEVKIT, TRUTH
+from micronet_verify.quality.datasets.wikitext103 import ZIP
+from micronet_verify.quality.inputs.images import FLOAT_LIMIT
+from micronet_verify.quality.inputs.prepare import EDITION, prepare
 from micronet_verify.quality.labels import labels
-from micronet_verify.quality.levels import level
-from micronet_verify.quality.wikitext103 import ZIP
+from micronet_verify.quality.metrics.thresholds import level
 from micronet_verify.track.library import load_track
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text(encoding="utf-8")

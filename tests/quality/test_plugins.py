@@ -18,10 +18,10 @@ from micronet_verify.facts.data import Preprocessing
 from micronet_verify.framework import registry as frameworks
 from micronet_verify.framework.data import DatasetMissing
 from micronet_verify.quality import registry
-from micronet_verify.quality.datasets import prepare
+from micronet_verify.quality.inputs.prepare import prepare
 from micronet_verify.quality.labels import labels
-from micronet_verify.quality.levels import Level
-from micronet_verify.quality.measuring import check_metric, measure
+from micronet_verify.quality.metrics.measure import check_metric, measure
+from micronet_verify.quality.metrics.thresholds import Level
 from micronet_verify.track.library import load_track, spec_folder
 from micronet_verify.track.track import QualityTarget
 from tests.quality.published import written

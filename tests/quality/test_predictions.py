@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from micronet_verify.errors import BenchFault, SubmissionFault
-from micronet_verify.quality.predictions import open_predictions, seal_predictions
+from micronet_verify.quality.sealed_predictions import open_predictions, seal_predictions
 
 ARTIFACT, OTHER = "abc0" * 16, "def0" * 16
 

@@ -8,7 +8,7 @@ from math import ceil
 
 import pytest
 
-from micronet_verify.score import score_of
+from micronet_verify.counting.score import score_of
 from micronet_verify.track.library import load_track
 from tests.reference.arithmetic import Cost, add, average, linear, normed, sigmoid, squeeze_excite, swish, total
 from tests.reference.counts import FORMATS, Counts, agree, rows

@@ -15,8 +15,9 @@ import pytest
 import torch
 
 from micronet_verify.evaluation import Bench, evaluate
-from micronet_verify.quality import language, tales
-from micronet_verify.quality.levels import Level
+from micronet_verify.quality.datasets import tales
+from micronet_verify.quality.datasets import token_stream as language
+from micronet_verify.quality.metrics.thresholds import Level
 from micronet_verify.track.library import load_track
 from sample_submissions.networks import Teller
 from sample_submissions.recipes.answers import model_bytes

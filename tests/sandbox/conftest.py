@@ -11,7 +11,8 @@ import pytest
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.limits import MB, Limits
+from micronet_verify.sandbox.limits import Limits
+from micronet_verify.wording.numbers import MB
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(seconds=60, memory_bytes=500 * MB, output_bytes=50 * MB, text_bytes=MB)

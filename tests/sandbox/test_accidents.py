@@ -17,7 +17,8 @@ from micronet_verify.errors import BenchFault, SubmissionFault
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.sandbox.jobs import ExportJob, Job, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.limits import MB, Limits
+from micronet_verify.sandbox.limits import Limits
+from micronet_verify.wording.numbers import MB
 from tests.sandbox.conftest import LIMITS, ROOT
 
 BRIEF = replace(LIMITS, seconds=2)

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, save
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.sandbox.alone import SAMPLE, check_alone, sample_alone
+from micronet_verify.sandbox.asked_alone import SAMPLE, check_alone, sample_alone
 from micronet_verify.sandbox.jobs import PredictJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
 

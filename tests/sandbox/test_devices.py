@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micronet_verify.bench import Bench, Settings, wrong_settings
 from micronet_verify.errors import BenchFault
 from micronet_verify.framework.protocols import Framework, loader_on
 from micronet_verify.framework.registry import devices, framework_named
-from micronet_verify.sandbox.batch import batch_size_for
+from micronet_verify.sandbox.batch_size import batch_size_for
 from micronet_verify.sandbox.jobs import job_from_data, job_to_data
+from micronet_verify.stages.bench import Bench, Settings, wrong_settings
 
 NAMES = {"limit": "--limit", "batch_size": "--batch-size", "device": "--device"}
 

@@ -14,8 +14,8 @@ from micronet_verify.sandbox import products
 from micronet_verify.sandbox.answers import read_answer
 from micronet_verify.sandbox.jobs import ExportJob, ExportResult, PredictResult
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.limits import MB
 from micronet_verify.sandbox.products import check_products, read_graph, read_taken
+from micronet_verify.wording.numbers import MB
 from tests.sandbox.conftest import LIMITS
 
 PLAIN = "but should be a plain file [stage export]"

@@ -7,7 +7,8 @@ import pytest
 
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.sandbox.jobs import AnyJob, ExportJob, PredictJob, StepJob, TranslateJob, job_from_data, job_to_data
-from micronet_verify.sandbox.limits import DEFAULTS, GB, size_words, step
+from micronet_verify.sandbox.limits import DEFAULTS, step
+from micronet_verify.wording.numbers import GB, size_words
 
 FOLDER = Path("/data/out")
 

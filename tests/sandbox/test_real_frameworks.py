@@ -12,14 +12,15 @@ import pytest
 
 from micronet_verify.facts.artifact import seal
 from micronet_verify.framework.protocols import ExportRequest
-from micronet_verify.quality.datasets import prepare
+from micronet_verify.quality.inputs.prepare import prepare
 from micronet_verify.quality.labels import labels
-from micronet_verify.quality.metrics import top1
-from micronet_verify.quality.predictions import open_predictions, seal_predictions
+from micronet_verify.quality.metrics.accuracy import top1
+from micronet_verify.quality.sealed_predictions import open_predictions, seal_predictions
 from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.limits import DEFAULTS, MB
+from micronet_verify.sandbox.limits import DEFAULTS
 from micronet_verify.sandbox.products import read_graph
+from micronet_verify.wording.numbers import MB
 from tests.sandbox.conftest import ROOT
 
 DIGITS = ROOT / "sample_submissions" / "digits"

@@ -67,7 +67,7 @@ def test_the_worker_holds_no_label_and_no_price(launcher: ProcessLauncher, trans
     launcher.run(job, LIMITS)
     graph = read_graph(job.out / "graph.json")
     modules = next(value.label for value in graph.values.values() if value.constant).split("\n")
-    assert "micronet_verify.sandbox.steps" in modules
+    assert "micronet_verify.sandbox.run_job" in modules
     assert not [name for name in modules if name.startswith(tuple(f"micronet_verify.{room}" for room in FORBIDDEN))]
     heavy = {"torch", "onnx", "onnxruntime", "sklearn", "psutil", "pydantic", "yaml", "pytest", "micronet_verify.sandbox.launcher"}
     assert not heavy & set(modules)

@@ -8,7 +8,7 @@ import pytest
 
 from micronet_verify.errors import BenchFault
 from micronet_verify.sandbox.jobs import TranslateJob
-from micronet_verify.sandbox.steps import run_step
+from micronet_verify.sandbox.run_job import run_step
 
 
 def test_a_worker_without_the_plugin_blames_the_installation(tmp_path: Path) -> None:

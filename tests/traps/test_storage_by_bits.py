@@ -10,8 +10,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.constants import Codes, Constant
-from micronet_verify.analysis.representation import Measured
+from micronet_verify.analysis.tensors.constants import Codes, Constant
+from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.counting.count import Count
 from micronet_verify.facts.formats import numeric_format, numpy_dtype
 from micronet_verify.track.rules import CountingRules

@@ -16,10 +16,10 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.sandbox.alone import sample_alone
+from micronet_verify.sandbox.asked_alone import sample_alone
 from micronet_verify.sandbox.jobs import PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
-from micronet_verify.sandbox.steps import translate
+from micronet_verify.sandbox.run_job import translate
 from tests.plugins.pytorch.support import archive, exported, save
 from tests.spelling.counted import counted, node, onnx_count, onnx_model, pytorch, random, refusal
 

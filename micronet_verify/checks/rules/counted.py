@@ -12,7 +12,7 @@ from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.errors import Problem
 from micronet_verify.facts.graph import Graph, Node, Value
-from micronet_verify.quality.metrics import Partial
+from micronet_verify.quality.metrics.accuracy import Partial
 from micronet_verify.track.track import Track
 
 # Moves that make another tensor of a constant: part of one, several joined, or one repeated.

@@ -12,13 +12,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import Protocol
 
-from micronet_verify.checks.numbers import amount, exact, many
 from micronet_verify.checks.reach import lost, not_reached
 from micronet_verify.checks.rules import masks, products, regimes, storage, work
 from micronet_verify.checks.rules.counted import Counted, Finding, Law, absent
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.wording.numbers import amount, exact, many
 
 REPORT = "a defect of the count, not of the entry: please report it"
 

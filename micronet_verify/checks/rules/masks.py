@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from micronet_verify.checks.numbers import many
 from micronet_verify.checks.rules.counted import Counted, Finding, StoredTensor, absent, base_label
 from micronet_verify.errors import Problem
+from micronet_verify.wording.numbers import many
 
 
 def masks(counted: Counted) -> Finding:

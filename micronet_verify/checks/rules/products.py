@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from math import prod
 
-from micronet_verify.checks.numbers import amount, decimal
 from micronet_verify.checks.rules.counted import Counted, Finding, absent, quantity
 from micronet_verify.checks.rules.regimes import has_64_bit_values
 from micronet_verify.errors import Problem
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import index_sizes, text
+from micronet_verify.wording.numbers import amount, grouped
 
 
 def dot_products(counted: Counted) -> Finding:
@@ -30,7 +30,7 @@ def dot_products(counted: Counted) -> Finding:
         broken.append(Problem(f"{amount(multiplies)} multiplies", f"be at most {dense:,}, which the shapes allow"))
     if adds > multiplies + outputs:
         broken.append(Problem(f"{amount(adds)} adds", f"be at most {amount(multiplies)} and a bias for each of {outputs:,} outputs"))
-    share = f"{decimal(100 * multiplies / dense, 1)} % of the dense work" if dense else "of none"
+    share = f"{grouped(100 * multiplies / dense, 1)} % of the dense work" if dense else "of none"
     evidence: dict[str, str | int | float] = {"multiplies": str(multiplies), "adds": str(adds), "dense_multiplies": dense}
     return Finding(f"{amount(multiplies)} multiplies, {share}, and {amount(adds)} adds", tuple(broken), evidence=evidence)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from micronet_verify.checks.numbers import decimal, many
 from micronet_verify.checks.rules.counted import Counted, Finding, absent
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.errors import Problem
 from micronet_verify.facts.graph import Node
+from micronet_verify.wording.numbers import grouped, many
 
 _PLACES = 6
 
@@ -21,12 +21,17 @@ def freebie(counted: Counted) -> Finding:
     narrow = _narrow(counted)
     broken: list[Problem] = []
     if other is not None and other < own:
-        broken.append(Problem(f"the {ledger.regime} regime at {decimal(own, _PLACES)}", f"be the other, at {decimal(other, _PLACES)}"))
+        broken.append(
+            Problem(
+                f"the {ledger.regime} regime at {grouped(own, _PLACES)}",
+                f"be the other, at {grouped(other, _PLACES)}",
+            )
+        )
     whole = sum(_is_whole(counted, node) for node in counted.nodes)
     if (forfeited and not narrow and not whole) or (narrow and not forfeited):
         found = f"{many(narrow, 'operator')} below 16 bits and {many(whole, 'operator')} on integers"
         broken.append(Problem(f"a freebie that is {'forfeited' if forfeited else 'kept'}", f"agree with {found}"))
-    elsewhere = f"; the other regime would score {decimal(other, _PLACES)}" if other is not None else ""
+    elsewhere = f"; the other regime would score {grouped(other, _PLACES)}" if other is not None else ""
     if ledger.regime == "freebie":
         broken += [
             Problem(f"{line.bits} bits", "be 16 under the freebie", line.subject)
@@ -34,10 +39,10 @@ def freebie(counted: Counted) -> Finding:
             if line.axis == "storage" and line.quantity and line.bits != 16 and not (line.bits == 1 and line.rule in ("S3", "O9", "S9"))
             if not (line.bits == 64 and has_64_bit_values(counted))
         ]
-        return Finding(f"every value counts 16 bits: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
+        return Finding(f"every value counts 16 bits: {grouped(own, _PLACES)}{elsewhere}", tuple(broken))
     if forfeited:
         return Finding(f"the freebie is forfeited: {forfeited}", tuple(broken))
-    return Finding(f"the freebie is not taken: {decimal(own, _PLACES)}{elsewhere}", tuple(broken))
+    return Finding(f"the freebie is not taken: {grouped(own, _PLACES)}{elsewhere}", tuple(broken))
 
 
 def has_64_bit_values(counted: Counted) -> bool:
@@ -60,7 +65,11 @@ def freebie_operations(counted: Counted) -> Finding:
         return absent("the entry computes nothing")
     multiplies, adds = (counted.ledger.quantity("operations", name) for name in ("multiply", "add"))
     at = {"multiplies": str(multiplies), "adds": str(adds)}
-    return Finding(f"{decimal(multiplies, 0)} multiplies at 16 bits and {decimal(adds, 0)} adds at 32", tuple(broken), evidence=at)
+    return Finding(
+        f"{grouped(multiplies, 0)} multiplies at 16 bits and {grouped(adds, 0)} adds at 32",
+        tuple(broken),
+        evidence=at,
+    )
 
 
 def batch_norms(counted: Counted) -> Finding:

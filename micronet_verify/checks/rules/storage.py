@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from micronet_verify.checks.numbers import amount, many
 from micronet_verify.checks.rules.counted import Counted, Finding, absent, base_label
 from micronet_verify.errors import Problem
 from micronet_verify.facts.validate import place
+from micronet_verify.wording.numbers import amount, many
 
 WIDEST = 64
 

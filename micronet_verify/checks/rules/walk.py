@@ -1,6 +1,6 @@
 """An own look at the graph: what outputs depend on, and which values no input can change.
 
-Written again on purpose, and another way than ``analysis/live.py`` (forward from consumers there, a search from the
+Written again on purpose, and another way than ``analysis/uses.py`` (forward from consumers there, a search from the
 outputs here): a law that asked the counter's own passes would agree with it whatever it did.
 """
 

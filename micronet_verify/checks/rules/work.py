@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from micronet_verify.checks.numbers import amount, many
 from micronet_verify.checks.rules.counted import Counted, Finding, absent, quantity
 from micronet_verify.errors import Problem
+from micronet_verify.wording.numbers import amount, many
 
 
 def elementwise(counted: Counted) -> Finding:

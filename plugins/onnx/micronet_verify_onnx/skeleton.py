@@ -20,8 +20,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.recognise import instead
-from micronet_verify.framework.wire import BYTES, Buffer, encoded, fields
+from micronet_verify.framework.files.protobuf import BYTES, Buffer, encoded, fields
+from micronet_verify.framework.files.recognise import instead
 
 LARGE = 1024
 _DEEPEST = 60

@@ -17,7 +17,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat, numeric_format, numpy_dtype
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.wire import decode_varints
+from micronet_verify.framework.files.protobuf import decode_varints
 from micronet_verify_onnx.external import external_range
 from micronet_verify_onnx.formats import ElementType, element_type, unpack
 from micronet_verify_onnx.skeleton import Extent, Skeleton

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.batch import check_batch
+from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify_pytorch.counter import PyTorchCounter

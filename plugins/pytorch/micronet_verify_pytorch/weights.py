@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.recognise import instead
+from micronet_verify.framework.files.recognise import instead
 
 # What wrappers put before the names of a model's tensors.
 _WRAPPERS = {"module.": "torch.nn.DataParallel", "_orig_mod.": "torch.compile"}

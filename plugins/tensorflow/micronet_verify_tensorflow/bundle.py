@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.wire import BYTES, FIXED32, VARINT, Buffer, varint
+from micronet_verify.framework.files.protobuf import BYTES, FIXED32, VARINT, Buffer, varint
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.crc import crc32c, unmasked
 from micronet_verify_tensorflow.formats import data_type

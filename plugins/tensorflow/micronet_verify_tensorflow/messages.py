@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.wire import BYTES, VARINT, Buffer, Field, fields, varint
+from micronet_verify.framework.files.protobuf import BYTES, VARINT, Buffer, Field, fields, varint
 
 WANTED = "a TensorFlow model"
 Span = tuple[int, int]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.wire import BYTES, FIXED32, FIXED64, Field, decode_varints
+from micronet_verify.framework.files.protobuf import BYTES, FIXED32, FIXED64, Field, decode_varints
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import Reader, Span, bad

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.framework.wire import encoded
+from micronet_verify.framework.files.protobuf import encoded
 from tests.plugins.onnx.support import (
     FREE,
     compare,

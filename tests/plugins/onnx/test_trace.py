@@ -16,7 +16,7 @@ from micronet_verify.errors import BenchFault
 from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.sandbox.jobs import PredictJob
-from micronet_verify.sandbox.steps import predict
+from micronet_verify.sandbox.run_job import predict
 from tests.plugins.onnx.support import graph as onnx_graph
 from tests.plugins.onnx.support import info, model, node, saved
 

@@ -19,7 +19,7 @@ from micronet_verify_pytorch.runner import Taken, build
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from micronet_verify.framework.batch import check_batch
+from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from tests.plugins.pytorch.support import Function, archive, example, executed, kinds, only, save, sentences, translate
 

@@ -24,7 +24,7 @@ from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import validate
-from micronet_verify.framework.batch import check_batch
+from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.track.rules import CountingRules
 from tests.executed import CLOSE, Executed, difference

@@ -149,7 +149,7 @@ SAMPLE = Path(__file__).parents[3] / "sample_submissions" / "digits" / "int8-tfl
 def test_the_kernels_that_run_are_the_exact_ones() -> None:
     """The digits' int8 sample: of 5,000 answers 3 differ from exact arithmetic, and 1,384 where the built-in kernels run (C1)."""
     pytest.importorskip("sklearn")
-    from micronet_verify.quality.digits import columns
+    from micronet_verify.quality.datasets.digits import columns
 
     images = (columns("test", 0, 64).astype(np.float32) / np.float32(16)).reshape(-1, 1, 8, 8)
     found = translate(SAMPLE, batch=False)

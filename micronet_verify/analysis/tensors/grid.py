@@ -1,0 +1,319 @@
+"""Uniform grids: whether values are integers times a scale, and how many bits the integers need.
+
+A tensor lies on a grid if each group of its values (the whole tensor, or one output channel) is q·s for one scale s
+and integers q, to the last bit (``analysis/tensors/exact_grids.py``). Groups are reduced by the greatest common divisor of their
+integers where that is cheaper, so that a grid is the same however it was written. A group that lies on no grid takes none from the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.analysis.tensors import scan
+from micronet_verify.analysis.tensors.exact_grids import MANTISSA, Fit, fit_rows, product, rounding
+from micronet_verify.analysis.tensors.screen import looked_rows, on_no_grid
+from micronet_verify.facts.formats import NumericFormat
+
+Array = NDArray[Any]
+# A grid of more bits than this is no quantization: fp16 is cheaper to have.
+MOST_BITS = 15
+# From so many values of a long row its step is guessed, first from few.
+_SAMPLES = (128, 1024)
+_SCALE_BITS = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Integers from ``low`` to ``high`` (over all groups) times one scale per group.
+
+    ``bits`` store a value; ``sparse_bits`` store a value that is not zero; ``multiply_bits`` is the width of the integer as
+    an operand (two's complement where negative). ``sign_only``: every non-zero of a group is ±c, so that multiplying
+    flips a sign (rule O3). ``scale_bits`` is the width of one scale; ``zero_point`` whether a code needs an offset.
+    ``steps``, ``lows``, ``highs``: of each group its scale (NaN: on no grid) and its least and greatest integer; ``divide``: a
+    value is its integer over the scale. Codes of a file are ``divisors`` times the integers; ``bare``: scales without a batch norm's.
+    """
+
+    groups: int
+    low: int
+    high: int
+    bits: int
+    sparse_bits: int
+    multiply_bits: int
+    scale_bits: int
+    sign_only: bool
+    zero_point: bool
+    steps: Array = field(compare=False, repr=False)
+    lows: Array = field(compare=False, repr=False)
+    highs: Array = field(compare=False, repr=False)
+    divide: bool = field(default=False, compare=False)
+    divisors: Array | None = field(default=None, compare=False, repr=False)
+    bare: Array | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def overhead_bits(self) -> int:
+        """Scales, and one offset per group where codes need one."""
+        return self.groups * (self.scale_bits + (self.bits if self.zero_point else 0))
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether every group lies on its grid."""
+        return not bool(np.isnan(self.steps).any())
+
+    def integers(self, array: Array, axes: tuple[int, ...]) -> Array:
+        """The integers [groups, values] of the float tensor ``array``; 0 in a group that lies on no grid."""
+        rows = scan.row_matrix(array, axes) if axes else array.reshape(1, -1)
+        found = np.empty(rows.shape, np.int32)
+        steps = self.steps if self.bare is None else self.bare
+        steps = np.where(np.isnan(steps), np.inf if not self.divide else 0.0, steps)
+        for start, block in scan.row_blocks(rows):
+            step = steps[start : start + len(block), None] if steps.size > 1 else steps.reshape(1, 1)
+            wide = block.astype(np.float64)
+            with np.errstate(all="ignore"):
+                wide = np.rint(wide * step if self.divide else wide / step)
+            found[start : start + len(block)] = np.where(np.isfinite(wide), wide, 0)
+        return found
+
+
+def width_of_scales(scales: Array) -> int:
+    """Bits of one scale: 8 where all are powers of two (an exponent), 16 or 32 where fp16 or fp32 holds all exactly, else 64."""
+    data = np.asarray(scales, dtype=np.float64).reshape(-1)
+    data = np.abs(data[(data != 0) & ~np.isnan(data)])
+    mantissa, exponent = np.frexp(data)
+    if np.all(mantissa == 0.5) and np.all((exponent > -128) & (exponent <= 128)):
+        return 8
+    for bits, dtype in ((16, np.float16), (32, np.float32)):
+        with np.errstate(over="ignore", under="ignore"):
+            if np.array_equal(data.astype(dtype).astype(np.float64), data):
+                return bits
+    return 64
+
+
+def grid_of_codes(codes: Array, scales: Array, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:
+    """The grid of integer ``codes`` ([…], zero point removed) whose groups are the slices along ``axes`` (none: one group).
+
+    ``factors`` multiply the scales, which are rounded to fp32 then.
+    """
+    rows = scan.row_matrix(codes, axes) if axes else codes.reshape(1, -1)
+    divisors = _divisors(rows)
+    lows, highs = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
+    for start, block in scan.row_blocks(rows):
+        divisor = divisors[start : start + len(block)]
+        lows[start : start + len(block)] = block.min(axis=1, initial=0).astype(np.int64) // divisor
+        highs[start : start + len(block)] = block.max(axis=1, initial=0).astype(np.int64) // divisor
+    steps = np.asarray(scales, np.float64).reshape(-1)
+    if steps.size not in (1, len(rows)):
+        # Scales of blocks inside the tensor, which is one group then: one divisor for all.
+        divisor = divisors if width_of_scales(steps * divisors) <= width_of_scales(steps) else np.ones(1, np.int64)
+        ratio = divisors // divisor
+        return _made(Fit(steps * divisor, lows * ratio, highs * ratio), divisors=divisor)
+    return _cheapest(Fit(steps * divisors, lows, highs), factors, rows.shape[1], divisors=divisors)
+
+
+def _divisors(rows: Array) -> NDArray[np.int64]:
+    """The greatest common divisor of each row of integers; 1 for a row of zeros."""
+    found = np.zeros(len(rows), np.int64)
+    for columns in (16, 64, 1024, rows.shape[1]):  # a few values settle most rows: no divisor but 1 is left
+        some = rows[:, :: max(1, rows.shape[1] // columns)]
+        left = np.flatnonzero(found != 1)
+        step = max(1, scan.BLOCK // max(1, some.shape[1]))
+        for start in range(0, len(left), step):
+            at = left[start : start + step]
+            found[at] = np.gcd.reduce(some[at].astype(np.int32 if rows.dtype.itemsize < 4 else np.int64), axis=1)
+    return np.maximum(found, 1)
+
+
+def _made(fit: Fit, factors: Array | None = None, divide: bool = False, divisors: Array | None = None) -> Grid | None:
+    """The grid of these scales and integers, ``None`` where the integers are too wide."""
+    on = ~np.isnan(fit.steps) if fit.steps.size == fit.lows.size else np.ones(fit.lows.size, np.bool_)
+    # Codes count from zero: 100, 101 and 102 take seven bits, unless an offset is stored.
+    low, high = min(int(fit.lows[on].min(initial=0)), 0), max(int(fit.highs[on].max(initial=0)), 0)
+    levels = (high - low).bit_length()
+    signed = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0) + 1
+    sign_only = high <= 1 and low >= -1
+    if levels > MOST_BITS:
+        return None
+    bits = max(levels, 1)
+    zero_point = low < 0 and signed > bits
+    # Codes that need an offset multiply as they are stored; the offset's share factors out of the dot product.
+    multiply = bits if zero_point or low >= 0 else signed
+    # ±1 without 0 in between takes one bit; with zeros masked away, so do −1, 0, +1.
+    sparse = 1 if sign_only else bits
+    steps = fit.steps
+    if factors is not None:
+        with np.errstate(over="ignore", divide="ignore"):
+            steps = (steps / factors if divide else steps * factors).astype(np.float32).astype(np.float64)
+    return Grid(
+        fit.lows.size, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(steps), sign_only, zero_point,
+        steps, fit.lows, fit.highs, divide, divisors, fit.steps,
+    )  # fmt: skip
+
+
+def _cheapest(fit: Fit, factors: Array | None, width: int, divide: bool = False, divisors: Array | None = None) -> Grid | None:
+    """The grid reduced by the divisors of its rows, or with less of them where narrower scales save more than wider integers cost."""
+    found = [_made(fit, factors, divide, divisors)]
+    for bits in _SCALE_BITS if factors is None and not divide else ():
+        if found[0] is None or bits >= found[0].scale_bits:
+            break
+        other = _with_scales(fit, bits)
+        if other is not None:
+            ratio = np.rint(fit.steps / other.steps)
+            found.append(
+                _made(other, None, False, None if divisors is None else divisors // np.where(np.isnan(ratio), 1, ratio).astype(np.int64))
+            )
+    grids = [grid for grid in found if grid is not None]
+    return min(grids, key=lambda grid: grid.groups * width * grid.bits + grid.overhead_bits, default=None)
+
+
+def _with_scales(fit: Fit, bits: int) -> Fit | None:
+    """The same values on scales that ``bits`` hold, as odd fractions of the scales found; ``None`` where a row has none."""
+    ratios = np.ones(fit.steps.size)
+    for at in np.flatnonzero(~np.isnan(fit.steps)):
+        step, widest = float(fit.steps[at]), max(-int(fit.lows[at]), int(fit.highs[at]), 1)
+        if bits == 8:
+            odd = np.frexp(step)[0]
+            while odd != np.rint(odd) and odd < 2**MOST_BITS:
+                odd *= 2
+        else:
+            odd = next(
+                (part for part in range(1, 16, 2) if step / part * part == step and width_of_scales(np.array([step / part])) <= bits), 0
+            )
+        if not odd or odd * widest > 2**MOST_BITS or odd != np.rint(odd):
+            return None
+        ratios[at] = odd
+    whole = ratios.astype(np.int64)
+    return Fit(fit.steps / ratios, fit.lows * whole, fit.highs * whole)
+
+
+def lies_on_none(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> bool:
+    """Whether a few values prove that ``find_grid`` finds nothing, neither for the tensor nor for its slices along ``axes``."""
+    return fmt.name not in MANTISSA or on_no_grid(array, axes, rounding(fmt), MOST_BITS)
+
+
+def find_grid(array: Array, fmt: NumericFormat, axes: tuple[int, ...], factors: Array | None = None) -> Grid | None:
+    """The grid on which float values lie, with one scale per slice along ``axes`` (none: one for the tensor), or ``None``.
+
+    Half of the slices, and one of the first, the middle and the last, have to lie on grids. ``factors`` multiply the slices,
+    and so their scales.
+    """
+    if fmt.family != "float" or fmt.name not in MANTISSA or array.size == 0:
+        return None
+    rows = scan.row_matrix(array, axes) if axes else scan.flattened(array).reshape(1, -1)
+    divide = _divided(rows, fmt)
+    if divide is None:
+        return None
+    fit = _rows_fit(rows, fmt, divide) if axes else _tensor_fit(rows[0], fmt, divide)
+    return None if fit is None else _cheapest(fit, factors, rows.shape[1], divide)
+
+
+def _divided(rows: Array, fmt: NumericFormat) -> bool | None:
+    """Whether values are integers over a number, as ``round(w · 127) / 127`` is, and not times one; ``None`` where neither."""
+    some = rows[list(looked_rows(len(rows)))][:, : 16 * _SAMPLES[0]]
+    found: dict[bool, tuple[int, int, int]] = {}
+    searched: dict[int, list[float]] = {}
+    for divide in (False, True):
+        fit = fit_rows(some, fmt, divide, searched)
+        off, wide = int(np.isnan(fit.steps).sum()), width_of_scales(fit.steps) > 32
+        found[divide] = off, wide, int((fit.highs - fit.lows).max(initial=0)).bit_length()
+        if not off and not wide and found[divide][2] <= 8:
+            return divide
+    best = min(found, key=lambda divide: found[divide])
+    return None if found[best][0] == len(some) else best
+
+
+def _rows_fit(rows: Array, fmt: NumericFormat, divide: bool) -> Fit | None:
+    fit = Fit(np.full(len(rows), np.nan), np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64))
+    off = 0
+    for start, block in scan.row_blocks(rows):
+        part = _block_fit(block, fmt, divide)
+        fit.steps[start : start + len(block)] = part.steps
+        fit.lows[start : start + len(block)] = part.lows
+        fit.highs[start : start + len(block)] = part.highs
+        off += int(np.isnan(part.steps).sum())
+        if 2 * off > len(rows):
+            return None
+    return fit
+
+
+def _block_fit(block: Array, fmt: NumericFormat, divide: bool) -> Fit:
+    """The fit of some rows: guessed from some of their values where they are long, and checked on all."""
+    left = np.arange(len(block))
+    found = Fit(np.full(len(block), np.nan), np.zeros(len(block), np.int64), np.zeros(len(block), np.int64))
+    for columns in _SAMPLES:
+        if left.size and block.shape[1] >= 4 * columns:
+            some = block[left][:, :: max(1, block.shape[1] // columns)]
+            left = left[~_checked(found, left, block, fit_rows(some, fmt, divide), fmt, divide)]
+    if left.size:
+        rest = fit_rows(block[left], fmt, divide)
+        found.steps[left], found.lows[left], found.highs[left] = rest.steps, rest.lows, rest.highs
+    return found
+
+
+def _checked(found: Fit, at: Array, block: Array, guess: Fit, fmt: NumericFormat, divide: bool) -> Array:
+    """Keeps in ``found`` the guesses for rows ``at`` of ``block`` that hold for all of their values, and says which do."""
+    on = ~np.isnan(guess.steps)
+    least, most = np.zeros(at.size), np.zeros(at.size)
+    step = np.where(on, guess.steps, 1.0)[:, None]
+    width = max(1, scan.BLOCK // 2 // max(1, at.size))
+    for start in range(0, block.shape[1], width):
+        if not on.any():
+            break
+        values = block[at, start : start + width] if at.size < len(block) else block[:, start : start + width]
+        codes = _nearest(values, step, divide)
+        on &= (product(codes, step, values.dtype, divide) == values).all(axis=1)
+        least, most = np.minimum(least, codes.min(axis=1)), np.maximum(most, codes.max(axis=1))
+    on &= np.maximum(-least, most) <= 2**MOST_BITS
+    # Some values of a row without a common divisor leave none to all of them, so the step is the whole row's. Zeros say nothing.
+    on &= (guess.lows != 0) | (guess.highs != 0) | ((least == 0) & (most == 0))
+    found.steps[at[on]], found.lows[at[on]], found.highs[at[on]] = guess.steps[on], least[on], most[on]
+    return on
+
+
+def _nearest(values: Array, step: Array, divide: bool) -> Array:
+    wide = values if values.dtype in (np.float32, np.float64) else values.astype(np.float32)
+    with np.errstate(all="ignore"):
+        factor = (step if divide else 1 / step).astype(wide.dtype)
+        found: Array = np.rint(wide * factor)
+    return found
+
+
+def spans_as_widely(array: Array, fmt: NumericFormat, axes: tuple[int, ...], whole: Grid) -> bool:
+    """Whether grids along ``axes`` would have the integers of the ``whole`` tensor's grid, from its least to its greatest.
+
+    Then they cost as many bits a value, and more scales. Two rows tell, those with the least and the greatest value.
+    """
+    rows = scan.row_matrix(array, axes)
+    ends = [int(rows.min(axis=1).argmin()), int(rows.max(axis=1).argmax())]
+    low, high = (find_grid(rows[at : at + 1], fmt, (0,)) for at in ends)
+    return low is not None and high is not None and low.low <= whole.low and high.high >= whole.high
+
+
+def row_codes(array: Array, fmt: NumericFormat, axes: tuple[int, ...]) -> Iterator[Array] | None:
+    """The integers of a tensor that lies on a grid, in blocks of rows; ``None`` where a row has no grid."""
+    grid = find_grid(array, fmt, axes)
+    if grid is None or not grid.whole:
+        return None
+    return (block.astype(np.int64) for _, block in scan.row_blocks(grid.integers(array, axes)))
+
+
+def with_scale_of_each(grid: Grid, scales: Array) -> Grid:
+    """The grid with the scales of blocks inside the tensor."""
+    return replace(grid, groups=scales.size, sign_only=False)
+
+
+def _tensor_fit(flat: Array, fmt: NumericFormat, divide: bool) -> Fit | None:
+    rows = flat[None, :]
+    found = Fit(np.full(1, np.nan), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    some = rows[:, :: max(1, rows.shape[1] // 8192)]
+    if flat.size >= 4 * 8192 and _checked(found, np.array([0]), rows, fit_rows(some, fmt, divide), fmt, divide)[0]:
+        return found
+    values = scan.distinct_values(flat)
+    if values is None:
+        return None
+    fit = fit_rows(values[None, :].astype(flat.dtype), fmt, divide)
+    return None if np.isnan(fit.steps[0]) else fit

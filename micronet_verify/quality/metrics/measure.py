@@ -1,0 +1,37 @@
+"""Outputs against labels, by the metric that the track names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.quality.metrics.accuracy import AnyQuality, top1
+from micronet_verify.quality.metrics.perplexity import LARGEST, perplexity
+from micronet_verify.quality.metrics.thresholds import level
+from micronet_verify.quality.registry import metric_named
+from micronet_verify.track.track import QualityTarget
+
+
+def check_metric(target: QualityTarget) -> None:
+    """Raises ``SpecError`` for a metric that neither the judge nor an installed plugin has."""
+    if target.metric not in ("top1", "perplexity"):
+        metric_named(target.metric)
+
+
+def measure(target: QualityTarget, outputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> AnyQuality:
+    """Top-1, or the metric of a plugin, of ``outputs`` [examples, …] and ``labels`` [examples].
+
+    Perplexity is of ``outputs`` [tokens], the log-likelihoods of ``labels`` [tokens]. Raises ``SubmissionFault`` for outputs that
+    cannot be judged.
+    """
+    if target.metric == "top1":
+        return top1(outputs, labels, classes, target.correct)
+    if target.metric == "perplexity":
+        if len(outputs) != len(labels):
+            raise BenchFault(Problem(f"{len(outputs):,} log-likelihoods of {len(labels):,} tokens", "be one for each"))
+        return perplexity(outputs, target.at_most, max(LARGEST, float(target.sum_tolerance)))
+    value = metric_named(target.metric).measure(outputs, labels, classes)
+    return level(target.metric, value, len(labels), target.at_most, target.at_least)
