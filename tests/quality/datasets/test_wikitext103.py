@@ -81,7 +81,7 @@ def test_the_vocabulary_is_built_once(root: Path, tmp_path: Path, monkeypatch: p
     (kept,) = (tmp_path / "wikitext103" / "vocabulary").glob("*.txt")
     assert kept.read_text(encoding="utf-8").splitlines() == WORDS
     assert json.loads(kept.with_suffix(".json").read_text())["words"] == len(WORDS)
-    monkeypatch.setattr(wikitext103.language, "build_vocabulary", None)
+    monkeypatch.setattr(wikitext103.token_stream, "build_vocabulary", None)
     assert prepare("wikitext103", "valid", "word-ids", tmp_path, Expected(5), root).examples == 1 + 1 + 4
     kept.chmod(0o644)
     kept.write_text("other\n", encoding="utf-8")
