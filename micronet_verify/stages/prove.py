@@ -41,7 +41,7 @@ def prove(
     """Run the graph as translated and as priced on examples that the run's seed draws. Raises as a step does."""
     folder, seed = work / "proof", bench.seed_of(submission.id, track)
     folder.mkdir()
-    places = _places(track, graph, answered, seed)
+    places = _finite(track, artifact, answered, _places(track, graph, answered, seed))
     job = ProveJob(
         work / "graph",
         artifact.path.parent,
@@ -70,6 +70,15 @@ def _places(track: Track, graph: Graph, answered: Answered, seed: str) -> Sequen
     if answered.shown:
         return [place for stretch in answered.shown for place in range(stretch.start, stretch.start + stretch.tokens)]
     return sample(seed, "proof", examples_of(track, graph), answered.inputs.examples)
+
+
+def _finite(track: Track, artifact: Artifact, answered: Answered, places: Sequence[int]) -> Sequence[int]:
+    """The examples with finite answers, if any: the quality check refuses the others, and nothing can be compared with them."""
+    if answered.shown:
+        return places
+    rows = _answers(track, artifact, answered, places)
+    finite = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
+    return [place for place, kept in zip(places, finite, strict=True) if kept] if finite.any() else places
 
 
 def _begins(answered: Answered) -> tuple[int, ...]:
