@@ -15,7 +15,9 @@ ENTRY = Path(__file__).resolve().parents[2] / "sample_submissions" / "broken" / 
 
 
 def drawn(found: Evaluation, bench: Bench) -> set[int]:
-    assert found.predictions is not None and found.track is not None and found.inputs is not None
+    assert found.predictions is not None
+    assert found.track is not None
+    assert found.inputs is not None
     return set(_places(found.track, found.graph, Answered(found.predictions, {}, found.inputs), bench.seed_of(found.id, found.track)))
 
 
