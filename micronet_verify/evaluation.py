@@ -65,11 +65,11 @@ class Fault:
         return "\n".join(str(problem) for problem in self.problems)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """All that was found out about one entry; ``None`` where a stage did not get there (``faults`` say which and why).
 
-    ``partial``: only the first examples were predicted. ``quality`` is then ``None``, and ``frequencies`` and ``branches``, and
+    ``partial``: only the first examples were predicted. ``quality`` is then ``None``, and ``shares`` and ``branches``, and
     what is counted with them, are those of the first examples. ``seed``: the run's, from which follows what was sampled.
     """
 
@@ -83,7 +83,7 @@ class Evaluation:
     predictions: Predictions | None = None
     quality: AnyQuality | None = None
     score: Score | None = None
-    frequencies: Mapping[str, Fraction] = field(default_factory=dict)
+    shares: Mapping[str, Fraction] = field(default_factory=dict)
     branches: Branches | None = None
     faults: Mapping[StageName, Fault] = field(default_factory=dict)
     store: ConstantStore | None = None
@@ -97,7 +97,7 @@ class Evaluation:
     def recount(self, rules: CountingRules) -> Count:
         """The same graph under other rules; only while the judge's working folder stands. For entries that were counted."""
         assert self.analysed is not None
-        return price(self.analysed, rules, self.frequencies)
+        return price(self.analysed, rules, self.shares)
 
     def blocked_by(self, *stages: StageName) -> StageName | None:
         """The first of all stages up to the last of ``stages`` that failed and that they need, or ``None``."""
@@ -135,11 +135,11 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     shown = examples_of(track, graph) if track else 0
     answered = run.stage("predict", lambda s, t, a: predict(s, t, a, bench, work, shown), submission, track, artifact)
     predictions, taken, inputs = (answered.predictions, answered.taken, answered.inputs) if answered else (None, {}, None)
-    frequencies = {name: share_of(indices) for name, indices in taken.items()}
+    shares = {name: share_of(indices) for name, indices in taken.items()}
     # Constants lie beside the file that a framework opens, or decoded beside the graph.
     store = ConstantStore(artifact.path.parent, work / "graph") if artifact and graph else None
     carried = carried_by(submission.manifest, track, artifact) if submission and track and artifact and graph else None
-    analysed, count = run.stage("count", lambda t, g, s: _counted(t, g, s, frequencies, carried), track, graph, store) or (None, None)
+    analysed, count = run.stage("count", lambda t, g, s: _counted(t, g, s, shares, carried), track, graph, store) or (None, None)
     quality = run.stage("quality", lambda t, a, found: quality_of(t, a, found, bench), track, artifact, answered)
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     needs = submission, track, artifact, graph, ledger, answered
@@ -147,38 +147,38 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     score = score_of(ledger, track.baseline) if ledger and track else None
     branches = None
     if ledger and track and analysed and taken:
-        branches = branches_of(taken, ledger, lambda shares: price(analysed, track.rules, shares))
+        branches = branches_of(taken, ledger, lambda way: price(analysed, track.rules, way))
     partial = Partial(inputs.examples, inputs.whole, quality) if inputs and inputs.examples < inputs.whole else None
     return Evaluation(
-        id,
-        submission,
-        track,
-        artifact,
-        graph,
-        count,
-        ledger,
-        predictions,
-        None if partial else quality,
-        score,
-        frequencies,
-        branches,
-        dict(run.faults),
-        store,
-        inputs,
-        carried,
-        partial,
-        analysed,
-        bench.seed,
-        proof,
+        id=id,
+        submission=submission,
+        track=track,
+        artifact=artifact,
+        graph=graph,
+        count=count,
+        ledger=ledger,
+        predictions=predictions,
+        quality=None if partial else quality,
+        score=score,
+        shares=shares,
+        branches=branches,
+        faults=dict(run.faults),
+        store=store,
+        inputs=inputs,
+        carried=carried,
+        partial=partial,
+        analysed=analysed,
+        seed=bench.seed,
+        proof=proof,
     )
 
 
 def _counted(
-    track: Track, graph: Graph, store: ConstantStore, frequencies: Mapping[str, Fraction], carried: Carried | None
+    track: Track, graph: Graph, store: ConstantStore, shares: Mapping[str, Fraction], carried: Carried | None
 ) -> tuple[Analysed, Count]:
     baseline = track.baseline
     analysed = analyse(graph, store, carried, Fraction(baseline.operations) / Fraction(baseline.parameters))
-    return analysed, price(analysed, track.rules, frequencies)
+    return analysed, price(analysed, track.rules, shares)
 
 
 def prepare_for(entry: Path, bench: Bench) -> None:

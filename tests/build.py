@@ -58,8 +58,8 @@ class Net:
         validate(graph)
         return graph
 
-    def count(self, *outputs: Value, rules: CountingRules | None = None, frequencies: dict[str, Fraction] | None = None) -> Count:
-        return count_graph(self.finish(*outputs), ConstantStore(self.folder, self.folder), rules or CountingRules(), frequencies)
+    def count(self, *outputs: Value, rules: CountingRules | None = None, shares: dict[str, Fraction] | None = None) -> Count:
+        return count_graph(self.finish(*outputs), ConstantStore(self.folder, self.folder), rules or CountingRules(), shares)
 
     def ledger(self, *outputs: Value, regime: Regime = "freebie", rules: CountingRules | None = None) -> Ledger:
         return self.count(*outputs, rules=rules).ledgers[regime]

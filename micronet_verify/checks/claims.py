@@ -75,7 +75,7 @@ def check(evaluation: Evaluation) -> Verdict:
 
 
 def _measured(evaluation: Evaluation, name: str) -> Fraction | None:
-    if evaluation.partial is not None and evaluation.frequencies and "operations" in _AXES[name]:
+    if evaluation.partial is not None and evaluation.shares and "operations" in _AXES[name]:
         return None  # operations behind branches depend on the examples
     if "operations" in _AXES[name] and _unweighted(evaluation):
         return None  # both bodies are charged in full, which no claim is about
@@ -90,7 +90,7 @@ def _measured(evaluation: Evaluation, name: str) -> Fraction | None:
 
 def _unweighted(evaluation: Evaluation) -> bool:
     """Whether there are branches of which nothing says how often each body is taken (O13): nobody predicted."""
-    return evaluation.graph is not None and not evaluation.frequencies and _branches(evaluation.graph)
+    return evaluation.graph is not None and not evaluation.shares and _branches(evaluation.graph)
 
 
 def _branches(graph: Graph) -> bool:

@@ -34,7 +34,7 @@ def check(evaluation: Evaluation) -> Verdict:
         if verdict.outcome in ("failed", "error"):
             return Verdict(NAME, "skipped", f"not ranked: the check {name!r} did not pass; the score would be {value}", evidence)
     if evaluation.partial is not None:
-        taken = "with the branches that these took " if evaluation.frequencies else ""
+        taken = "with the branches that these took " if evaluation.shares else ""
         why = f"partial: {evaluation.partial.share} examples; not ranked; the score {taken}is {value}"
         return partly(NAME, evaluation.partial, why, evidence)
     shares = f"storage {grouped(score.storage, PLACES)} + operations {grouped(score.operations, PLACES)}"

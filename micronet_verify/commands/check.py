@@ -118,7 +118,7 @@ def _score(screen: Console, evaluation: Evaluation) -> None:
     screen.print(safe(regime_words(count, ledger, track.baseline)))
     if wired := structure_words(evaluation):
         screen.print(safe(wired, "yellow"))
-    if evaluation.partial is not None and evaluation.frequencies:
+    if evaluation.partial is not None and evaluation.shares:
         screen.print(safe(f"Operations behind branches are those of the first {evaluation.partial.share} examples.", "yellow"))
     for title, sentences in (
         ("What to compress next: the largest charges", largest_charges(ledger, track.baseline, LARGEST)),

@@ -44,7 +44,7 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
             "artifact_sha256": predictions.artifact_sha256,
             "batch_size": predictions.batch_size,
             "device": predictions.device,
-            "branches": {name: exact(share) for name, share in sorted(evaluation.frequencies.items())},
+            "branches": {name: exact(share) for name, share in sorted(evaluation.shares.items())},
             "examples": predictions.examples,
             "sha256": predictions.sha256,
         }

@@ -60,24 +60,24 @@ def small_net() -> tuple[Net, Value]:
     return net, net.b.elementwise("relu", net.conv(net.input(1, 1, 8, 8), weight, bias, pad=1))
 
 
-def evaluation(net: Net, *outputs: Value, priced: Track | None = None, frequencies: dict[str, Fraction] | None = None) -> Evaluation:
+def evaluation(net: Net, *outputs: Value, priced: Track | None = None, shares: dict[str, Fraction] | None = None) -> Evaluation:
     """All stages passed: ``net`` counted, its answers 490 of 500 right."""
     priced = priced or TRACK
     graph = net.finish(*outputs)
-    count = count_graph(graph, ConstantStore(net.folder, net.folder), priced.rules, frequencies)
+    count = count_graph(graph, ConstantStore(net.folder, net.folder), priced.rules, shares)
     ledger = count.cheapest(priced.baseline.parameters, priced.baseline.operations)
     return Evaluation(
-        "digits/small",
-        submission(),
-        priced,
-        Artifact(Path("small"), "model.onnx", (MODEL,)),
-        graph,
-        count,
-        ledger,
-        Predictions(MODEL.sha256, Path("outputs.npy"), "ef" * 32, 500, 64),
-        Quality("top1", 490, 500, 475),
-        score_of(ledger, priced.baseline),
-        frequencies or {},
+        id="digits/small",
+        submission=submission(),
+        track=priced,
+        artifact=Artifact(Path("small"), "model.onnx", (MODEL,)),
+        graph=graph,
+        count=count,
+        ledger=ledger,
+        predictions=Predictions(MODEL.sha256, Path("outputs.npy"), "ef" * 32, 500, 64),
+        quality=Quality("top1", 490, 500, 475),
+        score=score_of(ledger, priced.baseline),
+        shares=shares or {},
         proof=PROOF,
     )
 

@@ -103,7 +103,7 @@ def branching(share: Fraction | None = Fraction(1, 3)) -> Evaluation:
         body = net.b.body()
         bodies.append(body.finish([body.elementwise(op, x)]))
     (y,) = net.b.emit_bodies("branch", (predicate,), bodies, id="exit")
-    return evaluation(net, y, frequencies={} if share is None else {"exit": share})
+    return evaluation(net, y, shares={} if share is None else {"exit": share})
 
 
 def charged_norms() -> Evaluation:

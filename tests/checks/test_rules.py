@@ -242,7 +242,7 @@ def test_O13_shares_are_shares_and_predictions_say_them() -> None:
     silent = networks.branching(None)
     assert "got predictions that do not say which body was taken but should say it for each example" in of_rule(silent, "O13").message
     assert of_rule(replace(silent, predictions=None), "O13").message == "share of examples that took the first body: exit unknown"
-    forged = replace(networks.branching(), frequencies={"exit": Fraction(3, 2)})
+    forged = replace(networks.branching(), shares={"exit": Fraction(3, 2)})
     assert "got a share of 3/2 but should be from 0 to 1 [rule O13, exit]" in of_rule(forged, "O13").message
 
 

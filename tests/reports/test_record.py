@@ -117,7 +117,7 @@ def test_evidence_says_what_the_record_rests_on(judged, tmp_path):
 def test_an_entry_that_is_no_longer_counted_loses_its_old_ledger(judged, tmp_path):
     evaluation, verdicts = judged["digits/dense-pytorch"]
     write_entry(tmp_path, evaluation, verdicts)
-    write_entry(tmp_path, Evaluation(evaluation.id), verdicts)
+    write_entry(tmp_path, Evaluation(id=evaluation.id), verdicts)
     assert [path.name for path in (tmp_path / "digits/dense-pytorch").iterdir()] == ["evidence.json"]
 
 
@@ -146,7 +146,7 @@ def test_law_any_text_and_number_comes_back_from_disk(tmp_path_factory, title, m
     folder = tmp_path_factory.mktemp("law")
     faults = {"manifest": Fault("entrant", ())}
     verdict = Verdict(title, "failed", message, dict(evidence))
-    written = write_entry(folder, Evaluation("x", faults=faults), [verdict])
+    written = write_entry(folder, Evaluation(id="x", faults=faults), [verdict])
     assert read_records(folder) == [written]
     sound = message.encode("utf-8", "backslashreplace").decode()  # equal, but for halves of characters
     assert written.verdicts[0].message == sound
@@ -154,7 +154,7 @@ def test_law_any_text_and_number_comes_back_from_disk(tmp_path_factory, title, m
 
 
 def test_numbers_that_json_lacks_are_kept_as_their_names(tmp_path):
-    write_entry(tmp_path, Evaluation("x"), [Verdict("c", "passed", "", {"a": math.inf, "b": math.nan, "c": 1.5, "d": 2})])
+    write_entry(tmp_path, Evaluation(id="x"), [Verdict("c", "passed", "", {"a": math.inf, "b": math.nan, "c": 1.5, "d": 2})])
     (record,) = read_records(tmp_path)
     assert record.verdicts[0].evidence == (("a", "inf"), ("b", "nan"), ("c", 1.5), ("d", 2))
 
@@ -176,7 +176,7 @@ def test_ordinary_ids_are_their_own_folders(tmp_path):
 
 
 def test_an_entry_called_like_a_report_is_judged_like_any_other(tmp_path):
-    records = [write_entry(tmp_path, Evaluation("leaderboard.md"), ()), write_entry(tmp_path, Evaluation("evidence.json"), ())]
+    records = [write_entry(tmp_path, Evaluation(id="leaderboard.md"), ()), write_entry(tmp_path, Evaluation(id="evidence.json"), ())]
     write_reports(tmp_path, records)
     assert (tmp_path / "leaderboard.md").is_file()
     assert [record.id for record in read_records(tmp_path)] == ["evidence.json", "leaderboard.md"]

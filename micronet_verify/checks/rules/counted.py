@@ -57,7 +57,7 @@ class Counted:
     count: Count
     ledger: Ledger
     track: Track
-    frequencies: Mapping[str, Fraction]
+    shares: Mapping[str, Fraction]
     predicted: bool
     partial: Partial | None = None
 

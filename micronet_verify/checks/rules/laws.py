@@ -72,7 +72,7 @@ def check_rule(rule: str, law: Law, evaluation: Evaluation) -> Verdict:
     graph, count, ledger, track = evaluation.graph, evaluation.count, evaluation.ledger, evaluation.track
     if graph is None or count is None or ledger is None or track is None:
         return lost(name, "ledger")
-    counted = Counted(graph, count, ledger, track, evaluation.frequencies, evaluation.predictions is not None, evaluation.partial)
+    counted = Counted(graph, count, ledger, track, evaluation.shares, evaluation.predictions is not None, evaluation.partial)
     finding = law(counted)
     evidence = {**_subtotals(counted, rule), **finding.evidence}
     broken = [*_lines(counted, rule), *finding.broken]

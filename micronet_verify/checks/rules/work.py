@@ -61,7 +61,7 @@ def branches(counted: Counted) -> Finding:
     if not nodes:
         broken = tuple(Problem(f"{line.quantity} operations", "be a whole number: nothing branches", line.subject) for line in fractions)
         return Finding("", broken, applies=False) if broken else absent("the model has no branch")
-    shares = {str(node.attributes.get("id", "")): counted.frequencies.get(str(node.attributes.get("id", ""))) for node in nodes}
+    shares = {str(node.attributes.get("id", "")): counted.shares.get(str(node.attributes.get("id", ""))) for node in nodes}
     problems = [
         Problem(f"a share of {share}", "be from 0 to 1", name)
         for name, share in shares.items()
