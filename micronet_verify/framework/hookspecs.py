@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pluggy
 
 from micronet_verify.framework.data import Metric, Reader
@@ -14,15 +16,19 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 @hookspec
-def micronet_framework() -> Framework:  # type: ignore[empty-body]
-    """Hand over one framework. Called once; importing the plugin must not import the framework itself."""
+def micronet_framework() -> Framework | Sequence[Framework]:  # type: ignore[empty-body]
+    """Hand over one framework, or several in a tuple. Called once; importing the plugin must not import the framework itself."""
 
 
 @hookspec
-def micronet_reader() -> Reader:  # type: ignore[empty-body]
-    """Hand over the reader of one data set. Called once."""
+def micronet_reader() -> Reader | Sequence[Reader]:  # type: ignore[empty-body]
+    """Hand over the reader of one data set, or several in a tuple. Called once."""
 
 
 @hookspec
-def micronet_metric() -> Metric:  # type: ignore[empty-body]
-    """Hand over one metric. Called once."""
+def micronet_metric() -> Metric | Sequence[Metric]:  # type: ignore[empty-body]
+    """Hand over one metric, or several in a tuple. Called once."""
+
+
+NAMES = tuple(name for name, item in list(vars().items()) if hasattr(item, f"{PROJECT}_spec"))
+"""Every hook."""

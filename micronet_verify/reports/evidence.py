@@ -14,7 +14,10 @@ from typing import Any
 from micronet_verify.errors import BenchFault
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.installed import installed
+from micronet_verify.framework.protocols import Framework
 from micronet_verify.framework.registry import frameworks
+from micronet_verify.framework.registry import versions as needed
 from micronet_verify.reports.structure import structure_data
 from micronet_verify.wording.numbers import exact
 
@@ -104,16 +107,20 @@ def environment() -> dict[str, str]:
 
 
 def versions() -> dict[str, Any]:
-    """Python, the packages that judge, and per installed framework the packages that it needs."""
-    try:
-        found = {name: dict(sorted(framework.version().items())) for name, framework in frameworks().items()}
-    except BenchFault:  # plugins that contradict each other: every entry's own fault says so
-        found = {}
+    """Python, the packages that judge, the plugins, and per installed framework the packages that it needs."""
     return {
-        "frameworks": found,
+        "frameworks": {name: _needed(framework) for name, framework in frameworks().items()},
         "packages": {name: _version(name) for name in PACKAGES},
+        "plugins": {plugin.origin.distribution: plugin.origin.version for plugin in installed().plugins},
         "python": ".".join(map(str, sys.version_info[:3])),
     }
+
+
+def _needed(framework: Framework) -> dict[str, str | None]:
+    try:
+        return dict(sorted(needed(framework).items()))
+    except BenchFault:  # its plugin is broken: every entry of it says so
+        return {}
 
 
 def _version(package: str) -> str | None:

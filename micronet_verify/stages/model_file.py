@@ -11,11 +11,11 @@ from pathlib import Path
 
 from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.counting.price import Count, price
-from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.errors import BenchFault, MicronetError, Problem
 from micronet_verify.facts.artifact import Artifact, seal
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.framework.registry import framework_of, frameworks, install
+from micronet_verify.framework.registry import framework_of, frameworks, install, offers
 from micronet_verify.sandbox.jobs import TranslateJob
 from micronet_verify.sandbox.launcher import Launcher, ProcessLauncher
 from micronet_verify.sandbox.products import read_graph
@@ -78,13 +78,19 @@ def count_file(path: Path, rules: CountingRules, launcher: Launcher | None = Non
 
 
 def _framework(path: Path) -> str:
-    needed = next((name for ending, name in ENDINGS.items() if path.name.endswith(ending)), None)
-    if needed is not None and needed not in frameworks():
-        got = f"the file {path.name!r} without the plugin that reads it"
-        raise BenchFault(Problem(got, f"have it installed: {install(needed)}"))
-    if not frameworks():
-        raise BenchFault(Problem("no framework plugin", "have one installed: pip install micronet-verify-pytorch, or -onnx"))
-    return framework_of(path.name).name
+    try:
+        return framework_of(path.name).name
+    except MicronetError:
+        needed = next((name for ending, name in ENDINGS.items() if path.name.endswith(ending)), None)
+        if needed is not None and needed not in frameworks():
+            if broken := offers().lost(needed):
+                raise BenchFault(broken) from None
+            got = f"the file {path.name!r} without the plugin that reads it"
+            raise BenchFault(Problem(got, f"have it installed: {install(needed)}")) from None
+        if not frameworks() and not offers().broken:
+            advice = "have one installed: pip install micronet-verify-pytorch, or -onnx"
+            raise BenchFault(Problem("no framework plugin", advice)) from None
+        raise
 
 
 def _files(graph: Graph) -> Iterator[str]:

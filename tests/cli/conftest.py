@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from micronet_verify.cli import main
-from micronet_verify.framework import registry
+from micronet_verify.framework.installed import WITHOUT, forget
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_submissions"
 
@@ -40,16 +40,14 @@ def shell(*arguments: object, columns: int = 80, **keys) -> subprocess.Completed
 @pytest.fixture
 def without(monkeypatch):
     """Leaves out plugins, here and in the processes that are started."""
-    cached = registry.plugins, registry.frameworks
 
     def leave_out(*names: str) -> None:
-        monkeypatch.setenv(registry.WITHOUT, ",".join(names))
-        for each in cached:
-            each.cache_clear()
+        monkeypatch.setenv(WITHOUT, ",".join(names))
+        forget()
 
     yield leave_out
-    for each in cached:
-        each.cache_clear()
+    monkeypatch.undo()
+    forget()
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import pluggy
 import pytest
 
-from micronet_verify.framework import hookspecs
-from micronet_verify.framework import registry as frameworks
+from micronet_verify.framework import hookspecs, offers
+from micronet_verify.framework.installed import Installed, Origin, Plugin, forget, load
+from micronet_verify.framework.registry import frameworks
 from micronet_verify.quality import registry
 from micronet_verify.quality.datasets.cifar100 import BINARY, PYTHON
 from micronet_verify.quality.datasets.folders import VARIABLE, ConfigSpec
@@ -54,16 +54,14 @@ def example(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert found
     module = ModuleType("example")
     exec(found[1], vars(module))
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    manager.register(module)
-    monkeypatch.setattr(registry, "plugins", lambda: manager)
-    registry.readers.cache_clear()
-    registry.metrics.cache_clear()
+    plugin = load(Origin("example", "1.0", "example"), lambda: module)
+    assert isinstance(plugin, Plugin)
+    monkeypatch.setattr(offers, "installed", lambda: Installed((plugin,), ()))
+    forget()
     yield
-    registry.readers.cache_clear()
-    registry.metrics.cache_clear()
-    assert frameworks.frameworks()
+    monkeypatch.undo()
+    forget()
+    assert frameworks()
 
 
 def test_the_example_of_a_plugin_is_one(example: None, tmp_path: Path) -> None:

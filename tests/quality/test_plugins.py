@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ import pytest
 
 from micronet_verify.errors import BenchFault, SpecError
 from micronet_verify.facts.data import Preprocessing
-from micronet_verify.framework import registry as frameworks
 from micronet_verify.framework.data import DatasetMissing
+from micronet_verify.framework.installed import forget
 from micronet_verify.quality import registry
 from micronet_verify.quality.inputs.prepare import prepare
 from micronet_verify.quality.labels import labels
@@ -82,13 +83,10 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     written(info / "METADATA", b"Metadata-Version: 2.1\nName: micronet-shades\nVersion: 1.0\n")
     written(info / "entry_points.txt", b"[micronet_verify]\nshades = micronet_shades\n")
     monkeypatch.syspath_prepend(str(site))
-    cached = (frameworks.plugins, frameworks.frameworks, registry.readers, registry.metrics)
-    for each in cached:
-        each.cache_clear()
+    forget()
     yield site
     sys.modules.pop("micronet_shades", None)
-    for each in cached:
-        each.cache_clear()
+    forget()
 
 
 @pytest.fixture
@@ -119,8 +117,7 @@ def renewed(plugin: Path, code: str, version: str) -> None:
     )
     sys.modules.pop("micronet_shades", None)
     importlib.invalidate_caches()
-    for each in (frameworks.plugins, frameworks.frameworks, registry.readers, registry.metrics):
-        each.cache_clear()
+    forget()
 
 
 def test_C5_inputs_that_another_version_of_a_reader_prepared_are_not_used(plugin: Path, root: Path, tmp_path: Path) -> None:
@@ -183,17 +180,22 @@ def test_two_plugins_may_not_claim_one_name(plugin: Path) -> None:
     info = plugin / "micronet_more-1.0.dist-info"
     written(info / "METADATA", b"Metadata-Version: 2.1\nName: micronet-more\nVersion: 1.0\n")
     written(info / "entry_points.txt", b"[micronet_verify]\nmore = micronet_more\n")
-    with pytest.raises(BenchFault, match=r"^got two readers of the data set 'shades' but should be one: uninstall one of the plugins$"):
-        registry.readers()
-    with pytest.raises(BenchFault, match=r"^got two metrics named 'top1' but should be one: uninstall one of the plugins$"):
-        registry.metrics()
+    wanted = r"got the name 'shades' from micronet_reader, which micronet-{} 1.0 has, too, but should be its own \[plugin '{}' of "
+    with pytest.raises(BenchFault) as caught:
+        registry.reader_named("shades")
+    for fault, (entry, other) in zip(str(caught.value).splitlines(), (("more", "shades"), ("shades", "more")), strict=True):
+        assert re.match(wanted.format(other, entry), fault)
+    assert list(registry.readers()) == ["digits", "cifar100", "imagenet", "wikitext103", "tales"]
+    assert list(registry.metrics()) == ["worst-recall"]
+    (broken,) = registry.metric_offers().broken
+    assert str(broken.problem).startswith("got the name 'top1' from micronet_metric, which is the judge's own, but should be its own")
     sys.modules.pop("micronet_more", None)
 
 
 def test_a_worker_that_loads_plugins_learns_nothing_of_labels(plugin: Path) -> None:
     """A plugin needs ``framework.data`` only, so that the sandboxed step, which loads it too, has no module of labels."""
     code = (
-        "import sys; from micronet_verify.framework.registry import plugins; from micronet_verify.sandbox import worker; plugins(); "
+        "import sys; from micronet_verify.framework.installed import installed; from micronet_verify.sandbox import worker; installed(); "
         "print('micronet_shades' in sys.modules, [name for name in sys.modules if name.startswith('micronet_verify.quality')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(plugin)})

@@ -23,7 +23,7 @@ from micronet_verify.quality.datasets.folders import data_root
 from micronet_verify.quality.datasets.search import digest_problem, known_as
 from micronet_verify.quality.inputs.images import write_images
 from micronet_verify.quality.inputs.store import keep
-from micronet_verify.quality.registry import made_by, reader_named
+from micronet_verify.quality.registry import made_by, reader_named, reader_offers
 from micronet_verify.strict_yaml.sentences import did_you_mean
 
 # Of how images are prepared; part of the name of a prepared file: raise it where prepared bytes change.
@@ -70,7 +70,7 @@ def prepare(
     home = home_of(dataset, folder, root)
     found = open_split(dataset, split, expected, home)
     name, steps = _steps(dataset, found, preprocessing)
-    reader = made_by(reader_named(dataset))
+    reader = made_by(reader_offers().usable.get(dataset))
     described = json.dumps(
         {"name": name, "edition": EDITION, **(steps.data() if steps else {}), **({"reader": reader} if reader else {})}, sort_keys=True
     )
