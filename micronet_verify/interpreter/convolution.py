@@ -10,7 +10,7 @@ import numpy as np
 
 from micronet_verify.facts.shapes import integer, ints
 from micronet_verify.interpreter.linear import exact_products, product
-from micronet_verify.interpreter.step import Array, Operands, Step
+from micronet_verify.interpreter.node_call import Array, NodeCall, Operands
 
 # Most elements of unrolled windows at a time.
 _MOST = 1 << 24
@@ -18,17 +18,17 @@ _MOST = 1 << 24
 _CACHED = 1 << 15
 
 
-def conv(step: Step, operands: Operands) -> Array:
+def conv(call: NodeCall, operands: Operands) -> Array:
     """x [N, C, *space] (or channels last), weight, bias? as ``facts/kinds`` has them."""
     x, weight = operands[0], operands[1]
-    last = bool(step.attributes.get("channels_last"))
+    last = bool(call.attributes.get("channels_last"))
     if last:
         x = np.moveaxis(x, -1, 1)
-    dtype, integers = exact_products(step, prod(weight.shape[2:]) * weight.shape[1])
-    y = _transposed(step, x.astype(dtype, copy=False), weight) if step.attributes.get("transposed") else _plain(step, x, weight, dtype)
+    dtype, integers = exact_products(call, prod(weight.shape[2:]) * weight.shape[1])
+    y = _transposed(call, x.astype(dtype, copy=False), weight) if call.attributes.get("transposed") else _plain(call, x, weight, dtype)
     if integers:
         y = y.astype(np.int64, copy=False)
-    if step.has(2):
+    if call.has(2):
         y = y + operands[2].astype(y.dtype, copy=False).reshape(-1, *(1,) * (y.ndim - 2))
     return np.moveaxis(y, 1, -1) if last else y
 
@@ -54,11 +54,11 @@ def taps(kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, 
         yield (..., *(slice(at * gap, at * gap + (count - 1) * hop + 1, hop) for at, gap, count, hop in fields))
 
 
-def _plain(step: Step, x: Array, weight: Array, dtype: np.dtype[np.generic]) -> Array:
-    stride, padding, dilation = (ints(step.attributes, name) for name in ("stride", "padding", "dilation"))
-    groups, kernel = integer(step.attributes, "groups", 1), weight.shape[2:]
-    shape = step.result.shape
-    out = shape[1:-1] if step.attributes.get("channels_last") else shape[2:]
+def _plain(call: NodeCall, x: Array, weight: Array, dtype: np.dtype[np.generic]) -> Array:
+    stride, padding, dilation = (ints(call.attributes, name) for name in ("stride", "padding", "dilation"))
+    groups, kernel = integer(call.attributes, "groups", 1), weight.shape[2:]
+    shape = call.result.shape
+    out = shape[1:-1] if call.attributes.get("channels_last") else shape[2:]
     x = padded(x.astype(dtype, copy=False), padding, 0)
     if prod(kernel) == 1:
         places = next(taps(kernel, stride, dilation, out))
@@ -112,15 +112,15 @@ def _unrolled(x: Array, weight: Array, groups: int, stride: tuple[int, ...], dil
     return y
 
 
-def _transposed(step: Step, x: Array, weight: Array) -> Array:
+def _transposed(call: NodeCall, x: Array, weight: Array) -> Array:
     """Every input value writes its kernel into the output: weight [C_in, C_out/groups, *kernel]."""
-    stride, padding, dilation = (ints(step.attributes, name) for name in ("stride", "padding", "dilation"))
-    groups, kernel, space = integer(step.attributes, "groups", 1), weight.shape[2:], x.shape[2:]
+    stride, padding, dilation = (ints(call.attributes, name) for name in ("stride", "padding", "dilation"))
+    groups, kernel, space = integer(call.attributes, "groups", 1), weight.shape[2:], x.shape[2:]
     rank = len(kernel)
     columns = x.reshape(len(x), groups, x.shape[1] // groups, -1)
     rows = weight.reshape(groups, weight.shape[0] // groups, -1).swapaxes(1, 2)
     made = product(rows, columns).reshape(len(x), groups * weight.shape[1], prod(kernel), *space)
-    extra = ints(step.attributes, "output_padding") if "output_padding" in step.attributes else (0,) * rank
+    extra = ints(call.attributes, "output_padding") if "output_padding" in call.attributes else (0,) * rank
     full = [(size - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 for i, size in enumerate(space)]
     y = np.zeros((*made.shape[:2], *full), made.dtype)
     for at, place in enumerate(taps(kernel, stride, dilation, space)):

@@ -1,6 +1,6 @@
 """``elementwise``: functions of single values, by their usual formulas.
 
-Floats are computed in the dtype of the step, integers in the width of the result, comparisons in the wider of both formats.
+Floats are computed in the dtype of the call, integers in the width of the result, comparisons in the wider of both formats.
 """
 
 from __future__ import annotations
@@ -13,75 +13,75 @@ import numpy as np
 from micronet_verify.facts.functions import COMPARE, DEFAULTS
 from micronet_verify.facts.shapes import text
 from micronet_verify.interpreter.error_function import erf
-from micronet_verify.interpreter.step import Array, Missing, Operands, Step, number_type
+from micronet_verify.interpreter.node_call import Array, Missing, NodeCall, Operands, number_type
 
 Parameters = Mapping[str, Any]
 
 
-def elementwise(step: Step, operands: Operands) -> Array:
+def elementwise(call: NodeCall, operands: Operands) -> Array:
     """The node's function, on operands that broadcast."""
-    op = text(step.attributes, "op")
+    op = text(call.attributes, "op")
     if op in COMPARE or op in ("not", "isnan", "isinf"):
-        return _truth(step, op, operands)
+        return _truth(call, op, operands)
     if op == "where":
-        dtype = step.dtype if step.result.format.family == "float" else number_type(step.result.format, step.double)
+        dtype = call.dtype if call.result.format.family == "float" else number_type(call.result.format, call.double)
         return np.where(operands[0].astype(bool), operands[1].astype(dtype, copy=False), operands[2].astype(dtype, copy=False))
-    if step.result.format.family != "float":
-        return _whole(step, op, operands)
-    parameters = {name: step.attributes.get(name, DEFAULTS.get((op, name))) for name in ("alpha", "beta", "gamma", "low", "high")}
-    floats = [operand.astype(step.dtype, copy=False) for operand in operands]
-    if op == "floor_div" and step.attributes.get("rounding") == "floor":
+    if call.result.format.family != "float":
+        return _whole(call, op, operands)
+    parameters = {name: call.attributes.get(name, DEFAULTS.get((op, name))) for name in ("alpha", "beta", "gamma", "low", "high")}
+    floats = [operand.astype(call.dtype, copy=False) for operand in operands]
+    if op == "floor_div" and call.attributes.get("rounding") == "floor":
         return np.asarray(np.floor(floats[0] / floats[1]))
     if op in _PLAIN:
         return _PLAIN[op](*floats)
     if op in _WITH_PARAMETERS:
         return _WITH_PARAMETERS[op](floats[0], parameters)
     if op in ("mod", "div"):
-        return _divided(op, str(step.attributes.get("rounding", "")), *floats)
+        return _divided(op, str(call.attributes.get("rounding", "")), *floats)
     if op == "round":
-        return round_away(floats[0]) if step.attributes.get("ties") == "away" else np.rint(floats[0])
-    raise Missing(step.node, f"elementwise {op}")
+        return round_away(floats[0]) if call.attributes.get("ties") == "away" else np.rint(floats[0])
+    raise Missing(call.node, f"elementwise {op}")
 
 
-def _truth(step: Step, op: str, operands: Operands) -> Array:
+def _truth(call: NodeCall, op: str, operands: Operands) -> Array:
     if op in ("and", "or", "xor", "not"):
-        if step.result.format.family == "bool":
+        if call.result.format.family == "bool":
             return _LOGICAL[op](*(operand.astype(bool) for operand in operands))
-        dtype = number_type(step.result.format, step.double)
+        dtype = number_type(call.result.format, call.double)
         return _BITWISE[op](*(operand.astype(dtype, copy=False) for operand in operands))
-    floating = any(fmt is not None and fmt.family == "float" for fmt in step.operands)
-    return _COMPARED[op](*(operand.astype(step.dtype, copy=False) if floating else operand for operand in operands))
+    floating = any(fmt is not None and fmt.family == "float" for fmt in call.operands)
+    return _COMPARED[op](*(operand.astype(call.dtype, copy=False) if floating else operand for operand in operands))
 
 
-def _whole(step: Step, op: str, operands: Operands) -> Array:
+def _whole(call: NodeCall, op: str, operands: Operands) -> Array:
     """Integers: add, sub and mul wrap around in the width of the result; what has no integer form is computed in floats and truncated."""
-    dtype = number_type(step.result.format, step.double)
+    dtype = number_type(call.result.format, call.double)
     if any(operand.dtype.kind == "f" for operand in operands):
-        floats = step_of_floats(step)
+        floats = call_of_floats(call)
         return elementwise(floats, operands)
     numbers = [operand.astype(dtype, copy=False) for operand in operands]
     if dtype.kind == "b":
         numbers = [number.astype(np.int8) for number in numbers]
     if op in ("div", "floor_div", "mod"):
-        rounding = "floor" if op == "floor_div" else str(step.attributes.get("rounding", "trunc" if op == "div" else "floor"))
+        rounding = "floor" if op == "floor_div" else str(call.attributes.get("rounding", "trunc" if op == "div" else "floor"))
         return _whole_division(op, rounding, *numbers)
     if op == "clip":
-        return _whole_clip(numbers[0], step.attributes.get("low"), step.attributes.get("high"))
+        return _whole_clip(numbers[0], call.attributes.get("low"), call.attributes.get("high"))
     if op == "pow":
         return _whole_power(*numbers)
     if op in _WHOLE:
         return _WHOLE[op](*numbers)
-    return elementwise(step_of_floats(step), operands)
+    return elementwise(call_of_floats(call), operands)
 
 
-def step_of_floats(step: Step) -> Step:
-    """The same step with a float64 result: for functions of integers that have no form among integers."""
+def call_of_floats(call: NodeCall) -> NodeCall:
+    """The same call with a float64 result: for functions of integers that have no form among integers."""
     from dataclasses import replace
 
     from micronet_verify.facts.formats import FLOAT64
-    from micronet_verify.interpreter.step import DOUBLE
+    from micronet_verify.interpreter.node_call import DOUBLE
 
-    return replace(step, results=(replace(step.result, format=FLOAT64),), dtype=DOUBLE)
+    return replace(call, results=(replace(call.result, format=FLOAT64),), dtype=DOUBLE)
 
 
 def _whole_division(op: str, rounding: str, left: Array, right: Array) -> Array:

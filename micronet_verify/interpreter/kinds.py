@@ -10,12 +10,12 @@ from micronet_verify.interpreter.elementwise import elementwise
 from micronet_verify.interpreter.linear import matmul
 from micronet_verify.interpreter.lookups import lookup, permute, scatter, select
 from micronet_verify.interpreter.moves import move
+from micronet_verify.interpreter.node_call import Function
 from micronet_verify.interpreter.normalising import normalise
 from micronet_verify.interpreter.pooling import pool
 from micronet_verify.interpreter.quantizers import dequantize, quantize
 from micronet_verify.interpreter.reductions import cumulative, reduce, softmax
 from micronet_verify.interpreter.resizing import resize
-from micronet_verify.interpreter.step import Function
 
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {

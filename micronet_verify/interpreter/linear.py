@@ -8,36 +8,36 @@ from typing import Any
 import numpy as np
 
 from micronet_verify.facts.shapes import index_sizes, text
-from micronet_verify.interpreter.step import DOUBLE, Array, Operands, Step
+from micronet_verify.interpreter.node_call import DOUBLE, Array, NodeCall, Operands
 
 # Elements of a stored operand that are converted at a time.
 _MOST = 1 << 22
 
 
-def matmul(step: Step, operands: Operands) -> Array:
+def matmul(call: NodeCall, operands: Operands) -> Array:
     """left, right, bias? with the indices ``left``, ``right`` and ``out``."""
-    left, right, out = (text(step.attributes, name) for name in ("left", "right", "out"))
+    left, right, out = (text(call.attributes, name) for name in ("left", "right", "out"))
     sizes = index_sizes(left, right, [operand.shape for operand in operands[:2]])
     summed = prod(size for label, size in sizes.items() if label not in out)
-    dtype, integers = exact_products(step, summed)
+    dtype, integers = exact_products(call, summed)
     y = _contracted(operands[0], operands[1], left, right, out, dtype)
-    if y.shape != step.result.shape:
-        y = np.broadcast_to(y, step.result.shape)
+    if y.shape != call.result.shape:
+        y = np.broadcast_to(y, call.result.shape)
     if integers:
         y = y.astype(np.int64, copy=False)
-    if step.has(2):
+    if call.has(2):
         y = y + operands[2].astype(y.dtype, copy=False)
     return y
 
 
-def exact_products(step: Step, terms: int) -> tuple[np.dtype[Any], bool]:
+def exact_products(call: NodeCall, terms: int) -> tuple[np.dtype[Any], bool]:
     """The dtype for sums of ``terms`` products, and whether they are integers.
 
     Integer sums below 2^53 are exact in float64, whose products are fast; wider ones are taken modulo 2^64.
     """
-    formats = [fmt for fmt in step.operands[:2] if fmt is not None]
+    formats = [fmt for fmt in call.operands[:2] if fmt is not None]
     if any(fmt.family == "float" for fmt in formats):
-        return step.dtype, False
+        return call.dtype, False
     if sum(fmt.bits for fmt in formats) + max(terms, 1).bit_length() <= 53:
         return DOUBLE, True
     return np.dtype(np.int64), True

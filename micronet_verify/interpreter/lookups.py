@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from micronet_verify.facts.shapes import integer, text
-from micronet_verify.interpreter.step import Array, Missing, Operands, Step, number_type
+from micronet_verify.interpreter.node_call import Array, Missing, NodeCall, Operands, number_type
 
 
-def lookup(step: Step, operands: Operands) -> Array:
+def lookup(call: NodeCall, operands: Operands) -> Array:
     """table, indices; negative indices count from the end."""
     table, index = operands[0], operands[1].astype(np.int64, copy=False)
-    op, axis, batch = text(step.attributes, "op"), integer(step.attributes, "axis"), integer(step.attributes, "batch")
+    op, axis, batch = text(call.attributes, "op"), integer(call.attributes, "axis"), integer(call.attributes, "batch")
     if op == "elements":
         return np.asarray(table[_beside(index, axis)])
     if op == "nd":
@@ -39,10 +39,10 @@ def _leading(sizes: tuple[int, ...], rank: int) -> tuple[Array, ...]:
     return tuple(np.arange(size).reshape(-1, *(1,) * (rank - at - 1)) for at, size in enumerate(sizes))
 
 
-def permute(step: Step, operands: Operands) -> Array:
+def permute(call: NodeCall, operands: Operands) -> Array:
     """Elements along an axis by a constant index, or the other way round."""
-    axis = integer(step.attributes, "axis")
-    if step.attributes["op"] == "flip":
+    axis = integer(call.attributes, "axis")
+    if call.attributes["op"] == "flip":
         return np.flip(operands[0], axis)
     return np.take(operands[0], operands[1].astype(np.int64, copy=False), axis)
 
@@ -50,12 +50,12 @@ def permute(step: Step, operands: Operands) -> Array:
 _AT: dict[str, Callable[..., Any]] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
 
-def scatter(step: Step, operands: Operands) -> Array:
+def scatter(call: NodeCall, operands: Operands) -> Array:
     """x with updates written, or joined, at the places that the indices name; later ones after earlier ones."""
-    op, places, axis = text(step.attributes, "op"), step.attributes.get("places"), integer(step.attributes, "axis")
+    op, places, axis = text(call.attributes, "op"), call.attributes.get("places"), integer(call.attributes, "axis")
     if places is None:
-        raise Missing(step.node, f"scatter {op} that does not say which places it writes")
-    dtype = number_type(step.result.format, step.double)
+        raise Missing(call.node, f"scatter {op} that does not say which places it writes")
+    dtype = number_type(call.result.format, call.double)
     out, index = operands[0].astype(dtype, copy=True), operands[1].astype(np.int64, copy=False)
     where: tuple[Any, ...]
     if places == "slices":
@@ -72,17 +72,17 @@ def scatter(step: Step, operands: Operands) -> Array:
     return out
 
 
-def select(step: Step, operands: Operands) -> Array | tuple[Array, ...]:
+def select(call: NodeCall, operands: Operands) -> Array | tuple[Array, ...]:
     """argmax and argmin: the places; topk and sort: values and places. Equal values keep their order."""
-    op, axis, x = text(step.attributes, "op"), integer(step.attributes, "axis"), operands[0]
+    op, axis, x = text(call.attributes, "op"), integer(call.attributes, "axis"), operands[0]
     if op in ("argmax", "argmin"):
         find = np.argmax if op == "argmax" else np.argmin
-        found = x.shape[axis] - 1 - find(np.flip(x, axis), axis=axis) if step.attributes.get("last") else find(x, axis=axis)
-        return np.expand_dims(found, axis) if step.attributes.get("keepdims") else np.asarray(found)
-    rising = bool(step.attributes.get("smallest")) if op == "topk" else not step.attributes.get("descending")
+        found = x.shape[axis] - 1 - find(np.flip(x, axis), axis=axis) if call.attributes.get("last") else find(x, axis=axis)
+        return np.expand_dims(found, axis) if call.attributes.get("keepdims") else np.asarray(found)
+    rising = bool(call.attributes.get("smallest")) if op == "topk" else not call.attributes.get("descending")
     order = np.argsort(x, axis=axis, kind="stable") if rising else _falling(x, axis)
     if op == "topk":
-        order = np.take(order, np.arange(integer(step.attributes, "k", x.shape[axis])), axis)
+        order = np.take(order, np.arange(integer(call.attributes, "k", x.shape[axis])), axis)
     return np.take_along_axis(x, order, axis), order
 
 

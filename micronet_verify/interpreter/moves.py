@@ -9,13 +9,13 @@ import numpy as np
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.shapes import integer, ints, number, text
 from micronet_verify.interpreter.convolution import padded
-from micronet_verify.interpreter.step import Array, Operands, Step, limits, number_type, rounded, wrapped
+from micronet_verify.interpreter.node_call import Array, NodeCall, Operands, limits, number_type, rounded, wrapped
 
 _PAD_MODES = {"reflect": "reflect", "symmetric": "symmetric", "edge": "edge", "wrap": "wrap"}
 
 
-def move(step: Step, operands: Operands) -> Array | tuple[Array, ...]:
-    return _MOVES[text(step.attributes, "op")](step, operands)
+def move(call: NodeCall, operands: Operands) -> Array | tuple[Array, ...]:
+    return _MOVES[text(call.attributes, "op")](call, operands)
 
 
 def cast(x: Array, source: NumericFormat | None, target: NumericFormat, saturate: bool, double: bool) -> Array:
@@ -44,23 +44,23 @@ def cast(x: Array, source: NumericFormat | None, target: NumericFormat, saturate
     return wrapped(x, target)
 
 
-def _cast(step: Step, operands: Operands) -> Array:
-    return cast(operands[0], step.operands[0], step.result.format, bool(step.attributes.get("saturate")), step.double)
+def _cast(call: NodeCall, operands: Operands) -> Array:
+    return cast(operands[0], call.operands[0], call.result.format, bool(call.attributes.get("saturate")), call.double)
 
 
-def _slice(step: Step, operands: Operands) -> Array:
+def _slice(call: NodeCall, operands: Operands) -> Array:
     cut = [slice(None)] * operands[0].ndim
-    fields = (ints(step.attributes, name) for name in ("axes", "starts", "ends", "steps"))
+    fields = (ints(call.attributes, name) for name in ("axes", "starts", "ends", "steps"))
     for axis, start, end, hop in zip(*fields, strict=True):
         cut[axis] = slice(start, end, hop)
     return operands[0][tuple(cut)]
 
 
-def _pad(step: Step, operands: Operands) -> Array:
-    padding, x = ints(step.attributes, "padding"), operands[0]
-    mode = str(step.attributes.get("mode", "constant"))
+def _pad(call: NodeCall, operands: Operands) -> Array:
+    padding, x = ints(call.attributes, "padding"), operands[0]
+    mode = str(call.attributes.get("mode", "constant"))
     if mode == "constant":
-        value = number(step.attributes, "value")
+        value = number(call.attributes, "value")
         return padded(x, padding, value if x.dtype.kind in "fV" else int(value) if np.isfinite(value) else 0, lead=0)
     x = padded(x, tuple(min(pad, 0) for pad in padding), 0, lead=0)
     rank = x.ndim
@@ -68,30 +68,30 @@ def _pad(step: Step, operands: Operands) -> Array:
     return np.asarray(np.pad(x, pairs, _PAD_MODES[mode]))  # type: ignore[call-overload]
 
 
-def _split(step: Step, operands: Operands) -> tuple[Array, ...]:
-    sizes, axis = ints(step.attributes, "sizes"), integer(step.attributes, "axis")
+def _split(call: NodeCall, operands: Operands) -> tuple[Array, ...]:
+    sizes, axis = ints(call.attributes, "sizes"), integer(call.attributes, "axis")
     lead = (slice(None),) * axis
     ends = np.cumsum(sizes).tolist()
     return tuple(operands[0][(*lead, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True))
 
 
-def _concat(step: Step, operands: Operands) -> Array:
+def _concat(call: NodeCall, operands: Operands) -> Array:
     parts: Sequence[Array] = operands
     if len({part.dtype for part in parts}) > 1:
-        dtype = number_type(step.result.format, step.double)
+        dtype = number_type(call.result.format, call.double)
         parts = [part.astype(dtype, copy=False) for part in parts]
-    return np.concatenate(parts, axis=integer(step.attributes, "axis"))
+    return np.concatenate(parts, axis=integer(call.attributes, "axis"))
 
 
-_MOVES: dict[str, Callable[[Step, Operands], Array | tuple[Array, ...]]] = {
-    "identity": lambda step, x: x[0],
+_MOVES: dict[str, Callable[[NodeCall, Operands], Array | tuple[Array, ...]]] = {
+    "identity": lambda call, x: x[0],
     "cast": _cast,
-    "reshape": lambda step, x: x[0].reshape(ints(step.attributes, "shape")),
-    "transpose": lambda step, x: x[0].transpose(ints(step.attributes, "perm")),
+    "reshape": lambda call, x: x[0].reshape(ints(call.attributes, "shape")),
+    "transpose": lambda call, x: x[0].transpose(ints(call.attributes, "perm")),
     "slice": _slice,
     "concat": _concat,
-    "expand": lambda step, x: np.broadcast_to(x[0], ints(step.attributes, "shape")),
+    "expand": lambda call, x: np.broadcast_to(x[0], ints(call.attributes, "shape")),
     "pad": _pad,
     "split": _split,
-    "tile": lambda step, x: np.tile(x[0], ints(step.attributes, "repeats")),
+    "tile": lambda call, x: np.tile(x[0], ints(call.attributes, "repeats")),
 }

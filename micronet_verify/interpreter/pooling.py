@@ -10,19 +10,19 @@ import numpy as np
 
 from micronet_verify.facts.shapes import integer, ints, text
 from micronet_verify.interpreter.convolution import padded, taps
-from micronet_verify.interpreter.step import DOUBLE, Array, Operands, Step
+from micronet_verify.interpreter.node_call import DOUBLE, Array, NodeCall, Operands
 
 
-def pool(step: Step, operands: Operands) -> Array:
+def pool(call: NodeCall, operands: Operands) -> Array:
     """x [N, C, *space], or channels last. Averages of integers are truncated."""
-    x, last, op = operands[0], bool(step.attributes.get("channels_last")), text(step.attributes, "op")
+    x, last, op = operands[0], bool(call.attributes.get("channels_last")), text(call.attributes, "op")
     if last:
         x = np.moveaxis(x, -1, 1)
-    if op == "average" or step.result.format.family == "float":
-        x = x.astype(step.dtype if step.result.format.family == "float" else DOUBLE, copy=False)
-    shape = step.result.shape
+    if op == "average" or call.result.format.family == "float":
+        x = x.astype(call.dtype if call.result.format.family == "float" else DOUBLE, copy=False)
+    shape = call.result.shape
     out = shape[1:-1] if last else shape[2:]
-    y = _adaptive(op, x, out) if "adaptive" in step.attributes else _windows(step, op, x, out)
+    y = _adaptive(op, x, out) if "adaptive" in call.attributes else _windows(call, op, x, out)
     return np.moveaxis(y, 1, -1) if last else y
 
 
@@ -36,9 +36,9 @@ def _adaptive(op: str, x: Array, out: tuple[int, ...]) -> Array:
     return x
 
 
-def _windows(step: Step, op: str, x: Array, out: tuple[int, ...]) -> Array:
-    kernel, stride, padding = (ints(step.attributes, name) for name in ("kernel", "stride", "padding"))
-    dilation = ints(step.attributes, "dilation") if "dilation" in step.attributes else (1,) * len(kernel)
+def _windows(call: NodeCall, op: str, x: Array, out: tuple[int, ...]) -> Array:
+    kernel, stride, padding = (ints(call.attributes, name) for name in ("kernel", "stride", "padding"))
+    dilation = ints(call.attributes, "dilation") if "dilation" in call.attributes else (1,) * len(kernel)
     rank, space = len(kernel), x.shape[2:]
     # The last window may lie over the end of the padded input.
     needed = [(out[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 for i in range(rank)]
@@ -59,11 +59,11 @@ def _windows(step: Step, op: str, x: Array, out: tuple[int, ...]) -> Array:
     if op == "max":
         return np.asarray(total)
     counts = np.ones((), np.int64)
-    counting_padding = bool(step.attributes.get("counts_padding"))
+    counting_padding = bool(call.attributes.get("counts_padding"))
     for i in range(rank):
         begin, end = (0, space[i] + padding[i] + padding[rank + i]) if counting_padding else (padding[i], padding[i] + space[i])
         at = np.arange(out[i])[:, None] * stride[i] + np.arange(kernel[i]) * dilation[i]
         inside = ((at >= begin) & (at < end)).sum(axis=1)
         counts = counts[..., None] * inside
-    divisor = integer(step.attributes, "divisor") or counts
+    divisor = integer(call.attributes, "divisor") or counts
     return np.asarray(total / np.asarray(divisor, total.dtype))

@@ -10,31 +10,31 @@ from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer, number
 from micronet_verify.interpreter.elementwise import round_away
-from micronet_verify.interpreter.step import Array, Operands, Step, limits, rounded, wrapped
+from micronet_verify.interpreter.node_call import Array, NodeCall, Operands, limits, rounded, wrapped
 
 
-def quantize(step: Step, operands: Operands) -> Array:
+def quantize(call: NodeCall, operands: Operands) -> Array:
     """Codes in the format of the result.
 
     The quotient is rounded to the operand's format before it is rounded to a code, also in double precision: a quotient
     that differs from a tie by less than a float32 can hold is a tie in every runtime.
     """
-    x, fmt = operands[0], step.operands[0]
+    x, fmt = operands[0], call.operands[0]
     assert fmt is not None
-    scale = spread(step.node, operands[1], x.shape).astype(step.dtype, copy=False)
-    zero = spread(step.node, operands[2], x.shape).astype(step.dtype, copy=False) if step.has(2) else np.zeros((), step.dtype)
-    x = x.astype(step.dtype, copy=False)
-    if step.attributes.get("reciprocal"):
-        ratio = _kept(x * _kept(1 / scale, fmt).astype(step.dtype, copy=False), fmt)
+    scale = spread(call.node, operands[1], x.shape).astype(call.dtype, copy=False)
+    zero = spread(call.node, operands[2], x.shape).astype(call.dtype, copy=False) if call.has(2) else np.zeros((), call.dtype)
+    x = x.astype(call.dtype, copy=False)
+    if call.attributes.get("reciprocal"):
+        ratio = _kept(x * _kept(1 / scale, fmt).astype(call.dtype, copy=False), fmt)
     else:
         ratio = _kept(x / scale, fmt)
-    target = step.result.format
+    target = call.result.format
     if target.family == "float":
         low, high = limits(target)
         return rounded(np.clip(ratio + zero, low, high), target)
-    to_whole = _ROUNDINGS[str(step.attributes.get("rounding", "even"))]
-    codes = to_whole(_kept(ratio + zero.astype(ratio.dtype), fmt)) if step.attributes.get("zero_first") else to_whole(ratio) + zero
-    return clipped(step.node, codes, target)
+    to_whole = _ROUNDINGS[str(call.attributes.get("rounding", "even"))]
+    codes = to_whole(_kept(ratio + zero.astype(ratio.dtype), fmt)) if call.attributes.get("zero_first") else to_whole(ratio) + zero
+    return clipped(call.node, codes, target)
 
 
 _ROUNDINGS: dict[str, Callable[[Array], Array]] = {"even": np.rint, "away": round_away, "up": lambda x: np.floor(x + x.dtype.type(0.5))}
@@ -53,17 +53,17 @@ def _kept(x: Array, fmt: NumericFormat) -> Array:
     return rounded(x, fmt) if fmt.family == "float" else x
 
 
-def dequantize(step: Step, operands: Operands) -> Array:
+def dequantize(call: NodeCall, operands: Operands) -> Array:
     """What codes stand for, in the format of the result."""
     codes = operands[0]
-    scale = spread(step.node, operands[1], codes.shape).astype(step.dtype, copy=False)
-    if step.has(2):
-        zero = spread(step.node, operands[2], codes.shape)
+    scale = spread(call.node, operands[1], codes.shape).astype(call.dtype, copy=False)
+    if call.has(2):
+        zero = spread(call.node, operands[2], codes.shape)
         if codes.dtype.kind in "iu":
             codes = codes.astype(np.int64) - zero.astype(np.int64)
         else:
-            codes = codes.astype(step.dtype, copy=False) - zero.astype(step.dtype, copy=False)
-    return np.asarray(codes.astype(step.dtype, copy=False) * scale)
+            codes = codes.astype(call.dtype, copy=False) - zero.astype(call.dtype, copy=False)
+    return np.asarray(codes.astype(call.dtype, copy=False) * scale)
 
 
 def spread(node: Node, group: Array, shape: tuple[int, ...]) -> Array:

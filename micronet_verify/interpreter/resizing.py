@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from micronet_verify.facts.shapes import ints, number, text
-from micronet_verify.interpreter.step import Array, Operands, Step
+from micronet_verify.interpreter.node_call import Array, NodeCall, Operands
 
 
-def resize(step: Step, operands: Operands) -> Array:
+def resize(call: NodeCall, operands: Operands) -> Array:
     """x, resized to ``shape``; an axis that keeps its size and is not scaled stays."""
-    op, x, shape = text(step.attributes, "op"), operands[0], ints(step.attributes, "shape")
-    scales = step.attributes.get("scales")
+    op, x, shape = text(call.attributes, "op"), operands[0], ints(call.attributes, "shape")
+    scales = call.attributes.get("scales")
     for axis, outputs in enumerate(shape):
         size = x.shape[axis]
         scale = float(scales[axis]) if isinstance(scales, tuple) else None
         if size == outputs and scale in (None, 1.0):
             continue
-        at = _coordinates(str(step.attributes.get("coordinates", "half_pixel")), size, outputs, scale, bool(step.attributes.get("single")))
+        at = _coordinates(str(call.attributes.get("coordinates", "half_pixel")), size, outputs, scale, bool(call.attributes.get("single")))
         if op == "nearest":
-            x = np.take(x, _nearest(str(step.attributes.get("nearest", "round_prefer_floor")), at, size), axis)
+            x = np.take(x, _nearest(str(call.attributes.get("nearest", "round_prefer_floor")), at, size), axis)
         else:
-            x = _weighted(x.astype(step.dtype, copy=False), axis, _weights(step, op, at, size))
+            x = _weighted(x.astype(call.dtype, copy=False), axis, _weights(call, op, at, size))
     return x
 
 
@@ -66,22 +66,22 @@ def _nearest(mode: str, at: Array, size: int) -> Array:
     return np.asarray(np.clip(places, 0, size - 1).astype(np.int64))
 
 
-def _weights(step: Step, op: str, at: Array, size: int) -> Array:
+def _weights(call: NodeCall, op: str, at: Array, size: int) -> Array:
     """[outputs, size]: how much each input gives to each output; places outside repeat the edge, or count for nothing."""
     first = np.floor(at).astype(np.int64)
     part = at - first
     if op == "linear":
         terms = [(0, 1 - part), (1, part)]
     else:
-        a = number(step.attributes, "cubic_a", -0.75)
+        a = number(call.attributes, "cubic_a", -0.75)
         terms = [(offset, _cubic(np.abs(part - offset), a)) for offset in (-1, 0, 1, 2)]
     matrix = np.zeros((len(at), size))
     for offset, share in terms:
         place = first + offset
-        if step.attributes.get("exclude_outside"):
+        if call.attributes.get("exclude_outside"):
             share = np.where((place >= 0) & (place < size), share, 0.0)
         np.add.at(matrix, (np.arange(len(at)), np.clip(place, 0, size - 1)), share)
-    if step.attributes.get("exclude_outside"):
+    if call.attributes.get("exclude_outside"):
         matrix /= matrix.sum(axis=1, keepdims=True)
     return matrix
 

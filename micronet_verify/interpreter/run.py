@@ -19,7 +19,7 @@ from micronet_verify.facts.shapes import integer
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
 from micronet_verify.interpreter.kinds import FUNCTIONS
-from micronet_verify.interpreter.step import ABSENT, Array, Function, Missing, Step, number_type, settled, step_of
+from micronet_verify.interpreter.node_call import ABSENT, Array, Function, Missing, NodeCall, call_of, number_type, settled
 
 __all__ = ["Array", "Missing", "Plan", "Watch", "constants_of", "execute", "plan_of"]
 
@@ -99,9 +99,9 @@ def _branches(graph: Graph) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A node ready to run: its step and function, constants to open before it, values that nobody reads after it, its bodies."""
+    """A node ready to run: its call and function, constants to open before it, values that nobody reads after it, its bodies."""
 
-    step: Step
+    call: NodeCall
     function: Function | None
     opened: tuple[Value, ...]
     freed: tuple[str, ...]
@@ -161,7 +161,7 @@ class _Planning:
         values = self._values
         formats = [values[name].format if name else None for name in node.inputs]
         results = [values[name] if name else None for name in node.outputs]
-        return _Planned(step_of(node, formats, results, self.double), function, opened, freed, bodies)
+        return _Planned(call_of(node, formats, results, self.double), function, opened, freed, bodies)
 
 
 class _Run:
@@ -180,7 +180,7 @@ class _Run:
         return tuple(values[name] for name in plan.graph.outputs)
 
     def _node(self, planned: _Planned, values: dict[str, Array]) -> None:
-        step, node = planned.step, planned.step.node
+        call, node = planned.call, planned.call.node
         operands = [values[name] if name else ABSENT for name in node.inputs]
         if node.kind == "branch":
             results = self._branch(planned, operands, values)
@@ -188,7 +188,7 @@ class _Run:
             results = self._loop(planned, operands, values)
         else:
             results = self._computed(planned, operands)
-        for result, value in zip(results, step.results, strict=False):
+        for result, value in zip(results, call.results, strict=False):
             if value is not None and result.shape != value.shape:
                 raise SubmissionFault(Problem(f"a result of shape {result.shape}", f"be {value.shape}", place(node)))
         if self._watch is not None:
@@ -196,23 +196,23 @@ class _Run:
         values.update((name, result) for name, result in zip(node.outputs, results, strict=False) if name)
 
     def _computed(self, planned: _Planned, operands: list[Array]) -> tuple[Array, ...]:
-        step, function = planned.step, planned.function
+        call, function = planned.call, planned.function
         assert function is not None
         try:
-            found = function(step, operands)
+            found = function(call, operands)
         except IndexError as error:
-            raise SubmissionFault(Problem(f"an index that is not there ({error})", "lie inside its axis", place(step.node))) from None
+            raise SubmissionFault(Problem(f"an index that is not there ({error})", "lie inside its axis", place(call.node))) from None
         results = found if isinstance(found, tuple) else (found,)
-        if step.node.kind in _HANDING_ON:
+        if call.node.kind in _HANDING_ON:
             return results
         return tuple(
             result if value is None else settled(np.asarray(result), value.format, self.double)
-            for result, value in zip(results, step.results, strict=False)
+            for result, value in zip(results, call.results, strict=False)
         )
 
     def _branch(self, planned: _Planned, operands: list[Array], values: dict[str, Array]) -> tuple[Array, ...]:
         """The body that the predicate chooses: the first where it holds."""
-        node = planned.step.node
+        node = planned.call.node
         chosen = 0 if bool(operands[0].reshape(-1)[0]) else 1
         if self._taken is not None and "id" in node.attributes:
             self._taken[str(node.attributes["id"])] = chosen
@@ -220,7 +220,7 @@ class _Run:
 
     def _loop(self, planned: _Planned, operands: list[Array], values: dict[str, Array]) -> tuple[Array, ...]:
         """``trips`` turns of the body: carried values from turn to turn, slices of scanned tensors in, collected results out."""
-        attributes, body = planned.step.attributes, planned.bodies[0]
+        attributes, body = planned.call.attributes, planned.bodies[0]
         trips, scans = integer(attributes, "trips"), integer(attributes, "scanned")
         carried, scanned = operands[: len(operands) - scans], operands[len(operands) - scans :]
         backward, collected_backward = _places(attributes.get("backward")), _places(attributes.get("collected_backward"))
@@ -239,7 +239,7 @@ class _Run:
         return (*carried, *stacked)
 
     def _none(self, planned: _Planned, at: int) -> Array:
-        value = planned.step.results[at]
+        value = planned.call.results[at]
         assert value is not None
         return np.zeros(value.shape, number_type(value.format, self.double))
 

@@ -17,7 +17,7 @@ from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Node, Value
 from micronet_verify.interpreter.kinds import FUNCTIONS
-from micronet_verify.interpreter.step import Array, step_of
+from micronet_verify.interpreter.node_call import Array, call_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,6 @@ def _run(node: Node, found: Accumulator, x: Array, weight: Array) -> Array:
     """The operator without its bias, on whole numbers in float64."""
     double = numeric_format("float64")
     alone = replace(node, inputs=node.inputs[:2])
-    step = step_of(alone, (double, double), (replace(found.result, format=double),), True)
-    result = FUNCTIONS[node.kind](step, (weight, x) if found.at == 0 else (x, weight))
+    call = call_of(alone, (double, double), (replace(found.result, format=double),), True)
+    result = FUNCTIONS[node.kind](call, (weight, x) if found.at == 0 else (x, weight))
     return np.asarray(result[0] if isinstance(result, tuple) else result)

@@ -17,7 +17,7 @@ from micronet_verify.counting.formulas.dot_products import narrow_accumulator, w
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.rebuilt import rebuilt
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
-from micronet_verify.interpreter.step import Array
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof.accumulators import Accumulator
 from micronet_verify.proof.second import Priced
 from micronet_verify.track.rules import CountingRules

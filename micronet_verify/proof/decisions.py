@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.quantizers import spread
-from micronet_verify.interpreter.step import Array
 
 # Codes: a value so near to a tie may fall on either side of it.
 NEAR = 1e-4

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared
-from micronet_verify.interpreter.step import Array
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof import translated
 from micronet_verify.proof.decisions import Flipped, Held, Key, Recorder, Replay, may_decide, nodes_of
 from micronet_verify.proof.runs import Given, Lane, Opened, Scales

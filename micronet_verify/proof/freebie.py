@@ -13,7 +13,7 @@ import numpy as np
 
 from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
-from micronet_verify.interpreter.step import Array
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof.runs import Opened
 
 MARK = "rounded to 11 bits"

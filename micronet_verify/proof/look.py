@@ -9,7 +9,7 @@ import numpy as np
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.proof import Compared
 from micronet_verify.facts.validate import place
-from micronet_verify.interpreter.step import Array
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof.decisions import Taken
 from micronet_verify.proof.first import First
 from micronet_verify.proof.runs import Given, Lane, Opened, depends_on_inputs

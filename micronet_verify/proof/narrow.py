@@ -16,7 +16,7 @@ import numpy as np
 from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.validate import place
-from micronet_verify.interpreter.step import Array
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof.accumulators import Sums
 
 # Values of a tensor that are looked at: of the first example all but of the largest, then some from everywhere.

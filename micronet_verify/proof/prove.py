@@ -15,8 +15,8 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Missing, constants_of
-from micronet_verify.interpreter.step import Array
 from micronet_verify.proof.charged import Charge, charged
 from micronet_verify.proof.decisions import nodes_of
 from micronet_verify.proof.first import First, is_half, run_first

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from micronet_verify.facts.graph import Graph, Value
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Plan, Watch, execute, plan_of
-from micronet_verify.interpreter.step import Array
 
 Opened = Callable[[Value], Array]
 

@@ -15,8 +15,8 @@ from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.proof import Compared
+from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Watch
-from micronet_verify.interpreter.step import Array
 from micronet_verify.proof import translated
 from micronet_verify.proof.accumulators import Accumulator, Sums
 from micronet_verify.proof.decisions import Taken, may_decide, nodes_of

@@ -18,8 +18,8 @@ from micronet_verify.facts.shapes import integer, ints
 from micronet_verify.facts.validate import place
 from micronet_verify.interpreter import moves
 from micronet_verify.interpreter.kinds import FUNCTIONS
+from micronet_verify.interpreter.node_call import ABSENT, Missing, NodeCall, call_of, settled
 from micronet_verify.interpreter.quantizers import quantize, spread
-from micronet_verify.interpreter.step import ABSENT, Missing, Step, settled, step_of
 
 __all__ = ["cast", "compute", "is_arithmetic", "mean_variance_scale", "moved", "pieces", "quantized", "spread"]
 
@@ -55,7 +55,7 @@ def compute(node: Node, operands: Sequence[Array], formats: Sequence[NumericForm
     try:
         with np.errstate(all="ignore"):
             all_operands = [ABSENT if fmt is None else next(left) for fmt in formats]
-            found = FUNCTIONS[node.kind](step_of(node, formats, (result,)), all_operands)
+            found = FUNCTIONS[node.kind](call_of(node, formats, (result,)), all_operands)
             return _stored(settled(np.asarray(found), result.format, double=False), result.format)
     except (ValueError, TypeError, Missing) as error:
         raise SubmissionFault(Problem(f"constants that have no {node.attributes['op']} ({error})", "have one", place(node))) from None
@@ -88,13 +88,13 @@ def pieces(node: Node) -> Iterator[Node]:
 
 def moved(node: Node, operands: Sequence[Array]) -> Array:
     """A move of one result (``pieces``) or a constant permutation of constants, or of their places: a view where numpy can make one."""
-    found = FUNCTIONS[node.kind](Step(node, (None,) * len(operands), (), np.dtype(np.float32)), operands)
+    found = FUNCTIONS[node.kind](NodeCall(node, (None,) * len(operands), (), np.dtype(np.float32)), operands)
     assert not isinstance(found, tuple)
     return found
 
 
-def _step(node: Node, operands: Sequence[Array], result: Value) -> Step:
-    return step_of(node, [numeric_format(operand.dtype.name) for operand in operands], (result,))
+def _step(node: Node, operands: Sequence[Array], result: Value) -> NodeCall:
+    return call_of(node, [numeric_format(operand.dtype.name) for operand in operands], (result,))
 
 
 def _stored(array: Array, fmt: NumericFormat) -> Array:

@@ -9,7 +9,7 @@ import torch
 from micronet_verify.facts.formats import FLOAT32
 from micronet_verify.facts.graph import Node, Value
 from micronet_verify.interpreter.kinds import FUNCTIONS
-from micronet_verify.interpreter.step import step_of
+from micronet_verify.interpreter.node_call import call_of
 
 PLACES = {"nearest": ("asymmetric", "floor"), "nearest-exact": ("half_pixel", "round_prefer_ceil")}
 
@@ -22,6 +22,6 @@ def test_every_pair_of_sizes_picks_the_sources_that_torch_picks(mode: str) -> No
         x = torch.arange(size, dtype=torch.float32).reshape(1, 1, size)
         attributes = {"op": "nearest", "shape": (1, 1, outputs), "coordinates": coordinates, "nearest": nearest, "single": True}
         result = Value("y", (1, 1, outputs), FLOAT32)
-        step = step_of(Node("resize", ("x",), ("y",), attributes), [FLOAT32], [result])
+        step = call_of(Node("resize", ("x",), ("y",), attributes), [FLOAT32], [result])
         found = FUNCTIONS["resize"](step, [x.numpy()])
         assert np.array_equal(found, torch.nn.functional.interpolate(x, size=(outputs,), mode=mode).numpy()), (size, outputs)

@@ -32,7 +32,7 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NodeCall:
     """A node about to run: the formats of its operands (``None``: absent), its results, and the dtype in which it computes floats.
 
     ``double``: the run is in double precision, where float results are not rounded to their formats.
@@ -60,15 +60,15 @@ class Step:
         return at < len(self.operands) and self.operands[at] is not None
 
 
-Function = Callable[[Step, Operands], Array | tuple[Array, ...]]
+Function = Callable[[NodeCall, Operands], Array | tuple[Array, ...]]
 """What runs a node of one kind; absent operands are arrays of no elements. Results are rounded to their formats afterwards."""
 ABSENT: Array = np.empty(0, np.float32)
 
 
-def step_of(node: Node, operands: Sequence[NumericFormat | None], results: Sequence[Value | None], double: bool = False) -> Step:
+def call_of(node: Node, operands: Sequence[NumericFormat | None], results: Sequence[Value | None], double: bool = False) -> NodeCall:
     formats = [fmt for fmt in (*operands, *(value.format for value in results if value)) if fmt is not None]
     wide = double or any(fmt.family == "float" and fmt.bits > 32 for fmt in formats)
-    return Step(node, tuple(operands), tuple(results), DOUBLE if wide else SINGLE, double)
+    return NodeCall(node, tuple(operands), tuple(results), DOUBLE if wide else SINGLE, double)
 
 
 def number_type(fmt: NumericFormat, double: bool) -> np.dtype[Any]:
@@ -78,8 +78,8 @@ def number_type(fmt: NumericFormat, double: bool) -> np.dtype[Any]:
     return DOUBLE if double or fmt.bits > 32 else SINGLE
 
 
-def is_computed_in_floats(step: Step) -> bool:
-    return step.result.format.family == "float"
+def is_computed_in_floats(call: NodeCall) -> bool:
+    return call.result.format.family == "float"
 
 
 def settled(array: Array, fmt: NumericFormat, double: bool) -> Array:
