@@ -271,7 +271,17 @@ def stepping(path: str, model: str) -> Callable[[], dict[str, Any]]:
     def work() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=file.parent) as folder:
             alone = sample_alone("0" * 64, examples)
-            job = PredictJob(framework.name, file.parent, file.name, Path(path), Path(folder), SMALL, THREADS, scaling, alone)
+            job = PredictJob(
+                framework=framework.name,
+                root=file.parent,
+                primary=file.name,
+                inputs=Path(path),
+                out=Path(folder),
+                batch_size=SMALL,
+                threads=THREADS,
+                scaling=scaling,
+                alone=alone,
+            )
             return {"examples": predict(job, framework.loader()).shape[0]}
 
     return work

@@ -160,7 +160,15 @@ def stepping(path: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]
 
     def work() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
-            job = PredictJob(framework, file.parent, file.name, Path(inputs), Path(folder, "out"), batch, THREADS)
+            job = PredictJob(
+                framework=framework,
+                root=file.parent,
+                primary=file.name,
+                inputs=Path(inputs),
+                out=Path(folder, "out"),
+                batch_size=batch,
+                threads=THREADS,
+            )
             return {"examples": launcher.run(job).shape[0]}
 
     return work

@@ -114,7 +114,18 @@ def _job(folder: str, suffix: str, out: str) -> Any:
 
     here, tokens = Path(folder), len(np.load(Path(folder, "text.npy"), mmap_mode="r")) - 1
     framework = {"onnx": "onnx", "pt2": "pytorch"}[suffix]
-    return StepJob(framework, here, f"step.{suffix}", here / "text.npy", Path(out), tokens, WORDS, TOLERANCE, "seed", threads=THREADS)
+    return StepJob(
+        framework=framework,
+        root=here,
+        primary=f"step.{suffix}",
+        text=here / "text.npy",
+        out=Path(out),
+        tokens=tokens,
+        words=WORDS,
+        tolerance=TOLERANCE,
+        seed="seed",
+        threads=THREADS,
+    )
 
 
 def reading(folder: str, suffix: str) -> Callable[[], dict[str, Any]]:

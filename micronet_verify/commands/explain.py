@@ -10,7 +10,7 @@ import click
 
 from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import Command, Mistake
-from micronet_verify.commands.priced import Priced, priced
+from micronet_verify.commands.priced import NamedCount, priced
 from micronet_verify.commands.terminal import console
 from micronet_verify.errors import Problem
 
@@ -72,7 +72,7 @@ def explain(
             _show(found, ledger, top, depth)
 
 
-def _show_readings(found: Priced, as_json: bool) -> None:
+def _show_readings(found: NamedCount, as_json: bool) -> None:
     from micronet_verify.counting.alternatives import read_again
     from micronet_verify.counting.score import score_of
     from micronet_verify.reports.readings import readings_data, readings_table
@@ -112,7 +112,7 @@ def _ledger(count: Count, track: Track | None, regime: str | None) -> Ledger:
     return next(iter(count.ledgers.values()))
 
 
-def _show(found: Priced, ledger: Ledger, top: int | None, depth: int | None) -> None:
+def _show(found: NamedCount, ledger: Ledger, top: int | None, depth: int | None) -> None:
     from micronet_verify.reports.explanation import explanation
     from micronet_verify.reports.regimes import regime_words
     from micronet_verify.reports.tables import safe

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Priced:
+class NamedCount:
     """A count with what it was counted under; ``recount`` counts the same graph under other rules."""
 
     title: str
@@ -40,7 +40,7 @@ class Priced:
 
 
 @contextmanager
-def priced(path: Path, edition: str | None, track_name: str | None, folders: tuple[Path, ...]) -> Iterator[Priced]:
+def priced(path: Path, edition: str | None, track_name: str | None, folders: tuple[Path, ...]) -> Iterator[NamedCount]:
     """``path`` priced; its files live as long as the ``with`` block."""
     if path.is_dir():
         if track_name or edition:
@@ -55,11 +55,11 @@ def priced(path: Path, edition: str | None, track_name: str | None, folders: tup
     from micronet_verify.stages.model_file import opened_file
 
     with opened_file(path) as model:
-        yield Priced(path.name, model.count(rules), track, rules, model.count)
+        yield NamedCount(title=path.name, count=model.count(rules), track=track, rules=rules, recount=model.count)
 
 
 @contextmanager
-def _entry(path: Path, folders: tuple[Path, ...]) -> Iterator[Priced]:
+def _entry(path: Path, folders: tuple[Path, ...]) -> Iterator[NamedCount]:
     from micronet_verify.commands.judging import evaluated
 
     with evaluated(inputs.one_entry(path), folders) as found:
@@ -68,4 +68,6 @@ def _entry(path: Path, folders: tuple[Path, ...]) -> Iterator[Priced]:
             kinds = {"entrant": SubmissionFault, "organizer": SpecError, "operator": BenchFault}
             raise kinds[fault.acts](fault.problems)
         title = f"{found.submission.manifest.title} ({found.id})"
-        yield Priced(title, found.count, found.track, found.track.rules, found.recount, found.branches)
+        yield NamedCount(
+            title=title, count=found.count, track=found.track, rules=found.track.rules, recount=found.recount, branches=found.branches
+        )

@@ -55,7 +55,15 @@ def charged(analysed: Analysed, charge: Charge) -> Priced:
 
     granted = {} if rules.accumulator == "full" or regime == "freebie" else _accumulators(analysed, rewritten, rules)
     return Priced(
-        graph, stored, lambda value: as_seen(constants[value.id]), tables, initial, told, _narrow(rewritten), granted, found.forget
+        graph=graph,
+        constants=stored,
+        exact=lambda value: as_seen(constants[value.id]),
+        tables=tables,
+        initial=initial,
+        told=told,
+        widths=_narrow(rewritten),
+        granted=granted,
+        forget=found.forget,
     )
 
 

@@ -58,7 +58,7 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     found = np.stack(answers)
     settled, spread = changed.count(0), spread_of(found)
     if spread == 0:
-        return First(found, 0.0, 0.0, 0.0, settled, _nothing_shown(len(found)))
+        return First(answers=found, spread=0.0, noise=0.0, limit=0.0, settled=settled, compared=_nothing_shown(len(found)))
     noise, level = float(apart(found, np.stack(exact), spread).max()), float(levels_apart(found, np.stack(exact)).max())
     factor, cap = terms.factor, terms.cap
     if is_half(graph):  # float16 is rounded after every step: that is the yardstick, and what it may be
@@ -77,7 +77,17 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     if compared.outcome == "holds" and noise > cap:
         words = f"rounding to float32 alone moves answers by {noise:.2g} of the spread between examples, and {cap:g} is the most allowed"
         compared = replace(compared, outcome="unproved", words=words, advice=SENSITIVE)
-    return First(found, spread, noise, limit, settled, compared, flips, decisions, ties)
+    return First(
+        answers=found,
+        spread=spread,
+        noise=noise,
+        limit=limit,
+        settled=settled,
+        compared=compared,
+        flips=flips,
+        decisions=decisions,
+        ties=ties,
+    )
 
 
 def is_half(graph: Graph) -> bool:

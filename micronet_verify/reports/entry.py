@@ -224,16 +224,16 @@ def _prices(evaluation: Evaluation) -> tuple[Price | None, Price | None]:
 def _board(track: Track) -> Board:
     ranking, baseline = track.ranking, track.baseline
     return Board(
-        track.name,
-        track.title,
-        str(track.target),
-        track.rules.edition,
-        Figure.of(Fraction(baseline.parameters)),
-        Figure.of(Fraction(baseline.operations)),
-        ranking.population,
-        ranking.rounding,
-        ranking.top_percent,
-        ranking.entries_per_person,
+        track=track.name,
+        title=track.title,
+        target=str(track.target),
+        edition=track.rules.edition,
+        baseline_parameters=Figure.of(Fraction(baseline.parameters)),
+        baseline_operations=Figure.of(Fraction(baseline.operations)),
+        population=ranking.population,
+        rounding=ranking.rounding,
+        top_percent=ranking.top_percent,
+        entries_per_person=ranking.entries_per_person,
     )
 
 

@@ -82,20 +82,20 @@ def read_text(submission: Submission, track: Track, artifact: Artifact, text: Pr
         raise BenchFault(Problem(f"a text of shape {text.shape}", should, track.name, "see docs/datasets.md on readers of texts"))
     tokens = min(total, bench.limit or total)
     job = StepJob(
-        manifest.framework,
-        artifact.root,
-        artifact.primary,
-        text.path,
-        work / "predictions",
-        tokens,
-        track.dataset.classes,
-        float(track.target.sum_tolerance),
-        bench.seed_of(submission.id, track),
-        written(initial_states(manifest, artifact), work / "states"),
-        manifest.step.chunk or "",
-        shown,
-        bench.threads,
-        bench.device,
+        framework=manifest.framework,
+        root=artifact.root,
+        primary=artifact.primary,
+        text=text.path,
+        out=work / "predictions",
+        tokens=tokens,
+        words=track.dataset.classes,
+        tolerance=float(track.target.sum_tolerance),
+        seed=bench.seed_of(submission.id, track),
+        initial=written(initial_states(manifest, artifact), work / "states"),
+        chunk=manifest.step.chunk or "",
+        shown=shown,
+        threads=bench.threads,
+        device=bench.device,
     )
     result = bench.launcher.run(job, limits_of(track, track.limits.predict))
     check_unchanged(artifact)

@@ -67,16 +67,16 @@ def predict(submission: Submission, track: Track, artifact: Artifact, bench: Ben
         return Answered(read.predictions, read.taken, read.text, read.shown, read.rows)
     batch_size = bench.batch(data.input_shape)
     job = PredictJob(
-        submission.manifest.framework,
-        artifact.root,
-        artifact.primary,
-        prepared.path,
-        work / "predictions",
-        batch_size,
-        bench.threads,
-        prepared.scaling,
-        sample_alone(bench.seed_of(submission.id, track), prepared.examples),
-        bench.device,
+        framework=submission.manifest.framework,
+        root=artifact.root,
+        primary=artifact.primary,
+        inputs=prepared.path,
+        out=work / "predictions",
+        batch_size=batch_size,
+        threads=bench.threads,
+        scaling=prepared.scaling,
+        alone=sample_alone(bench.seed_of(submission.id, track), prepared.examples),
+        device=bench.device,
     )
     result = bench.launcher.run(job, limits_of(track, track.limits.predict))
     check_unchanged(artifact)

@@ -43,22 +43,22 @@ def prove(
     folder.mkdir()
     places = _finite(track, artifact, answered, _places(track, graph, answered, seed))
     job = ProveJob(
-        work / "graph",
-        artifact.path.parent,
-        _kept(folder / "rows.npy", _inputs(answered, places)),
-        answered.rows or _kept(folder / "answers.npy", _answers(track, artifact, answered, places)),
-        folder / "out",
-        asdict(track.rules),
-        regime,
-        str(Fraction(track.baseline.operations) / Fraction(track.baseline.parameters)),
-        {"factor": float(track.proof.factor), "cap": float(track.proof.cap), "ratio": float(track.proof.ratio)}
+        graph=work / "graph",
+        root=artifact.path.parent,
+        rows=_kept(folder / "rows.npy", _inputs(answered, places)),
+        answers=answered.rows or _kept(folder / "answers.npy", _answers(track, artifact, answered, places)),
+        out=folder / "out",
+        rules=asdict(track.rules),
+        regime=regime,
+        per_word=str(Fraction(track.baseline.operations) / Fraction(track.baseline.parameters)),
+        terms={"factor": float(track.proof.factor), "cap": float(track.proof.cap), "ratio": float(track.proof.ratio)}
         | {"spread": float(track.proof.rounding)},
-        seed,
-        is_language(track),
-        _begins(answered),
-        tuple(path for stretch in answered.shown for path in stretch.states),
-        written(initial_states(submission.manifest, artifact), folder / "initial") if is_language(track) else (),
-        bench.threads,
+        seed=seed,
+        language=is_language(track),
+        begins=_begins(answered),
+        states=tuple(path for stretch in answered.shown for path in stretch.states),
+        initial=written(initial_states(submission.manifest, artifact), folder / "initial") if is_language(track) else (),
+        threads=bench.threads,
     )
     result = bench.launcher.run(job, limits_of(track, track.limits.prove))
     check_unchanged(artifact)

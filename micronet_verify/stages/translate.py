@@ -21,7 +21,14 @@ _OTHER_ORDER = "the axes have another order: begin the model with a transpose, w
 def translate(submission: Submission, track: Track, artifact: Artifact, bench: Bench, work: Path) -> Graph:
     """The neutral graph of the artifact, which takes what the track feeds."""
     chunk = submission.manifest.step.chunk or ""
-    job = TranslateJob(submission.manifest.framework, artifact.root, artifact.primary, work / "graph", bench.threads, chunk)
+    job = TranslateJob(
+        framework=submission.manifest.framework,
+        root=artifact.root,
+        primary=artifact.primary,
+        out=work / "graph",
+        threads=bench.threads,
+        chunk=chunk,
+    )
     try:
         result = bench.launcher.run(job, limits_of(track, track.limits.translate))
     except SubmissionFault as fault:

@@ -189,7 +189,14 @@ class PluginContract:
         launcher = ProcessLauncher()
         translated = launcher.run(TranslateJob(plugin.name, artifact.parent, artifact.name, tmp_path / "graph"))
         assert read_graph(tmp_path / "graph" / translated.graph) == translate(plugin, artifact, tmp_path / "again").graph
-        job = PredictJob(plugin.name, artifact.parent, artifact.name, tmp_path / "inputs.npy", tmp_path / "answers", batch_size=2)
+        job = PredictJob(
+            framework=plugin.name,
+            root=artifact.parent,
+            primary=artifact.name,
+            inputs=tmp_path / "inputs.npy",
+            out=tmp_path / "answers",
+            batch_size=2,
+        )
         outputs = np.load(tmp_path / "answers" / launcher.run(job).outputs)
         np.testing.assert_allclose(outputs, predict(plugin, artifact, inputs, 2), rtol=CLOSE, atol=CLOSE)
 

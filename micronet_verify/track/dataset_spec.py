@@ -116,17 +116,17 @@ class DatasetSpec(StrictModel):
 
     def fact(self, labels: tuple[str, ...]) -> Dataset:
         return Dataset(
-            self.name,
-            self.split,
-            self.examples,
-            tuple(self.input_shape),
-            self.input_format,
-            self.classes,
-            tuple(steps.name for steps in self.preprocessing),
-            tuple(found for steps in self.preprocessing if (found := steps.fact()) is not None),
-            labels,
-            self.label_order or "sorted",
-            tuple(known.fact() for known in self.files),
+            name=self.name,
+            split=self.split,
+            examples=self.examples,
+            input_shape=tuple(self.input_shape),
+            input_format=self.input_format,
+            classes=self.classes,
+            preprocessing=tuple(steps.name for steps in self.preprocessing),
+            steps=tuple(found for steps in self.preprocessing if (found := steps.fact()) is not None),
+            labels=labels,
+            label_order=self.label_order or "sorted",
+            files=tuple(known.fact() for known in self.files),
         )
 
 

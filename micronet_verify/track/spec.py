@@ -158,21 +158,21 @@ class TrackSpec(StrictModel):
         """The track, priced by ``rules``; ``labels`` is its label map."""
         limits = self.limits
         return Track(
-            self.name,
-            self.title,
-            rules,
-            self.target.fact(),
-            Baseline(self.baseline.parameters, self.baseline.operations),
-            self.dataset.fact(labels),
-            Ranking(self.ranking.population, self.ranking.rounding, self.ranking.top_percent, self.ranking.entries_per_person),
-            Limits(
+            name=self.name,
+            title=self.title,
+            rules=rules,
+            target=self.target.fact(),
+            baseline=Baseline(self.baseline.parameters, self.baseline.operations),
+            dataset=self.dataset.fact(labels),
+            ranking=Ranking(self.ranking.population, self.ranking.rounding, self.ranking.top_percent, self.ranking.entries_per_person),
+            limits=Limits(
                 limits.export.fact(),
                 limits.translate.fact(),
                 limits.predict.fact(),
                 limits.output_mib * MIB,
                 *([limits.prove.fact()] if limits.prove else []),
             ),
-            self.proof.fact() if self.proof else Proof(),
+            proof=self.proof.fact() if self.proof else Proof(),
         )
 
 

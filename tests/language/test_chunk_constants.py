@@ -27,7 +27,10 @@ def weights() -> models.Weights:
 def look(folder: Path, framework: str, suffix: str, number: int = 0) -> None:
     out = folder / f"out{number}"
     out.mkdir()
-    translate(TranslateJob(framework, folder, f"step{suffix}", out, 1, f"chunk{suffix}"), framework_named(framework).counter())
+    translate(
+        TranslateJob(framework=framework, root=folder, primary=f"step{suffix}", out=out, threads=1, chunk=f"chunk{suffix}"),
+        framework_named(framework).counter(),
+    )
 
 
 def with_constant(path: Path, array: np.ndarray) -> None:

@@ -47,7 +47,19 @@ def read(tmp_path: Path) -> Read:
     def run(step: str, chunk: str = "", seed: str = "a seed", **more: Any) -> NDArray[np.float64]:
         out = tmp_path / f"out-{len(list(tmp_path.iterdir()))}"
         out.mkdir()
-        job = StepJob("any", tmp_path, step, tmp_path / "text.npy", out, TOKENS, WORDS, 1e-4, seed, chunk=chunk, **more)
+        job = StepJob(
+            framework="any",
+            root=tmp_path,
+            primary=step,
+            text=tmp_path / "text.npy",
+            out=out,
+            tokens=TOKENS,
+            words=WORDS,
+            tolerance=1e-4,
+            seed=seed,
+            chunk=chunk,
+            **more,
+        )
         result = read_text(job, LOADERS[Path(step).suffix])
         assert result.shape == (TOKENS,)
         if result.taken:
@@ -269,7 +281,17 @@ def test_a_framework_that_cannot_step(tmp_path: Path) -> None:
         def predict(self, *_: Any) -> Any: ...
 
     np.save(tmp_path / "text.npy", TEXT[:, None])
-    job = StepJob("plain", tmp_path, "m", tmp_path / "text.npy", tmp_path, TOKENS, WORDS, 1e-4, "seed")
+    job = StepJob(
+        framework="plain",
+        root=tmp_path,
+        primary="m",
+        text=tmp_path / "text.npy",
+        out=tmp_path,
+        tokens=TOKENS,
+        words=WORDS,
+        tolerance=1e-4,
+        seed="seed",
+    )
     with pytest.raises(SubmissionFault) as caught:
         read_text(job, Plain())  # type: ignore[arg-type]
     assert str(caught.value) == (

@@ -54,7 +54,14 @@ def predict_job(tmp_path: Path) -> Callable[..., PredictJob]:
 
     def make(behaviour: str, examples: int = 5) -> PredictJob:
         np.save(tmp_path / "inputs.npy", np.arange(examples * 4, dtype=np.float32).reshape(examples, 1, 2, 2))
-        return PredictJob("fake", _artifact(tmp_path, behaviour), "model.fake", tmp_path / "inputs.npy", tmp_path / "out", batch_size=2)
+        return PredictJob(
+            framework="fake",
+            root=_artifact(tmp_path, behaviour),
+            primary="model.fake",
+            inputs=tmp_path / "inputs.npy",
+            out=tmp_path / "out",
+            batch_size=2,
+        )
 
     return make
 

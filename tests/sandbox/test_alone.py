@@ -80,7 +80,15 @@ def model(folder: Path, kind: str) -> None:
 def test_a_model_that_reads_its_batch_is_refused(tmp_path: Path, kind: str) -> None:
     model(tmp_path, kind)
     np.save(tmp_path / "x.npy", np.random.default_rng(2).normal(size=(40, 4)).astype(np.float32))
-    job = PredictJob("onnx", tmp_path, "model.onnx", tmp_path / "x.npy", tmp_path / "out", 16, alone=sample_alone("c" * 64, 40))
+    job = PredictJob(
+        framework="onnx",
+        root=tmp_path,
+        primary="model.onnx",
+        inputs=tmp_path / "x.npy",
+        out=tmp_path / "out",
+        batch_size=16,
+        alone=sample_alone("c" * 64, 40),
+    )
     if kind == "honest":
         assert ProcessLauncher().run(job).shape == (40, 3)
     else:

@@ -92,5 +92,14 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
 
 
 def test_a_scaling_crosses_the_wall() -> None:
-    job = PredictJob("onnx", Path("/entry"), "model.onnx", Path("/data/inputs.npy"), Path("/out"), 8, 2, SCALING)
+    job = PredictJob(
+        framework="onnx",
+        root=Path("/entry"),
+        primary="model.onnx",
+        inputs=Path("/data/inputs.npy"),
+        out=Path("/out"),
+        batch_size=8,
+        threads=2,
+        scaling=SCALING,
+    )
     assert job_from_data(job_to_data(job)) == job

@@ -51,7 +51,9 @@ def test_an_artifact_is_translated_and_judged(paths: list[Path], tmp_path: Path,
     assert [graph.values[name].shape for name in graph.outputs] == [(1, 10)]
 
     inputs = prepare("digits", "test", "divide-by-16", tmp_path / "inputs")
-    predicted = launcher.run(PredictJob(framework, entry, file, inputs.path, tmp_path / "outputs"), DEFAULTS["predict"])
+    predicted = launcher.run(
+        PredictJob(framework=framework, root=entry, primary=file, inputs=inputs.path, out=tmp_path / "outputs"), DEFAULTS["predict"]
+    )
     assert predicted.shape == (500, 10)
     assert predicted.taken == ""
     sealed = seal_predictions(tmp_path / "outputs" / predicted.outputs, artifact.sha256, inputs.examples, 64)
@@ -68,7 +70,7 @@ def test_source_and_weights_become_an_artifact_that_is_judged(paths: list[Path],
     launcher.run(TranslateJob("pytorch", out, exported.artifact, tmp_path / "graph"))
     read_graph(tmp_path / "graph" / "graph.json")
     inputs = prepare("digits", "test", "divide-by-16", tmp_path / "inputs")
-    launcher.run(PredictJob("pytorch", out, exported.artifact, inputs.path, tmp_path / "outputs"))
+    launcher.run(PredictJob(framework="pytorch", root=out, primary=exported.artifact, inputs=inputs.path, out=tmp_path / "outputs"))
     quality = top1(np.load(tmp_path / "outputs" / "outputs.npy"), labels("digits", "test"), 10, target=475)
     assert quality.met, quality.margin
 
@@ -79,7 +81,9 @@ def test_batch_size_does_not_change_answers(paths: list[Path], tmp_path: Path, f
     found = []
     for batch_size in (500, 64):
         out = tmp_path / f"outputs{batch_size}"
-        ProcessLauncher(paths).run(PredictJob(framework, entry, file, inputs.path, out, batch_size=batch_size))
+        ProcessLauncher(paths).run(
+            PredictJob(framework=framework, root=entry, primary=file, inputs=inputs.path, out=out, batch_size=batch_size)
+        )
         found.append(np.load(out / "outputs.npy"))
     assert np.allclose(found[0], found[1], rtol=1e-4, atol=1e-4)
     assert np.array_equal(found[0].argmax(1), found[1].argmax(1))

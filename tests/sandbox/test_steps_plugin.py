@@ -12,7 +12,7 @@ from micronet_verify.sandbox.run_job import run_step
 
 
 def test_a_worker_without_the_plugin_blames_the_installation(tmp_path: Path) -> None:
-    job = TranslateJob("nowhere-installed", tmp_path, "model.x", tmp_path / "out", 1)
+    job = TranslateJob(framework="nowhere-installed", root=tmp_path, primary="model.x", out=tmp_path / "out", threads=1)
     with pytest.raises(BenchFault) as caught:
         run_step(job, lambda: None)
     assert str(caught.value) == (

@@ -46,19 +46,29 @@ def test_the_four_tracks():
 
 def test_digits_in_full():
     assert load_track("digits") == Track(
-        "digits",
-        "Handwritten digits",
-        CountingRules(),
-        QualityTarget("top1", correct=475, of=500),
+        name="digits",
+        title="Handwritten digits",
+        rules=CountingRules(),
+        target=QualityTarget("top1", correct=475, of=500),
         # stem, body and head of the dense network, batch norms folded; relu and max pool are compares
-        Baseline(
+        baseline=Baseline(
             Fraction((1 * 9 * 16 + 16) + (16 * 9 * 32 + 32) + (512 * 10 + 10)),
             Fraction(8 * 8 * 16 * (9 + 8 + 1 + 1) + 8 * 8 * 32 * (144 + 143 + 1 + 1) + 4 * 4 * 32 * 3 + 10 * (512 + 511 + 1)),
         ),
-        Dataset("digits", "test", 500, (1, 8, 8), "float32", 10, ("divide-by-16",)),
-        Ranking("ranked", "ceiling", 10, 3),
-        Limits(StepLimit(120, 4096 * MIB), StepLimit(60, 4096 * MIB), StepLimit(60, 4096 * MIB), 64 * MIB, StepLimit(300, 8192 * MIB)),
-        Proof(4, 64, 4, Fraction(8), Fraction(1, 1000), Fraction(2), Fraction(15, 100)),
+        dataset=Dataset(
+            name="digits",
+            split="test",
+            examples=500,
+            input_shape=(1, 8, 8),
+            input_format="float32",
+            classes=10,
+            preprocessing=("divide-by-16",),
+        ),
+        ranking=Ranking("ranked", "ceiling", 10, 3),
+        limits=Limits(
+            StepLimit(120, 4096 * MIB), StepLimit(60, 4096 * MIB), StepLimit(60, 4096 * MIB), 64 * MIB, StepLimit(300, 8192 * MIB)
+        ),
+        proof=Proof(4, 64, 4, Fraction(8), Fraction(1, 1000), Fraction(2), Fraction(15, 100)),
     )
 
 

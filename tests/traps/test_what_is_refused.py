@@ -189,7 +189,17 @@ def judged(path: Path, framework: str, folder: Path) -> None:
     translate(TranslateJob(framework, path.parent, path.name, folder), counter)
     inputs = folder / "inputs.npy"
     np.save(inputs, np.random.default_rng(5).uniform(0, 0.9, (40, 3)).astype(np.float32))
-    ProcessLauncher().run(PredictJob(framework, path.parent, path.name, inputs, folder / "out", 16, alone=sample_alone("a" * 64, 40)))
+    ProcessLauncher().run(
+        PredictJob(
+            framework=framework,
+            root=path.parent,
+            primary=path.name,
+            inputs=inputs,
+            out=folder / "out",
+            batch_size=16,
+            alone=sample_alone("a" * 64, 40),
+        )
+    )
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_predicting_compares_before_it_answers(tmp_path: Path) -> None:
     path = saved(network(), tmp_path)
     np.save(tmp_path / "inputs.npy", EXAMPLE)
     with pytest.raises(BenchFault, match="'r' of shape"):
-        predict(PredictJob("onnx", tmp_path, path.name, tmp_path / "inputs.npy", tmp_path), OnnxLoader())
+        predict(PredictJob(framework="onnx", root=tmp_path, primary=path.name, inputs=tmp_path / "inputs.npy", out=tmp_path), OnnxLoader())
 
 
 @pytest.mark.usefixtures("wrong")
