@@ -110,7 +110,7 @@ def test_evidence_says_what_the_record_rests_on(judged, tmp_path):
     }  # fmt: skip
     assert data["predictions"]["sha256"] == evaluation.predictions.sha256
     assert data["predictions"]["artifact_sha256"] == data["record"]["artifact_sha256"] == data["artifact"][0]["sha256"]
-    assert {"frameworks", "packages", "python"} == data["versions"].keys()
+    assert {"frameworks", "packages", "plugins", "python"} == data["versions"].keys()
     assert data["versions"]["frameworks"]["pytorch"].keys() == {"safetensors", "torch"}
 
 
