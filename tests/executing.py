@@ -30,6 +30,7 @@ from micronet_verify.analysis.tensors.measurements import Measurements
 from micronet_verify.analysis.uses import prune
 from micronet_verify.counting import count
 from micronet_verify.counting.analysed import Analysed, analyse
+from micronet_verify.counting.forms.cheapest import CheapestForms
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.facts.tensors import ConstantStore
@@ -57,12 +58,12 @@ def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, Poo
         ("matmul_from_sum", matmul_from_sum),
         ("recognize_selections", lambda graph: recognize_selections(graph, pool)),
         ("recognize_masks", lambda graph: recognize_masks(graph, pool)),
-        ("join_addends", lambda graph: join_addends(graph, pool)),
+        ("join_addends", lambda graph: join_addends(graph, pool, CheapestForms())),
         ("remove_redundant", lambda graph: remove_redundant(graph, pool)),
         ("recognize_batch_norms", lambda graph: recognize_batch_norms(graph, pool)),
         ("name_norms", lambda graph: name_norms(graph, dict(pool))),
         ("fold_batch_norms", lambda graph: fold_batch_norms(graph, pool)[0]),
-        ("fold_batch_norms_forward", lambda graph: fold_batch_norms_forward(graph, pool, Measurements())[0]),
+        ("fold_batch_norms_forward", lambda graph: fold_batch_norms_forward(graph, pool, Measurements(), CheapestForms())[0]),
     ):
         after = take(graph)
         if name == "name_norms":

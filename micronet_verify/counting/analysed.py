@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from micronet_verify.analysis.rewrites.norms_that_stay import PER_WORD
 from micronet_verify.analysis.rewrites.passes import Named, Norms, Rewritten, Workshop, dear_norms, named, rewrite, unmasked
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.screen_many import screen_many
@@ -23,6 +22,7 @@ from micronet_verify.analysis.uses import prune
 from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.analysis.values.integer_arithmetic import integer_arithmetic
 from micronet_verify.analysis.values.peak_activations import PeakActivations, peak_activations
+from micronet_verify.counting.forms.cheapest import CheapestForms
 from micronet_verify.counting.formulas.dot_products import weight_of
 from micronet_verify.counting.formulas.operands import Operands
 from micronet_verify.counting.ledger import Regime
@@ -36,6 +36,8 @@ from micronet_verify.track.rules import CountingRules
 T = TypeVar("T")
 # A tensor of more values is not looked through for zeros.
 _LONGEST = 1 << 20
+PER_WORD = Fraction(1_170_000_000, 6_900_000)
+"""Operations per word of the challenge's image task: what a count is weighed with where no track says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Analysed:
 
     @cached_property
     def _dear(self) -> frozenset[str]:
-        return dear_norms(self._as(Norms()), self._shared.measured, self._per_word)
+        return dear_norms(self._as(Norms()), self._shared.measured, self._shared.cost, self._per_word)
 
     def _as(self, norms: Norms) -> Rewritten:
         if norms not in self._rewritten:
@@ -138,11 +140,12 @@ def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None, 
     ``per_word``: operations that the baseline has for each word of its storage; only which norms fold depends on it.
     Raises ``SubmissionFault`` for constants that cannot be computed.
     """
-    found, pool = named(graph, store)
+    cost = CheapestForms()
+    found, pool = named(graph, store, cost)
     forfeited = quantization(prune(graph)[0])
     if not forfeited and (node := integer_arithmetic(found.graph, pool)) is not None:
         forfeited = f"{place(node)} computes with integers"
-    return Analysed(forfeited, graph, store, carried, per_word, found, Workshop(pool))
+    return Analysed(forfeited, graph, store, carried, per_word, found, Workshop(pool, cost))
 
 
 def quantization(graph: Graph, around: ChainMap[str, Value] | None = None) -> str:

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.tensors.encoding import as_seen, encode, positive
 from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.analysis.tensors.measured import Measured
+from micronet_verify.counting.forms.encoding import as_seen, encode
+from micronet_verify.counting.forms.packing import positive
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.overlaps import Stored
 from micronet_verify.counting.scalars import no_offset, offset_of, scalar_of
@@ -98,7 +99,7 @@ class Rebuilt(Mapping[str, Array]):
             return f"{constant.numel:,} values{whole}"
         form = form_of(stored, self._regime, self._rules)
         mask = f", {form.mask_bits:,} mask bits" if form.mask_bits else ""
-        return f"{form.values:,} values of {form.value_bits} bits, {form.spelling}{mask}"
+        return f"{form.values:,} values of {form.value_bits} bits, {form.kind}{mask}"
 
     def _scalar(self, constant: Constant) -> Array:
         """One number, of the list of numbers; as a zero point of unsigned codes, its signed twin may be there."""
@@ -182,7 +183,7 @@ class Rebuilt(Mapping[str, Array]):
             values = as_seen(constant)
             return values if constant.format.bits > 32 else rounded(values, self._random)
         form = form_of(stored, self._regime, self._rules)
-        whole = form.spelling == "plain" and not form.masked and form.value_bits == constant.format.bits
+        whole = form.kind == "plain" and not form.masked and form.value_bits == constant.format.bits
         if whole and constant.row_scale is None and constant.format.name in ("float32", "float64"):
             return as_seen(constant)  # every bit of every value is charged: no copy of them is made
         return encode(stored.measured, form).decode()

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.tensors.forms import Extra, Form
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.scan import BLOCK, flattened
 from micronet_verify.analysis.tensors.screen_many import screen_many
 from micronet_verify.analysis.values.zero_signs import negative_zeros
+from micronet_verify.counting.forms.cheapest import freebie_form, quantized_form
+from micronet_verify.counting.forms.form import Extra, Form
 from micronet_verify.counting.ledger import LedgerLine, Regime
 from micronet_verify.counting.overlaps import Overlaps, Stored, Twin, without_overlaps
 from micronet_verify.counting.scalars import Key, Scalar, offset_of, scalar, scalar_of
@@ -113,7 +114,7 @@ def form_of(stored: Stored, regime: Regime, rules: CountingRules) -> Form:
     """The form in which a tensor is charged."""
     if stored.signs == stored.measured.constant.numel:
         return Form("signs of zeros", stored.signs, 1)
-    form = stored.measured.freebie_form(rules) if regime == "freebie" else stored.measured.quantized_form(rules)
+    form = freebie_form(stored.measured, rules) if regime == "freebie" else quantized_form(stored.measured, rules)
     return form if not stored.signs else replace(form, extras=(*form.extras, Extra("S2", "sign of a zero", stored.signs, 1)))
 
 
@@ -138,7 +139,7 @@ def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) ->
 def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[LedgerLine]:
     constant, scope = stored.measured.constant, stored.scope
     shape = "×".join(map(str, constant.shape)) or "scalar"
-    rule = "S5" if regime == "freebie" else {"codebook": "S8"}.get(form.spelling, "S1")
+    rule = "S5" if regime == "freebie" else {"codebook": "S8"}.get(form.kind, "S1")
     taken = many(form.values, "value") if not form.masked else f"{form.values:,} kept of {many(constant.numel, 'value')}"
     note = "; ".join(filter(None, [stored.note, _why(form, regime)]))
 
@@ -157,7 +158,7 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
         block = f", blocks of {'×'.join(map(str, form.block))}" if form.block else ""
         yield line("S3", form.mask_bits, 1, f"{many(form.mask_bits, 'mask bit')}{block}")
     if form.overhead_count:
-        count, codebook = form.overhead_count, form.spelling == "codebook"
+        count, codebook = form.overhead_count, form.kind == "codebook"
         if form.vector:
             table = f"table of {count // form.vector:,} vectors of {form.vector} values"
             yield line("S2", count, form.overhead_bits, f"{table} × {form.overhead_bits} bit")
@@ -182,7 +183,7 @@ def _why(form: Form, regime: Regime) -> str:
         "vectors": "codebook of vectors",
         "signs of zeros": "zeros whose signs are told apart",
     }
-    said = words.get(form.spelling, form.spelling.replace("grid", "on a grid"))
+    said = words.get(form.kind, form.kind.replace("grid", "on a grid"))
     return ", ".join(filter(None, [said, "masked" if form.masked else ""]))
 
 

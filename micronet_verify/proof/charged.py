@@ -10,9 +10,9 @@ import numpy as np
 
 from micronet_verify.analysis.rewrites.passes import Rewritten
 from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.tensors.encoding import as_seen
 from micronet_verify.analysis.values.width import Width
 from micronet_verify.counting.analysed import Analysed
+from micronet_verify.counting.forms.encoding import as_seen
 from micronet_verify.counting.formulas.dot_products import narrow_accumulator, weight_of
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.rebuilt import rebuilt

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from micronet_verify.analysis.tensors.encoding import Undecodable
 from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.counting.analysed import Analysed, analyse
+from micronet_verify.counting.forms.encoding import Undecodable
 from micronet_verify.counting.rebuilt import Uncharged
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared, Proof

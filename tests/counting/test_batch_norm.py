@@ -13,6 +13,7 @@ from micronet_verify.analysis.rewrites.fold_constants import fold
 from micronet_verify.analysis.rewrites.norms import channel_scale_and_shift
 from micronet_verify.analysis.tensors.constants import Constant, values_of
 from micronet_verify.analysis.tensors.measurements import Measurements
+from micronet_verify.counting.forms.cheapest import CheapestForms
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.facts.graph import Value
 from micronet_verify.facts.tensors import ConstantStore
@@ -144,7 +145,7 @@ def test_the_folded_convolution_computes_the_same(kernel: str) -> None:
     graph = fold(net.finish(y), ConstantStore(net.folder, net.folder), pool)
     found = channel_scale_and_shift(graph.nodes[0], pool)
     assert found is not None
-    (conv,) = fold_batch_norms_forward(graph, pool, Measurements())[0].nodes
+    (conv,) = fold_batch_norms_forward(graph, pool, Measurements(), CheapestForms())[0].nodes
     data = dense((6, 3, 3), 7).astype(np.float64)
     normed = found[0][:, None, None] * data + found[1][:, None, None]
     new_weight, new_bias = values_of(pool[conv.inputs[1]]), values_of(pool[conv.inputs[2]])
@@ -167,7 +168,7 @@ def test_the_folded_product_computes_the_same() -> None:
     graph = fold(net.finish(y), ConstantStore(net.folder, net.folder), pool)
     found = channel_scale_and_shift(graph.nodes[0], pool)
     assert found is not None
-    (product,) = fold_batch_norms_forward(graph, pool, Measurements())[0].nodes
+    (product,) = fold_batch_norms_forward(graph, pool, Measurements(), CheapestForms())[0].nodes
     data = dense((3, 4, 5), 7).astype(np.float64)
     wanted = np.einsum("ncs,osc->no", found[0][:, None] * data + found[1][:, None], weight) + bias
     assert np.allclose(

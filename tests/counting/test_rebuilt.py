@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from micronet_verify.analysis.rewrites.passes import Rewritten
-from micronet_verify.analysis.tensors.encoding import as_seen
 from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.analysis.tensors.scan import same_bits
 from micronet_verify.counting.analysed import analyse
+from micronet_verify.counting.forms.encoding import as_seen
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.rebuilt import Rebuilt, rebuilt
 from micronet_verify.facts.formats import numeric_format

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from micronet_verify.analysis.tensors.constants import Codes, Constant
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.counting.count import Count
+from micronet_verify.counting.forms.cheapest import quantized_form
 from micronet_verify.facts.formats import numeric_format, numpy_dtype
 from micronet_verify.track.rules import CountingRules
 from tests.build import Net
@@ -25,7 +26,7 @@ F = np.float32
 def bits(array: Array, axes: tuple[int, ...] = (0,), **given: Any) -> int:
     """Bits of a tensor in the quantized regime."""
     constant = Constant("w", "w", array.shape, numeric_format(array.dtype.name), lambda: array, **given)
-    return Measured(constant, axes).quantized_form(CountingRules()).bits
+    return quantized_form(Measured(constant, axes), CountingRules()).bits
 
 
 def storage(count: Count, regime: Any = "quantized") -> Fraction:

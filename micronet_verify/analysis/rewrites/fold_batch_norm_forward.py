@@ -18,10 +18,10 @@ from micronet_verify.analysis.rewrites.norms import norm_of
 from micronet_verify.analysis.rewrites.recognize_batch_norms import Affine
 from micronet_verify.analysis.tensors.constants import Array, Constant, derived, values_of
 from micronet_verify.analysis.tensors.measurements import Measurements
+from micronet_verify.analysis.tensors.storing import StorageCost
 from micronet_verify.analysis.uses import consumers
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.shapes import integer, ints, text
-from micronet_verify.track.rules import CountingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,9 @@ class _Reader:
     padded: bool
 
 
-def fold_batch_norms_forward(graph: Graph, pool: dict[str, Constant], measured: Measurements) -> tuple[Graph, tuple[Folded, ...]]:
+def fold_batch_norms_forward(
+    graph: Graph, pool: dict[str, Constant], measured: Measurements, cost: StorageCost
+) -> tuple[Graph, tuple[Folded, ...]]:
     """The graph without the batch normalisations, or their scales, that the operators behind them can take."""
     readers = consumers(graph)
     uses = _uses(graph, pool)
@@ -53,7 +55,7 @@ def fold_batch_norms_forward(graph: Graph, pool: dict[str, Constant], measured: 
             continue
         found = [_reader(graph, reader, norm, node.outputs[0], pool, uses) for reader in behind]
         taken = [reader for reader in found if reader is not None]
-        if len(taken) < len(behind) or not all(_is_plain(reader, measured) for reader in taken):
+        if len(taken) < len(behind) or not all(cost.is_plain(measured.of(reader.weight, reader.outputs)) for reader in taken):
             continue
         written = _whole(graph, taken, norm, pool) or _scale_only(graph, taken, norm, pool)
         if written is not None:
@@ -110,10 +112,6 @@ def _reader(graph: Graph, linear: Node, norm: Affine, x: str, pool: dict[str, Co
         return None
     shape = tuple(norm.scale.size if label == channel else 1 for label in own)
     return _Reader(linear, at, weight, norm.scale.reshape(shape), shift.reshape(shape), outputs, False)
-
-
-def _is_plain(reader: _Reader, measured: Measurements) -> bool:
-    return measured.of(reader.weight, reader.outputs).quantized_form(CountingRules()).spelling == "plain"
 
 
 def _whole(graph: Graph, readers: Sequence[_Reader], norm: Affine, pool: dict[str, Constant]) -> dict[int, tuple[Node, ...]] | None:

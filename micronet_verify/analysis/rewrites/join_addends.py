@@ -19,10 +19,10 @@ import numpy as np
 from micronet_verify.analysis.tensors.constants import Array, Constant, derived, values_of
 from micronet_verify.analysis.tensors.exact_grids import MANTISSA
 from micronet_verify.analysis.tensors.measured import Measured
+from micronet_verify.analysis.tensors.storing import StorageCost
 from micronet_verify.analysis.uses import consumers
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Shape
-from micronet_verify.track.rules import CountingRules
 
 # More values than this are no bias.
 _LONGEST = 1 << 20
@@ -50,8 +50,8 @@ class _Sum:
         return tuple(sorted(hashlib.blake2b((each.aligned * each.sign).tobytes()).digest() for each in self.addends))
 
 
-def join_addends(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph in which every such sum adds one constant; it is added to ``pool``."""
+def join_addends(graph: Graph, pool: dict[str, Constant], cost: StorageCost) -> Graph:
+    """The graph in which every such sum adds one constant; it is added to ``pool``. ``cost`` says which is narrower."""
     sums = list(_Finder(graph, pool).sums())
     if not sums:
         return graph
@@ -64,7 +64,7 @@ def join_addends(graph: Graph, pool: dict[str, Constant]) -> Graph:
     for found in sums:
         own = inside[found.digests]
         if all(pool[each.name].numel == 1 or own[pool[each.name].key] == uses[pool[each.name].key] for each in found.addends):
-            _join(found, graph, pool, changed)
+            _join(found, graph, pool, cost, changed)
     return replace(graph, nodes=tuple(changed.get(id(node), node) for node in graph.nodes)) if changed else graph
 
 
@@ -158,7 +158,7 @@ def _fit(arrays: list[Array]) -> bool:
     return int(np.prod(shape, dtype=np.int64)) == max(array.size for array in arrays) <= _LONGEST
 
 
-def _join(found: _Sum, graph: Graph, pool: dict[str, Constant], changed: dict[int, Node]) -> None:
+def _join(found: _Sum, graph: Graph, pool: dict[str, Constant], cost: StorageCost, changed: dict[int, Node]) -> None:
     total = sum((each.aligned * each.sign for each in found.addends[1:]), found.addends[0].aligned * found.addends[0].sign)
     keeper = next(
         (each for each in found.addends if each.at == 2 and each.sign > 0 and _as_bias(each, np.asarray(total)) is not None), None
@@ -173,7 +173,7 @@ def _join(found: _Sum, graph: Graph, pool: dict[str, Constant], changed: dict[in
     digest = hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest()
     made = derived(f"sum {array.shape} {digest}", pool[keeper.name].label, array, result.format)
     parts = {pool[each.name].key: pool[each.name] for each in found.addends if pool[each.name].numel > 1}
-    if array.size > 1 and _bits(made) > sum(map(_bits, parts.values())):
+    if array.size > 1 and cost.bits(Measured(made)) > sum(cost.bits(Measured(part)) for part in parts.values()):
         return
     pool[name] = made
     for each in found.addends:
@@ -199,7 +199,3 @@ def _as_bias(keeper: _Addend, total: Array) -> Array | None:
         lead = next((axis for axis, size in enumerate(total.shape) if size > 1), max(total.ndim - 1, 0))
         return total.reshape(total.shape[lead:])
     return total.reshape(-1) if total.shape == keeper.aligned.shape else None
-
-
-def _bits(constant: Constant) -> int:
-    return Measured(constant).quantized_form(CountingRules()).bits

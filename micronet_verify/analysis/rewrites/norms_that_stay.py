@@ -18,35 +18,33 @@ from micronet_verify.analysis.tensors.constants import Constant
 from micronet_verify.analysis.tensors.measurements import Measurements
 from micronet_verify.analysis.tensors.scan import flattened
 from micronet_verify.analysis.tensors.screen_many import screen_many
+from micronet_verify.analysis.tensors.storing import StorageCost
 from micronet_verify.facts.graph import Graph
-from micronet_verify.track.rules import CountingRules
 
 # Values of a weight that are looked at for equal ones.
 _LOOK = 1024
-PER_WORD = Fraction(1_170_000_000, 6_900_000)
-"""Operations per word of the challenge's image task: what a count is weighed with where no track says otherwise."""
 
 
-def dear(graph: Graph, norms: Iterable[Folded], measured: Measurements, per_word: Fraction) -> frozenset[str]:
+def dear(graph: Graph, norms: Iterable[Folded], measured: Measurements, cost: StorageCost, per_word: Fraction) -> frozenset[str]:
     """The results of the normalisations of ``graph`` that make it dearer by folding, each by itself."""
     norms = [norm for norm in norms if norm.weights]
     screen_many(measured.of(weight.after, weight.axes) for norm in norms for weight in norm.weights)
     found = set()
     for norm in norms:
-        if not any(_may_widen(weight, measured) for weight in norm.weights):
+        if not any(_may_widen(weight, measured, cost) for weight in norm.weights):
             continue
         value = graph.values[norm.node.outputs[0]]
         spared = Fraction(value.numel * value.format.bits, 32) / per_word
         scales = sum(weight.after.shape[weight.after.row_axis] for weight in norm.weights)
-        if Fraction(sum(_more(weight, measured) for weight in norm.weights), 32) > spared + scales:
+        if Fraction(sum(_more(weight, measured, cost) for weight in norm.weights), 32) > spared + scales:
             found.add(norm.node.outputs[0])
     return frozenset(found)
 
 
-def _may_widen(weight: Scaled, measured: Measurements) -> bool:
+def _may_widen(weight: Scaled, measured: Measurements, cost: StorageCost) -> bool:
     """Whether the weight is on no grid with the scale in it, and may have a codebook or be in fp16 without it."""
     after, before = measured.of(weight.after, weight.axes), measured.of(weight.before, weight.axes)
-    if after.quantized_form(CountingRules()).spelling != "plain":
+    if not cost.is_plain(after):
         return False
     return before.exact_half or weight.before.codes is not None or _repeats(weight.before)
 
@@ -58,8 +56,7 @@ def _repeats(constant: Constant) -> bool:
     return len(np.unique(some)) < len(some)
 
 
-def _more(weight: Scaled, measured: Measurements) -> int:
+def _more(weight: Scaled, measured: Measurements, cost: StorageCost) -> int:
     """Bits that the weight takes more with the scale in it."""
     before, after = measured.of(weight.before, weight.axes), measured.of(weight.after, weight.axes)
-    rules = CountingRules()
-    return after.quantized_form(rules).bits - before.quantized_form(rules).bits
+    return cost.bits(after) - cost.bits(before)

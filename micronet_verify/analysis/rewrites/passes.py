@@ -35,6 +35,7 @@ from micronet_verify.analysis.rewrites.remove_redundant import remove_redundant
 from micronet_verify.analysis.rewrites.sink_slices import with_cuts
 from micronet_verify.analysis.tensors.constants import Constant, derived
 from micronet_verify.analysis.tensors.measurements import Measurements
+from micronet_verify.analysis.tensors.storing import StorageCost
 from micronet_verify.analysis.uses import needed_values, prune
 from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.analysis.values.codes import CodeFacts, follow_codes
@@ -88,25 +89,25 @@ class Rewritten:
     initial: tuple[Constant, ...] = ()
 
 
-def named(graph: Graph, store: ConstantStore) -> tuple[Named, Pool]:
+def named(graph: Graph, store: ConstantStore, cost: StorageCost) -> tuple[Named, Pool]:
     """The graph and its bodies with everything done that no reading of the rules changes, and the pool of constants."""
     pool: Pool = {}
-    return _named(graph, store, pool, {}), pool
+    return _named(graph, store, cost, pool, {}), pool
 
 
-def _named(graph: Graph, store: ConstantStore, pool: Pool, around: Mapping[str, Value]) -> Named:
+def _named(graph: Graph, store: ConstantStore, cost: StorageCost, pool: Pool, around: Mapping[str, Value]) -> Named:
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     folded = fold(live, store, pool)
     folded = recognize_choices(recognize_scatters(folded, pool), pool)
     folded = recognize_standardised(recognize_functions(prune(folded)[0], pool), pool)
     folded = recognize_softmaxes(recognize_variances(remove_redundant(folded, pool)))
     folded = recognize_masks(recognize_selections(matmul_from_sum(recognize_sums(hoist_numbers(folded, pool), pool)), pool), pool)
-    folded = recognize_batch_norms(remove_redundant(join_addends(folded, pool), pool), pool)
+    folded = recognize_batch_norms(remove_redundant(join_addends(folded, pool, cost), pool), pool)
     needed = needed_values(live)
     unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)
     folded = prune(with_cuts(folded))[0]
     bodies = {
-        node.outputs[0]: tuple(_named(body, store, pool, seen_by(body, folded.values)) for body in node.bodies)
+        node.outputs[0]: tuple(_named(body, store, cost, pool, seen_by(body, folded.values)) for body in node.bodies)
         for node in folded.nodes
         if node.bodies
     }
@@ -145,10 +146,10 @@ class Norms:
     kept: frozenset[str] = frozenset()
 
 
-def dear_norms(found: Rewritten, measured: Measurements, per_word: Fraction) -> frozenset[str]:
+def dear_norms(found: Rewritten, measured: Measurements, cost: StorageCost, per_word: Fraction) -> frozenset[str]:
     """Of the norms that were folded, here and in bodies, those that had better stay where weights need not be 16 bits wide (``worth``)."""
-    inside = [dear_norms(body, measured, per_word) for bodies in found.bodies.values() for body in bodies]
-    return dear(found.graph, found.norms, measured, per_word).union(*inside)
+    inside = [dear_norms(body, measured, cost, per_word) for bodies in found.bodies.values() for body in bodies]
+    return dear(found.graph, found.norms, measured, cost, per_word).union(*inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class Workshop:
     """What all readings of a model share: its constants, what was measured of them, and weights with scales in them."""
 
     constants: Mapping[str, Constant]
+    cost: StorageCost
     measured: Measurements = field(default_factory=Measurements)
     made: Made = field(default_factory=dict)
 
@@ -184,7 +186,7 @@ def _rewritten(
     graph, norms = found.graph, tuple[Folded, ...]()
     if read.fold:
         graph, norms = fold_batch_norms(graph, pool, read.kept, shared.made)
-        graph, ahead = fold_batch_norms_forward(graph, pool, shared.measured)
+        graph, ahead = fold_batch_norms_forward(graph, pool, shared.measured, shared.cost)
         norms += ahead
     graph = with_values(name_norms(graph, pool), pool)
     states: Pairs = carried.pairs(graph) if carried else turns

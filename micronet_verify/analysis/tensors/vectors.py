@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.tensors.forms import Form
-
 Array = NDArray[Any]
 _LENGTHS = (2, 3, 4, 8, 16, 32)
 _SAMPLE = 1 << 14
@@ -42,16 +40,18 @@ def table_of(vectors: Array) -> tuple[Array, Array]:
     return raw[first], index.reshape(-1)
 
 
-def vector_codebooks(array: Array, distinct: int, width: int) -> Iterator[Form]:
-    """Forms with a table of vectors of values of ``width`` bits. ``distinct``: how many different values there are."""
+def vector_tables(array: Array, distinct: int) -> Iterator[tuple[int, int, int]]:
+    """(axis, values of a vector, vectors in the table) of each way to read ``array`` as vectors of a table.
+
+    ``distinct``: how many different values there are.
+    """
     for axis, length in _cuts(array.shape):
-        count = array.size // length
-        most = min(count, distinct**length) // 4
+        most = min(array.size // length, distinct**length) // 4
         if most < 1 or not _worth_it(array, axis, length, distinct):
             continue
         table = len(table_of(vectors_of(array, axis, length))[0])
         if table <= most:
-            yield Form("vectors", count, max((table - 1).bit_length(), 1), 0, table * length, width, vector=length, view=(axis,))
+            yield axis, length, table
 
 
 def may_be_vectors(array: Array) -> bool:

@@ -17,6 +17,7 @@ from micronet_verify.analysis.tensors.constants import Codes, Constant
 from micronet_verify.analysis.tensors.grid import find_grid, grid_of_codes
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.zero_blocks import best_blocks, lossless_blocks
+from micronet_verify.counting.forms.cheapest import freebie_form, quantized_form
 from micronet_verify.facts.formats import FLOAT32, numeric_format
 from micronet_verify.track.rules import CountingRules
 
@@ -143,22 +144,22 @@ def test_grids_per_channel_are_charged_where_they_are_narrower(binary: bool, spe
     random = np.random.default_rng(1)
     signs = random.choice([-1, 1], (16, LONG // 16))
     found = signs * np.arange(1, 17)[:, None] if binary else codes((16, LONG // 16), -20, 20)
-    form = measured(found.astype(np.float32) * STEP).quantized_form(CountingRules())
-    assert form.spelling == spelling
+    form = quantized_form(measured(found.astype(np.float32) * STEP), CountingRules())
+    assert form.kind == spelling
     assert form.values * form.value_bits == LONG * (1 if binary else 6)
 
 
 def test_S8_a_codebook_is_charged_where_a_grid_is_wide() -> None:
     """Four values far apart: two bits an index, where their grid would need eight."""
     array = np.random.default_rng(2).choice(np.array([-100, -3, 50, 101], np.float32), (16, LONG // 16)) * STEP
-    form = measured(array).quantized_form(CountingRules())
-    assert (form.spelling, form.bits) == ("codebook", LONG * 2 + 4 * 32)
+    form = quantized_form(measured(array), CountingRules())
+    assert (form.kind, form.bits) == ("codebook", LONG * 2 + 4 * 32)
 
 
 @pytest.mark.parametrize("representation", ["dense", "masked"])
 def test_the_knob_holds_for_every_form(representation: Any) -> None:
     array = codes((16, LONG // 16), -7, 7).astype(np.float32) * STEP
-    form = measured(array).quantized_form(CountingRules(representation=representation))
+    form = quantized_form(measured(array), CountingRules(representation=representation))
     assert form.masked == (representation == "masked")
 
 
@@ -191,7 +192,7 @@ def test_B18c_zeros_strewn_about_have_a_mask_of_elements(seed: int, zeros: float
     """Small blocks that zeros happen to fill are no structure, even where they would save a few words."""
     random = np.random.default_rng(seed)
     array = np.where(random.random((24, 36)) < zeros, 0, random.normal(size=(24, 36))).astype(np.float32)
-    form = measured(array).freebie_form(CountingRules())
+    form = freebie_form(measured(array), CountingRules())
     assert (form.block, form.bits) == ((), np.count_nonzero(array) * 16 + 24 * 36)
 
 
@@ -203,5 +204,5 @@ def test_B18c_blocks_of_codes_keep_their_mask(top: int, bits: int) -> None:
     kept[random.permutation(512)[:256]] = True
     mask = np.repeat(np.repeat(kept.reshape(32, 16), 4, 0), 4, 1)
     array = (mask * random.integers(-top, top + 1, mask.shape)).astype(np.float32) * STEP
-    form = measured(array, ()).quantized_form(CountingRules())
+    form = quantized_form(measured(array, ()), CountingRules())
     assert (form.block, form.bits) == ((4, 4), 256 * 16 * bits + 512 + 32)

@@ -13,14 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.tensors import measured as representation
-from micronet_verify.analysis.tensors import scan
+from micronet_verify.analysis.tensors import constant_grids, scan
+from micronet_verify.analysis.tensors import measured as measured_facts
 from micronet_verify.analysis.tensors.constants import Constant
 from micronet_verify.analysis.tensors.exact_grids import rounding
 from micronet_verify.analysis.tensors.grid import MOST_BITS
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.screen import LOOK, beyond_half, first_values, looked_at, off_every_grid, on_no_grid
 from micronet_verify.analysis.tensors.screen_many import screen_many
+from micronet_verify.counting.forms.cheapest import freebie_form, quantized_form
 from micronet_verify.facts.formats import FLOAT16, FLOAT32, FLOAT64, numeric_format
 from micronet_verify.track.rules import CountingRules
 
@@ -94,15 +95,18 @@ def values(kind: str, spoil: str, shape: tuple[int, ...], dtype: Any, seed: int)
 class Unhurried(Measured):
     """Takes no short look at anything."""
 
-    _ordinary = False
-    _least_distinct = (1, 1)
+    least_distinct = (1, 1)
+
+    def __init__(self, constant: Constant, axes: tuple[int, ...] = ()) -> None:
+        super().__init__(constant, axes)
+        self.remember("ordinary", lambda: False)
 
 
 @contextmanager
 def no_looks() -> Iterator[None]:
     with (
-        patch.object(representation, "lies_on_none", lambda *_: False),
-        patch.object(representation, "beyond_half", lambda few: np.zeros(few.shape, np.bool_)),
+        patch.object(constant_grids, "lies_on_none", lambda *_: False),
+        patch.object(measured_facts, "beyond_half", lambda few: np.zeros(few.shape, np.bool_)),
         patch.object(scan, "without_zeros", lambda _: False),
     ):
         yield
@@ -110,8 +114,8 @@ def no_looks() -> Iterator[None]:
 
 def facts(measured: Measured) -> dict[str, object]:
     return {
-        "quantized": [measured.quantized_form(rules) for rules in RULES],
-        "freebie": [measured.freebie_form(rules) for rules in RULES],
+        "quantized": [quantized_form(measured, rules) for rules in RULES],
+        "freebie": [freebie_form(measured, rules) for rules in RULES],
         "non-zeros": (measured.nonzeros, measured.nonzeros_per_row.tolist(), measured.all_zero),
         "grid": measured.grid,
         "fp16": measured.exact_half,

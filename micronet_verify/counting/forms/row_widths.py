@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.tensors.forms import Extra, Form
 from micronet_verify.analysis.tensors.grid import Grid
+from micronet_verify.counting.forms.form import Extra, Form
 from micronet_verify.track.rules import CountingRules
 
 # Exponent bits and sign of a scale of so many bits.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-Spelling = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook", "vectors", "signs of zeros"]
+FormKind = Literal["plain", "half", "range", "grid", "grid per channel", "grid per block", "codebook", "vectors", "signs of zeros"]
 
 
 class Extra(NamedTuple):
@@ -26,7 +26,7 @@ class Form:
     where rows have widths of their own; ``value_bits`` is the widest then. ``vector``: values that one index stands for.
     """
 
-    spelling: Spelling
+    kind: FormKind
     values: int
     value_bits: int
     mask_bits: int = 0

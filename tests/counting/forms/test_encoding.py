@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.tensors.constants import Codes, Constant
-from micronet_verify.analysis.tensors.encoding import Undecodable, as_seen, encode
 from micronet_verify.analysis.tensors.exact_grids import product
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.scan import same_bits
 from micronet_verify.analysis.tensors.vectors import from_vectors
+from micronet_verify.counting.forms.cheapest import quantized_form
+from micronet_verify.counting.forms.encoding import Undecodable, as_seen, encode
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.track.rules import CountingRules
 from tests.analysis.tensors.test_screen import KINDS, SHAPES, SPOILS, values
@@ -31,7 +32,7 @@ def constant(array: Array, **given: Any) -> Constant:
 
 def checked(one: Constant, axes: tuple[int, ...], rules: CountingRules, exact: bool = True) -> Array:
     measured = Measured(one, axes)
-    form = measured.quantized_form(rules)
+    form = quantized_form(measured, rules)
     encoded = encode(measured, form)
     assert encoded.bits == form.bits
     found, seen = encoded.decode(), as_seen(one)
@@ -113,7 +114,7 @@ def test_masks_that_a_reading_does_not_store_decode_to_nothing() -> None:
     array = values("normal", "sparse", (12, 30), np.float32, 0)
     measured, rules = Measured(constant(array), (0,)), CountingRules(mask="absent")
     with pytest.raises(Undecodable):
-        encode(measured, measured.quantized_form(rules))
+        encode(measured, quantized_form(measured, rules))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
@@ -123,5 +124,5 @@ def test_vectors_of_a_table(axis: int) -> None:
     shape = (64, 16, 3, 3) if axis < 0 else (32, 16, 8)
     vectors = random.normal(size=(16, length)).astype(np.float32)[random.integers(0, 16, int(np.prod(shape)) // length)]
     one = constant(from_vectors(vectors, shape, axis))
-    assert Measured(one, (0,)).quantized_form(CountingRules()).spelling == "vectors"
+    assert quantized_form(Measured(one, (0,)), CountingRules()).kind == "vectors"
     checked(one, (0,), CountingRules())
