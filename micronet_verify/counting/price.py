@@ -26,7 +26,7 @@ from micronet_verify.facts.validate import place
 from micronet_verify.track.rules import KNOBS, CountingRules
 from micronet_verify.wording.numbers import many
 
-Frequencies = Mapping[str, Fraction]
+Shares = Mapping[str, Fraction]
 NOTHING, ONCE = PeakActivations(0, 0), Fraction(1)
 OF_WORK = frozenset({"regimes", "accumulator", "dot_adds", "activation_bits", "attention_mask", "saturation", "structure"})
 """Knobs that no storage line depends on, beyond the inventory that they choose."""
@@ -57,14 +57,14 @@ class _Bill:
 
     analysed: Analysed
     rules: CountingRules
-    frequencies: Frequencies
+    shares: Shares
     work: list[tuple[Node, Work, Fraction]] = field(default_factory=list)
     notes: list[LedgerLine] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
-def price(analysed: Analysed, rules: CountingRules, frequencies: Frequencies | None = None) -> Count:
-    """The count under ``rules``. ``frequencies``: of the examples that reach a branch, the share that takes its first body,
+def price(analysed: Analysed, rules: CountingRules, shares: Shares | None = None) -> Count:
+    """The count under ``rules``. ``shares``: of the examples that reach a branch, the share that takes its first body,
     by the branch's ``id``.
 
     Raises ``SubmissionFault`` with every operator that has no price (O17).
@@ -72,7 +72,7 @@ def price(analysed: Analysed, rules: CountingRules, frequencies: Frequencies | N
     regimes: list[Regime] = ["quantized"] if analysed.forfeited else ["freebie", "quantized"]
     if rules.regimes != "both":
         regimes = [rules.regimes]
-    shares = frequencies or {}
+    shares = shares or {}
     ledgers = {regime: Ledger(rules.edition, regime, tuple(_lines(analysed, rules, regime, shares))) for regime in regimes}
     charged = frozenset(line.subject for line in ledgers[regimes[0]].lines)
     structure = {regime: _structure(analysed, rules, regime) for regime in regimes}
@@ -84,7 +84,7 @@ def _structure(analysed: Analysed, rules: CountingRules, regime: Regime) -> int:
     return analysed.remember(("structure", id(found.graph)), lambda: structure_bits(found.graph, found.constants.keys()))
 
 
-def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, frequencies: Frequencies) -> Iterator[LedgerLine]:
+def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, shares: Shares) -> Iterator[LedgerLine]:
     """All lines of one regime. What a knob does not touch is remembered from the last time that it was asked for."""
     found = analysed.rewritten(rules, regime)
     stored = analysed.stock(rules, regime)
@@ -96,8 +96,8 @@ def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, frequencies
         formula = f"{many(bits, 'bit')} for {many(len(found.graph.nodes), 'node')}, their operands and whole numbers"
         yield LedgerLine("storage", "S9", "structure", "", Fraction(bits), 1, formula, "how the graph is wired")
     asked = Asked(rules)
-    bills: Known[_Bill] = analysed.remember(("work", id(found), tuple(sorted(frequencies.items()))), Known)
-    bill = bills.under(asked, lambda: _billed(analysed, found, asked.rules, frequencies))
+    bills: Known[_Bill] = analysed.remember(("work", id(found), tuple(sorted(shares.items()))), Known)
+    bill = bills.under(asked, lambda: _billed(analysed, found, asked.rules, shares))
     yield from analysed.remember(("operations", regime, id(bill)), lambda: tuple(_operations(bill, regime)))
     yield from bill.notes
 
@@ -106,8 +106,8 @@ def _knobs(rules: CountingRules, others: frozenset[str]) -> tuple[object, ...]:
     return tuple(getattr(rules, name) for name in KNOBS if name not in others)
 
 
-def _billed(analysed: Analysed, found: Rewritten, rules: CountingRules, frequencies: Frequencies) -> _Bill:
-    bill = _Bill(analysed, rules, frequencies)
+def _billed(analysed: Analysed, found: Rewritten, rules: CountingRules, shares: Shares) -> _Bill:
+    bill = _Bill(analysed, rules, shares)
     _work(bill, found, ONCE)
     if bill.problems:
         raise SubmissionFault(bill.problems)
@@ -139,11 +139,11 @@ def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], time
         _work(bill, bodies[0], times * turns)
         bill.work[before:] = [(at, replace(work, formula=f"{turns:,} × ({work.formula})"), each) for at, work, each in bill.work[before:]]
         return
-    taken = bill.frequencies.get(str(node.attributes.get("id", "")))
-    shares = (Fraction(1), Fraction(1)) if taken is None else (taken, 1 - taken)
-    for body, share in zip(bodies, shares, strict=True):
+    first = bill.shares.get(str(node.attributes.get("id", "")))
+    both = (Fraction(1), Fraction(1)) if first is None else (first, 1 - first)
+    for body, share in zip(bodies, both, strict=True):
         _work(bill, body, times * share)
-    if taken is None:
+    if first is None:
         note = "both bodies charged in full: no predictions say how often each is taken"
         bill.notes.append(LedgerLine("operations", "O13", place(node), node.scope, Fraction(0), 0, "0", note))
 

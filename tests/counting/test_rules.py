@@ -381,7 +381,7 @@ def test_O13_a_branch_is_charged_by_how_often_it_is_taken() -> None:
             y = inner.elementwise(function, y)
         bodies.append(inner.finish([y]))
     (out,) = net.b.emit_bodies("branch", (predicate,), bodies, id="exit")
-    count = net.count(out, frequencies={"exit": Fraction(3, 10)})
+    count = net.count(out, shares={"exit": Fraction(3, 10)})
     expected = Fraction(7) + 1 + 8 * 1 * Fraction(3, 10) + 8 * 3 * Fraction(3, 10) + 8 * 1 * Fraction(7, 10)
     assert sum(line.quantity for line in count.ledgers["freebie"].lines if line.axis == "operations") == expected
 
