@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import fields, replace
 
@@ -57,7 +58,7 @@ def test_knobs_are_the_readings_that_explain_prices():
 
 def test_every_knob_and_value_is_explained_in_its_docstring():
     # Name, and what stands below it; the docstring begins with its summary and the edition.
-    parts = re.split(r"\n    ``(\w+)``(?: \(\w.*\))?\n", CountingRules.__doc__ or "")[1:]
+    parts = re.split(r"\n``(\w+)``(?: \(\w.*\))?\n", inspect.getdoc(CountingRules) or "")[1:]
     told = dict(zip(parts[::2], parts[1::2], strict=True))
     assert told.keys() == {"edition", *KNOBS}
     for knob, values in KNOBS.items():
