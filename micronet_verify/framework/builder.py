@@ -127,6 +127,16 @@ class GraphBuilder:
         """The node that made ``value`` and its first operand; ``None`` for inputs and constants."""
         return self._makers.get(value.id)
 
+    def maker_of(self, name: str) -> Node | None:
+        """The node that made the value of this id; ``None`` for inputs and constants."""
+        made = self._makers.get(name)
+        return None if made is None else made[0]
+
+    def format_of(self, name: str) -> NumericFormat | None:
+        """The format of a value of this graph, and of none around it."""
+        value = self._values.get(name)
+        return None if value is None else value.format
+
     def scalar(self, number: float, fmt: NumericFormat = FLOAT32) -> Value:
         """A literal of the program, as a constant of no axes; one per distinct number."""
         key = (float(number), fmt.name)

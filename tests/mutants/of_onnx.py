@@ -13,7 +13,7 @@ from micronet_verify_onnx import ops_pool as pools
 from micronet_verify_onnx.op import Op, Rule
 
 from micronet_verify.facts.formats import numeric_format
-from micronet_verify.framework import recurrent
+from micronet_verify.framework.translation import recurrent
 from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, sets, square, takes, times
 
 

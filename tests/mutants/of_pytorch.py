@@ -17,8 +17,8 @@ from micronet_verify_pytorch.program import Body, Step
 
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Value
-from micronet_verify.framework import recurrent as lowering
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.translation import recurrent as lowering
 from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, sets, square, takes, times
 
 

@@ -12,7 +12,7 @@ from onnx import AttributeProto
 
 from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.emitting import Emitting
+from micronet_verify.framework.translation.op import Emitting
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.operands import Operand
 from micronet_verify_onnx.scope import ABSENT, Scope

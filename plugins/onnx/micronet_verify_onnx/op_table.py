@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.framework.op_lines import Line, Refusal, moves, priced
+from micronet_verify.framework.translation.table import Line, Refusal, moves, priced
 from micronet_verify_onnx import (
     control,
     ops_attention,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.einsum import einsum as contraction
+from micronet_verify.framework.translation.einsum import einsum as contraction
 from micronet_verify_onnx.op import Op
 
 

@@ -1,4 +1,4 @@
-"""LSTM, GRU and RNN layers: both directions, lowered by ``framework/recurrent`` like every plugin's."""
+"""LSTM, GRU and RNN layers: both directions, lowered by ``framework/translation/recurrent`` like every plugin's."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from micronet_verify.facts.graph import Value
-from micronet_verify.framework import recurrent
-from micronet_verify.framework.recurrent import Function
+from micronet_verify.framework.translation import recurrent
+from micronet_verify.framework.translation.recurrent import Function
 from micronet_verify_onnx.op import Op
 
 # ONNX activation names with their default parameters; names ignore case.

@@ -12,7 +12,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.op_lines import Line, Refusal
+from micronet_verify.framework.translation.table import Line, Refusal
 from micronet_verify_onnx.checks import check_model, forged, input_shape, plain, state_shape
 from micronet_verify_onnx.fold import fold, is_shape
 from micronet_verify_onnx.formats import element_type

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from micronet_verify.facts.graph import Value
-from micronet_verify.framework import recurrent
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.translation import recurrent
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.ops_shape import joined, selected
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.emitting import Emitting
+from micronet_verify.framework.translation.op import Emitting
 from micronet_verify_tensorflow.attributes import PartialShape
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import NodeDef, Span

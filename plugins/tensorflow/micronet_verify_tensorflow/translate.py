@@ -8,7 +8,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.op_lines import Line, Refusal
+from micronet_verify.framework.translation.table import Line, Refusal
 from micronet_verify_tensorflow.fold import fold, is_shape
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.idioms import Idiom, find_idiom

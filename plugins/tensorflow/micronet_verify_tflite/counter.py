@@ -7,7 +7,7 @@ from pathlib import Path
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify_tflite.model import Model
-from micronet_verify_tflite.translate import Translator
+from micronet_verify_tflite.translate import translate
 
 
 class TfliteCounter:
@@ -16,4 +16,4 @@ class TfliteCounter:
 
         Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
         """
-        return Translator(Model(artifact), builder).graph()
+        return translate(Model(artifact), builder)

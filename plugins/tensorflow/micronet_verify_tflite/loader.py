@@ -14,15 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.op_lines import Line
-from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.framework.answering import answers
+from micronet_verify.framework.protocols import Answer, ExportRequest
+from micronet_verify.framework.translation.table import Line
 from micronet_verify_tflite.hybrid import has_hybrid_layers
 from micronet_verify_tflite.model import Model, Tensor
 from micronet_verify_tflite.op_table import TABLE
-from micronet_verify_tflite.records import Record, branch_records
+from micronet_verify_tflite.records import branch_records
 from micronet_verify_tflite.session import Session
 from micronet_verify_tflite.stored import format_of
-from micronet_verify_tflite.translate import input_shape
+from micronet_verify_tflite.translate import declared_shape
 
 Array = NDArray[Any]
 _INPUT_TYPES = ("float32", "float16", "float64", "int64", "int32", "int8", "uint8", "int16")
@@ -45,21 +46,14 @@ class TfliteLoader:
         _check_operators(model)
         shape, quantizer = _input(model, inputs)
         result = _output(model)
-        records = branch_records(artifact, model)
+        records = branch_records(model)
         session = Session(artifact, threads, preserve=bool(records), built_in=has_hybrid_layers(model))
-        one_by_one = shape[0] == 1 or bool(records)
-        for batch in as_batches(inputs, batch_size):
-            fed = quantizer(batch)
-            if one_by_one:
-                rows = [session.run(fed[index : index + 1], records) for index in range(len(fed))]
-                answer = np.concatenate([row.output for row in rows]) if rows[0].output.ndim else rows[0].output
-                yield Answer(_floats(result(answer), len(fed)), _taken(records, [row.taken for row in rows]))
-            else:
-                yield Answer(_floats(result(session.run(fed, ()).output), len(fed)))
 
+        def ask(batch: Array) -> tuple[Array, Sequence[int]]:
+            run = session.run(quantizer(batch), records)
+            return result(run.output), run.taken
 
-def _taken(records: Sequence[Record], rows: Sequence[Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    return {record.name: tuple(row[index] for row in rows) for index, record in enumerate(records)}
+        return answers(inputs, batch_size, ask, [record.name for record in records], one_by_one=shape[0] == 1)
 
 
 def _check_operators(model: Model) -> None:
@@ -117,7 +111,7 @@ def _input(model: Model, inputs: Array) -> tuple[Sequence[int], Quantizer]:
         raise SubmissionFault(Problem(f"a model with {len(main.inputs)} inputs", "have one", model.name))
     tensor = main.tensors[main.inputs[0]]
     where = f"input {tensor.name!r}"
-    shape, fmt = input_shape(tensor, where), format_of(tensor)
+    shape, fmt = declared_shape(tensor), format_of(tensor)
     if fmt.name not in _INPUT_TYPES:
         raise SubmissionFault(Problem(f"an input of type {fmt}", f"be one of {', '.join(_INPUT_TYPES)}", where))
     declared = tensor.declared or ()
@@ -138,9 +132,3 @@ def _output(model: Model) -> Dequantizer:
         raise SubmissionFault(Problem("a model without outputs", "have one", model.name))
     tensor = main.tensors[main.outputs[0]]
     return Dequantizer(tensor, f"output {tensor.name!r}")
-
-
-def _floats(answer: Array, examples: int) -> Array:
-    if answer.ndim == 0 or len(answer) != examples:
-        raise SubmissionFault(Problem(f"an output of shape {answer.shape} for {examples} examples", f"have {examples} rows"))
-    return answer

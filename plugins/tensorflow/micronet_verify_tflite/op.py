@@ -2,118 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.emitting import Emitting
+from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.translation import op as core
+from micronet_verify.framework.translation.op import Answer
+from micronet_verify.framework.translation.operand import Array, Item, Operand, Order, Result, computed
+from micronet_verify_tflite.frame import Frame
 from micronet_verify_tflite.model import Operator, Tensor
-from micronet_verify_tflite.operands import Operand, Scaling, computed, scaling_of
+from micronet_verify_tflite.operands import Scaling, Variable, numbers_of, scaling_of
 from micronet_verify_tflite.roundings import ROUNDINGS
 from micronet_verify_tflite.schema import ACTIVATIONS, PADDINGS
 from micronet_verify_tflite.stored import format_of
 
-if TYPE_CHECKING:
-    from micronet_verify_tflite.translate import Frame, Translator
+Rule = Callable[["Op"], Answer]
+"""What the op table holds: emits the operator's work.
 
-Result = Value | Operand
-
-
-class Rule(Protocol):
-    """What the op table holds: emits the operator's work and returns its results in order (one, or several).
-
-    A ``Value`` of floats for a quantized tensor is quantized by whoever called the rule; an ``Operand`` is final.
-    """
-
-    def __call__(self, op: Op) -> Result | Sequence[Result | None]: ...
+A ``Value`` of floats for a quantized tensor is quantized by whoever called the rule; an ``Operand`` is final.
+"""
 
 
-class Op(Emitting):
-    """``kind`` is the operator's name, ``where`` the place in words. Methods raise ``SubmissionFault``."""
+class Op(core.Op):
+    """Operands are numbers, or codes with a scale. Methods raise ``SubmissionFault``."""
 
-    def __init__(self, translator: Translator, frame: Frame, operator: Operator, number: int) -> None:
-        self.translator, self.frame, self.operator, self.number = translator, frame, operator, number
-        self.kind, self.builder = operator.kind, frame.builder
-        self.where = self.builder.where
-        self.operands: list[Operand | None] = [frame.find(index) if index >= 0 else None for index in operator.inputs]
+    scope: Frame
+    node: Operator
 
     # Operands
 
-    def has(self, index: int) -> bool:
-        return index < len(self.operands) and self.operands[index] is not None
-
-    def required(self, index: int) -> Operand:
-        if not self.has(index):
-            self.refuse(f"no operand {index + 1}", "have one")
-        operand = self.operands[index]
-        assert operand is not None
-        if operand.variable:
-            self.refuse(
-                "a variable that keeps its value between examples", "answer each example alone", "pass the state as inputs and outputs"
-            )
-        return operand
-
     def state(self, index: int) -> Operand | None:
         """A variable that a recurrent layer keeps its state in: zeros before each example."""
-        return self.operands[index] if self.has(index) else None
+        item = self.items[index] if self.has(index) else None
+        return item.operand if isinstance(item, Variable) else self.operand(index) if item is not None else None
 
-    def x(self, index: int = 0) -> Value:
-        """The value of an operand as it is: codes where it is quantized."""
-        return self.required(index).value
+    def real(self, index: int = 0, order: Order | None = None) -> Value:
+        return numbers_of(self.builder, self.operand(index), order)
 
-    def real(self, index: int = 0, perm: tuple[int, ...] | None = None) -> Value:
-        """The numbers that an operand stands for, its axes in the order ``perm``."""
-        return self.dequantized(self.required(index), perm)
+    def plain(self, item: Item, builder: GraphBuilder) -> Value:
+        return numbers_of(builder, item)
 
-    def maybe(self, index: int) -> Value | None:
-        return self.real(index) if self.has(index) else None
+    # Answers to the walk
 
-    def dequantized(self, operand: Operand, perm: tuple[int, ...] | None = None) -> Value:
-        order = tuple(range(len(operand.shape))) if perm is None else perm
-        codes, scaling = operand.arranged(order), operand.scaling
-        if scaling is None:
-            return codes
-        axis = -1 if scaling.axis < 0 else order.index(scaling.axis)
-        return self.emit("dequantize", codes, scaling.scale(), *scaling.zero(), axis=axis)
+    def may_fold(self) -> bool:
+        return not self.node.options.get("fused_activation_function") and (self.kind in ("SHAPE", "RANK") or self.out_scaling(()) is None)
 
-    def known(self, index: int, what: str) -> NDArray[Any]:
-        """The numbers of an operand that describes the work; refused where the data decides them."""
-        found = self.required(index).known
-        if found is None:
-            self.refuse(f"{what} that the data decides", "be constant", "fixed shapes are counted: convert with constant shapes")
-        return found
+    def label(self, index: int) -> str:
+        return self.out(index).name
 
-    def known_ints(self, index: int, what: str = "a shape") -> tuple[int, ...]:
-        return tuple(int(number) for number in self.known(index, what).reshape(-1))
-
-    def constant(self, index: int) -> NDArray[Any] | None:
-        """The numbers of an operand that is a constant of the file, of any size, or that is known."""
-        tensor = self.frame.subgraph.tensors[self.operator.inputs[index]]
-        if self.required(index).known is not None or tensor.data is None:
-            return self.required(index).known
-        return self.translator.load(tensor)
-
-    def is_static(self) -> bool:
-        """Whether no input of the model can change an operand of this node."""
-        return all(operand.static and not operand.variable for operand in self.operands if operand is not None)
+    def result(self, value: Value, index: int, known: Array | None) -> Operand:
+        made = self.quantized(value, index)
+        return made if known is None or made.scaling is not None else computed(self.builder, made.value, True, known)
 
     # Results
 
     def out(self, index: int = 0) -> Tensor:
         """The tensor that result ``index`` is declared as; its shape is not to be believed."""
-        if index >= len(self.operator.outputs) or self.operator.outputs[index] < 0:
+        if index >= len(self.node.outputs) or self.node.outputs[index] < 0:
             self.refuse(f"no result {index + 1}", "have one")
-        return self.frame.subgraph.tensors[self.operator.outputs[index]]
+        return self.scope.tensor(self.node.outputs[index])
 
     def out_format(self, index: int = 0) -> NumericFormat:
         return format_of(self.out(index))
 
     def out_scaling(self, shape: Shape, index: int = 0) -> Scaling | None:
-        return scaling_of(self.out(index), self.translator.constants, self.translator.file, shape)
+        return scaling_of(self.out(index), self.walk.builder, self.walk.file, shape)
 
     def quantized(self, value: Value, index: int = 0) -> Operand:
         """A result: codes where its tensor is quantized, the value itself where it is not."""
@@ -127,7 +84,7 @@ class Op(Emitting):
 
     def keeps(self, index: int = 0, results: int = 1) -> bool:
         """Whether the codes of an operand can be moved as they are: every result has its scale and zero point."""
-        scaling = self.required(index).scaling
+        scaling = self.operand(index).scaling
         if scaling is None or scaling.axis >= 0:
             return False
         return all(scaling.same(self.out_scaling((), place)) for place in range(results))
@@ -146,7 +103,7 @@ class Op(Emitting):
     # Options
 
     def option(self, name: str) -> Any:
-        return self.operator.options[name]
+        return self.node.options[name]
 
     def integer(self, name: str) -> int:
         return int(self.option(name))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.framework.op_lines import Line, Refusal, moves, priced
+from micronet_verify.framework.translation import elementwise
+from micronet_verify.framework.translation.table import Line, Refusal, moves, priced
 from micronet_verify_tflite import (
     control,
     ops_index,
@@ -19,7 +20,7 @@ from micronet_verify_tflite import (
     ops_quantize,
     ops_recurrent,
 )
-from micronet_verify_tflite import ops_elementwise as elementwise
+from micronet_verify_tflite import ops_elementwise as own
 from micronet_verify_tflite.op import Rule
 
 _RANDOM = Refusal("random numbers", "constants must be stored in the file, and answers must repeat")
@@ -37,8 +38,8 @@ _TWO_WAYS = Refusal("both directions in one operator", "write it as two layers, 
 
 _LINES: dict[str, Line[Rule] | Refusal] = {
     "ABS": priced(elementwise.unary("abs")),
-    "ADD": priced(elementwise.binary("add")),
-    "ADD_N": priced(elementwise.add_n),
+    "ADD": priced(own.activated("add")),
+    "ADD_N": priced(elementwise.chain("add")),
     "ARG_MAX": priced(ops_layers.arg_extreme("argmax")),
     "ARG_MIN": priced(ops_layers.arg_extreme("argmin")),
     "ASSIGN_VARIABLE": _VARIABLE,
@@ -49,13 +50,13 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "BIDIRECTIONAL_SEQUENCE_LSTM": _TWO_WAYS,
     "BIDIRECTIONAL_SEQUENCE_RNN": _TWO_WAYS,
     "BITCAST": Refusal("the bits of one type read as another", "use CAST"),
-    "BITWISE_XOR": priced(elementwise.bitwise_xor),
+    "BITWISE_XOR": priced(elementwise.bitwise("xor")),
     "BROADCAST_ARGS": moves(ops_move.shape_only, "shape arithmetic, folded"),
     "BROADCAST_TO": moves(ops_move.broadcast_to, "repeats data"),
     "BUCKETIZE": _GEOMETRY,
     "CALL": Refusal("a call of another subgraph", "inline it"),
     "CALL_ONCE": _VARIABLE,
-    "CAST": moves(elementwise.cast, "another number format (rule O11)"),
+    "CAST": moves(own.cast, "another number format (rule O11)"),
     "CEIL": priced(elementwise.unary("ceil")),
     "COMPLEX_ABS": _COMPLEX,
     "CONCATENATION": moves(ops_move.concatenation, "joins tensors, each with its own scale"),
@@ -68,9 +69,9 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "DEPTHWISE_CONV_2D": priced(ops_linear.depthwise_conv_2d, "float activations on integer weights are quantized first"),
     "DEPTH_TO_SPACE": moves(ops_move.depth_to_space, "reshape, transpose, reshape"),
     "DEQUANTIZE": priced(ops_quantize.dequantize),
-    "DIV": priced(elementwise.divide),
+    "DIV": priced(own.activated("div")),
     "DYNAMIC_UPDATE_SLICE": moves(ops_index.dynamic_update_slice, "replaces a piece"),
-    "ELU": priced(elementwise.elu),
+    "ELU": priced(elementwise.unary("elu", alpha=1.0)),
     "EMBEDDING_LOOKUP": moves(ops_index.embedding_lookup, "rows looked up by the model's input"),
     "EMBEDDING_LOOKUP_SPARSE": _GEOMETRY,
     "EQUAL": priced(elementwise.predicate("equal")),
@@ -84,7 +85,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "FULLY_CONNECTED": priced(ops_linear.fully_connected, "float activations on integer weights are quantized by row"),
     "GATHER": priced(ops_index.gather, "by constants a slice or permutation (rule O9), by the data a look-up"),
     "GATHER_ND": priced(ops_index.gather_nd, "by constants a permutation (rule O9), by the data a look-up"),
-    "GELU": priced(elementwise.gelu),
+    "GELU": priced(own.gelu),
     "GREATER": priced(elementwise.predicate("greater")),
     "GREATER_EQUAL": priced(elementwise.predicate("greater_equal")),
     "HARD_SWISH": priced(elementwise.unary("hard_swish")),
@@ -97,7 +98,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "IMAG": _COMPLEX,
     "L2_NORMALIZATION": priced(ops_layers.l2_normalization),
     "L2_POOL_2D": _GEOMETRY,
-    "LEAKY_RELU": priced(elementwise.leaky_relu),
+    "LEAKY_RELU": priced(own.leaky_relu),
     "LESS": priced(elementwise.predicate("less")),
     "LESS_EQUAL": priced(elementwise.predicate("less_equal")),
     "LOCAL_RESPONSE_NORMALIZATION": priced(ops_layers.local_response_norm),
@@ -116,7 +117,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "MEAN": priced(ops_layers.reduce("mean")),
     "MINIMUM": priced(elementwise.binary("min")),
     "MIRROR_PAD": moves(ops_move.pad, "copies data"),
-    "MUL": priced(elementwise.binary("mul")),
+    "MUL": priced(own.activated("mul")),
     "MULTINOMIAL": _RANDOM,
     "NEG": priced(elementwise.unary("neg")),
     "NON_MAX_SUPPRESSION_V4": _DATA_SIZE,
@@ -141,23 +142,23 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "REDUCE_MIN": priced(ops_layers.reduce("min")),
     "REDUCE_PROD": priced(ops_layers.reduce("prod")),
     "RELU": priced(elementwise.unary("relu")),
-    "RELU6": priced(elementwise.bounded),
-    "RELU_0_TO_1": priced(elementwise.bounded),
-    "RELU_N1_TO_1": priced(elementwise.bounded),
+    "RELU6": priced(own.bounded),
+    "RELU_0_TO_1": priced(own.bounded),
+    "RELU_N1_TO_1": priced(own.bounded),
     "RESHAPE": moves(ops_move.reshape, "a view"),
     "RESIZE_BILINEAR": priced(ops_layers.resize("linear")),
     "RESIZE_NEAREST_NEIGHBOR": priced(ops_layers.resize("nearest")),
     "REVERSE_SEQUENCE": priced(ops_move.reverse_sequence, "whole sequences: a flip"),
     "REVERSE_V2": priced(ops_move.reverse, "a flip"),
     "RFFT2D": _COMPLEX,
-    "RIGHT_SHIFT": priced(elementwise.shift),
+    "RIGHT_SHIFT": priced(own.shift),
     "RNN": _STATE,
     "ROUND": priced(elementwise.unary("round")),
     "RSQRT": priced(elementwise.unary("rsqrt")),
     "SCATTER_ND": priced(ops_index.scatter_nd, "adds into zeros"),
     "SEGMENT_SUM": _DATA_SIZE,
-    "SELECT": priced(elementwise.select),
-    "SELECT_V2": priced(elementwise.select),
+    "SELECT": priced(elementwise.where_rows),
+    "SELECT_V2": priced(elementwise.where),
     "SHAPE": moves(ops_move.shape_only, "shape arithmetic, folded"),
     "SIGN": priced(elementwise.unary("sign")),
     "SIN": priced(elementwise.unary("sin")),
@@ -174,7 +175,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "SQUARED_DIFFERENCE": priced(elementwise.squared_difference),
     "SQUEEZE": moves(ops_move.squeeze, "a view"),
     "STRIDED_SLICE": moves(ops_move.strided_slice, "takes a part; backwards is a flip"),
-    "SUB": priced(elementwise.binary("sub")),
+    "SUB": priced(own.activated("sub")),
     "SUM": priced(ops_layers.reduce("sum")),
     "SVDF": _STATE,
     "TANH": priced(elementwise.unary("tanh")),

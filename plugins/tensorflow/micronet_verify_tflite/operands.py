@@ -1,26 +1,19 @@
-"""What a tensor of the file stands for while a graph is translated."""
+"""How codes of quantized tensors stand for numbers, and tensors that keep their values between calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import FLOAT32, NumericFormat, numeric_format
+from micronet_verify.facts.formats import FLOAT32, NumericFormat
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Order
 from micronet_verify_tflite.model import Quantization, Tensor
-from micronet_verify_tflite.stored import Stored, format_of
+from micronet_verify_tflite.stored import format_of
 
-Array = NDArray[Any]
-# Whole numbers up to this many describe shapes, and floats up to this many are bounds, scales of a resize and the like.
-MOST_INTEGERS = 4096
-MOST_FLOATS = 64
-SHAPE_TYPES = frozenset({"int32", "int64", "bool"})
 # Codes of quantized tensors; wider integers with a scale are biases, which their operator scales.
 _CODES = frozenset("int8 uint8 int16 uint16 int4 uint4 int2".split())
 
@@ -63,83 +56,26 @@ class Scaling:
         return bool(zeros and np.array_equal(ours.scale, theirs.scale))
 
 
-class Operand:
-    """A tensor: shape, format and, if known, its numbers; ``scaling`` where its values are codes.
+class Variable(NoTensor):
+    """A tensor that keeps its value between calls: the state of a recurrent layer, zeros before each example."""
 
-    ``known`` holds the numbers of a small tensor that no input of the model can change. ``static`` says that no input
-    can change it, small or not. ``arrange`` gives a constant with its axes in another order, at no cost.
-    """
+    got = "a variable that keeps its value between examples"
+    should = "answer each example alone"
+    advice = "pass the state as inputs and outputs"
 
-    __slots__ = ("_arrange", "_arranged", "_known", "format", "scaling", "shape", "static", "variable")
-
-    def __init__(
-        self,
-        shape: Shape,
-        fmt: NumericFormat,
-        arrange: Callable[[tuple[int, ...]], Value],
-        *,
-        known: Callable[[], Array] | Array | None = None,
-        static: bool = False,
-        scaling: Scaling | None = None,
-        variable: bool = False,
-    ) -> None:
-        self.shape, self.format, self.static, self.scaling, self.variable = shape, fmt, static, scaling, variable
-        self._arrange, self._known = arrange, known
-        self._arranged: dict[tuple[int, ...], Value] = {}
-
-    @property
-    def value(self) -> Value:
-        return self.arranged(tuple(range(len(self.shape))))
-
-    def arranged(self, perm: tuple[int, ...]) -> Value:
-        """The value, or the codes, with its axes in the order ``perm``."""
-        if perm not in self._arranged:
-            self._arranged[perm] = self._arrange(perm)
-        return self._arranged[perm]
-
-    @property
-    def known(self) -> Array | None:
-        if callable(self._known):
-            self._known = self._known()
-        return self._known
-
-    @property
-    def numel(self) -> int:
-        product = 1
-        for size in self.shape:
-            product *= size
-        return product
+    def __init__(self, operand: Operand) -> None:
+        self.operand = operand
 
 
-def computed(
-    builder: GraphBuilder, value: Value, static: bool = False, known: Array | None = None, scaling: Scaling | None = None
-) -> Operand:
-    """The result of a node of the neutral graph."""
-    return Operand(value.shape, value.format, lambda perm: builder.transpose(value, perm), known=known, static=static, scaling=scaling)
-
-
-def constant(builder: GraphBuilder, found: Stored, label: str, scaling: Scaling | None) -> Operand:
-    """A constant of the file."""
-    count = 1
-    for size in found.shape:
-        count *= size
-    plain = scaling is None and (found.format.name in SHAPE_TYPES or found.format.name == "float32")
-    small = plain and count <= (MOST_FLOATS if found.format.family == "float" else MOST_INTEGERS)
-    return Operand(
-        found.shape,
-        found.format,
-        lambda perm: found.put(builder, label, perm),
-        known=found.load if small else None,
-        static=True,
-        scaling=scaling,
-    )
-
-
-def folded(builder: GraphBuilder, array: Array, label: str) -> Operand:
-    """The result of shape arithmetic; it becomes a constant only if something else than a shape uses it."""
-    data = np.asarray(array)
-    fmt = numeric_format(data.dtype.name)
-    return Operand(tuple(data.shape), fmt, lambda perm: builder.constant(np.transpose(data, perm), label, fmt), known=data, static=True)
+def numbers_of(builder: GraphBuilder, item: Item, order: Order | None = None) -> Value:
+    """The numbers that an operand stands for, its axes in this order: codes are dequantized."""
+    if isinstance(item, NoTensor):
+        raise SubmissionFault(Problem(item.got, item.should, builder.where, item.advice))
+    codes, scaling = item.arranged(order), item.scaling
+    if scaling is None:
+        return codes
+    axis = scaling.axis if scaling.axis < 0 or order is None else order.index(scaling.axis)
+    return builder.emit("dequantize", codes, scaling.scale(), *scaling.zero(), axis=axis)
 
 
 def scaling_of(tensor: Tensor, builder: GraphBuilder, file: str, shape: Shape) -> Scaling | None:

@@ -8,13 +8,14 @@ import numpy as np
 
 from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Value
-from micronet_verify_tflite.op import Op, Result
-from micronet_verify_tflite.ops_move import MOST_GENERATED
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.operand import Result
+from micronet_verify_tflite.op import Op
 
 
 def gather(op: Op) -> Result:
     """Slices along an axis: one by a constant number is a slice, several are a permutation, by the data a look-up."""
-    x, index = op.required(0), op.required(1)
+    x, index = op.operand(0), op.operand(1)
     axis, batch = op.axis(op.integer("axis"), len(x.shape)), op.integer("batch_dims")
     if batch:
         batch = op.axis(batch, len(index.shape) + 1)
@@ -38,15 +39,15 @@ def gather(op: Op) -> Result:
 
 def embedding_lookup(op: Op) -> Result:
     """ids, table: rows of a table; codes of a quantized table are scaled on the way."""
-    if op.required(0).static:
+    if op.operand(0).static:
         op.refuse("constant ids", "come from the input", "store the rows themselves")
     return op.emit("lookup", op.real(1), op.x(0), op="embedding", axis=0)
 
 
 def gather_nd(op: Op) -> Result:
     """Slices chosen by tuples of numbers. Constant tuples are places on one axis, into which the axes that they name are merged."""
-    index, (x, codes) = op.required(1), op.carried()
-    named, tuples = index.shape[-1] if index.shape else 0, op.constant(1)
+    index, (x, codes) = op.operand(1), op.carried()
+    named, tuples = index.shape[-1] if index.shape else 0, op.operand(1).numbers
     if tuples is None or not 0 < named <= len(x.shape):
         return op.moved(op.emit("lookup", x, index.value, op="nd", axis=0), codes)
     sizes = x.shape[:named]
@@ -101,7 +102,7 @@ def one_hot(op: Op) -> Value:
     classes = op.builder.constant(np.arange(depth), "classes", INT64)
     spread = op.builder.reshape(classes, tuple(depth if at == axis else 1 for at in range(rank)))
     hit = op.elementwise("equal", op.builder.reshape(index, (*index.shape[:axis], 1, *index.shape[axis:])), spread)
-    values = [op.required(place).known for place in (2, 3)]
+    values = [op.operand(place).known for place in (2, 3)]
     if all(value is not None and value.size == 1 for value in values) and [float(np.asarray(v).reshape(-1)[0]) for v in values] == [1, 0]:
         fmt = op.out_format()
         return hit if fmt == hit.format else op.emit("move", hit, op="cast", fmt=fmt)

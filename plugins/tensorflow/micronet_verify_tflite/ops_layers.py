@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from micronet_verify.facts.graph import Value
-from micronet_verify_tflite.op import Op, Result, Rule
+from micronet_verify.framework.translation.operand import Result
+from micronet_verify_tflite.op import Op, Rule
 from micronet_verify_tflite.ops_linear import window_padding
 
 
@@ -26,7 +27,7 @@ def pool(function: str) -> Rule:
 
 def reduce(function: str) -> Rule:
     def rule(op: Op) -> Result:
-        operand = op.required(0)
+        operand = op.operand(0)
         rank = len(operand.shape)
         axes = tuple(sorted({op.axis(axis, rank) for axis in op.known_ints(1, "axes")}))
         if not axes:
@@ -79,7 +80,7 @@ def resize(function: str) -> Rule:
     """RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR of [N, H, W, C] to given sizes; nearest as in TensorFlow."""
 
     def rule(op: Op) -> Result:
-        x, sizes = op.required(0), op.known_ints(1, "sizes")
+        x, sizes = op.operand(0), op.known_ints(1, "sizes")
         if len(x.shape) != 4 or len(sizes) != 2:
             op.refuse(f"a resize of {x.shape} to {sizes}", "be of 4 axes to height and width")
         shape = (x.shape[0], *sizes, x.shape[3])

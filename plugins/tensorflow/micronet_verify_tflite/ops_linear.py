@@ -39,13 +39,13 @@ def _dhw(op: Op) -> tuple[Shape, Shape]:
 
 def _convolution(op: Op, perm: tuple[int, ...], windows: tuple[Shape, Shape], depthwise: bool = False) -> Value:
     stride, dilation = windows
-    weight_at = op.required(1)
+    weight_at = op.operand(1)
     rank = len(perm) - 2
-    if len(op.required(0).shape) != rank + 2 or len(weight_at.shape) != rank + 2:
-        op.refuse(f"operands of shape {op.required(0).shape} and {weight_at.shape}", f"have {rank + 2} axes each")
+    if len(op.operand(0).shape) != rank + 2 or len(weight_at.shape) != rank + 2:
+        op.refuse(f"operands of shape {op.operand(0).shape} and {weight_at.shape}", f"have {rank + 2} axes each")
     if depthwise and weight_at.shape[0] != 1:
         op.refuse(f"a depthwise weight of shape {weight_at.shape}", "be 1 on its first axis")
-    x, channels = op.required(0), op.required(0).shape[-1]
+    x, channels = op.operand(0), op.operand(0).shape[-1]
     per_group = weight_at.shape[perm[1]]
     if not depthwise and (not per_group or channels % per_group):
         op.refuse(f"{channels} input channels for a weight of shape {weight_at.shape}", "be a multiple of the weight's")
@@ -84,7 +84,7 @@ def window_padding(op: Op, space: Shape, kernel: Shape, stride: Shape, dilation:
 
 def transpose_conv(op: Op) -> Value:
     """shape of the result, weight [C_out, H, W, C_in], x, bias?; the shape fixes the padding."""
-    out, weight, x = op.known_ints(0), op.required(1), op.real(2)
+    out, weight, x = op.known_ints(0), op.operand(1), op.real(2)
     if len(out) != 4 or len(weight.shape) != 4 or len(x.shape) != 4 or is_hybrid(op, 2, 1):
         op.refuse(f"operands of shape {x.shape} and {weight.shape} for a result of {out}", "have 4 axes each, and the same kind of numbers")
     stride = op.integer("stride_h"), op.integer("stride_w")
@@ -117,7 +117,7 @@ def transpose_conv(op: Op) -> Value:
 
 def fully_connected(op: Op) -> Value:
     """x [..., n], weight [m, n], bias? All leading axes are rows, kept where ``keep_num_dims`` says so."""
-    x, weight = op.required(0), op.required(1)
+    x, weight = op.operand(0), op.operand(1)
     if op.integer("weights_format"):
         op.refuse("shuffled weights", "be in the default format")
     if len(weight.shape) != 2 or not weight.shape[1] or prod(x.shape) % weight.shape[1]:
@@ -142,7 +142,7 @@ def fully_connected(op: Op) -> Value:
 
 def batch_matmul(op: Op) -> Value:
     """x [..., m, n] times y [..., n, k]; either may come with its last two axes exchanged."""
-    x, y = op.required(0), op.required(1)
+    x, y = op.operand(0), op.operand(1)
     if len(x.shape) < 2 or len(y.shape) < 2:
         op.refuse(f"operands of shape {x.shape} and {y.shape}", "have at least 2 axes each")
     if not is_hybrid(op):
@@ -157,5 +157,5 @@ def batch_matmul(op: Op) -> Value:
 
 
 def _perm(op: Op, index: int, name: str) -> tuple[int, ...]:
-    order = tuple(range(len(op.required(index).shape)))
+    order = tuple(range(len(op.operand(index).shape)))
     return (*order[:-2], order[-1], order[-2]) if op.option(name) else order

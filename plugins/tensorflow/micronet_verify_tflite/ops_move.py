@@ -12,12 +12,10 @@ import numpy as np
 
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.facts.shapes import broadcast
-from micronet_verify_tflite.op import Op, Result
-from micronet_verify_tflite.operands import Operand, folded
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.operand import Operand, Result, folded
+from micronet_verify_tflite.op import Op
 from micronet_verify_tflite.slices import strided_slice_of
-
-# Generated constants are stored in full (rule S2); this bounds the file that they make.
-MOST_GENERATED = 1 << 24
 
 
 def reshape(op: Op) -> Result:
@@ -58,9 +56,9 @@ def transpose(op: Op) -> Result:
 
 def concatenation(op: Op) -> Result:
     """Joins tensors; as codes where all have the scale of the result."""
-    count = len(op.operands)
-    kept = [index for index in range(count) if op.required(index).numel] or [0]
-    rank = len(op.required(kept[0]).shape)
+    count = len(op.items)
+    kept = [index for index in range(count) if op.operand(index).numel] or [0]
+    rank = len(op.operand(kept[0]).shape)
     codes = all(op.keeps(index) for index in kept)
     values = [op.x(index) if codes else op.real(index) for index in kept]
     joined = values[0] if len(values) == 1 else op.emit("move", *values, op="concat", axis=op.axis(op.integer("axis"), rank))
@@ -68,16 +66,16 @@ def concatenation(op: Op) -> Result:
 
 
 def pack(op: Op) -> Result:
-    rank = len(op.required(0).shape) + 1
+    rank = len(op.operand(0).shape) + 1
     axis = op.axis(op.integer("axis"), rank)
-    codes = all(op.keeps(index) for index in range(len(op.operands)))
-    values = [op.x(index) if codes else op.real(index) for index in range(len(op.operands))]
+    codes = all(op.keeps(index) for index in range(len(op.items)))
+    values = [op.x(index) if codes else op.real(index) for index in range(len(op.items))]
     rows = [op.builder.reshape(value, (*value.shape[:axis], 1, *value.shape[axis:])) for value in values]
     return op.moved(rows[0] if len(rows) == 1 else op.emit("move", *rows, op="concat", axis=axis), codes)
 
 
 def unpack(op: Op) -> list[Result]:
-    count = len(op.operator.outputs)
+    count = len(op.node.outputs)
     x, codes = op.carried(0, count)
     axis = op.axis(op.integer("axis"), len(x.shape))
     if x.shape[axis] != count:
@@ -89,33 +87,33 @@ def unpack(op: Op) -> list[Result]:
 
 def split(op: Op) -> list[Result]:
     """SPLIT: axis, x; equal pieces."""
-    axis = op.axis(op.known_ints(0, "an axis")[0], len(op.required(1).shape))
-    count, size = op.integer("num_splits"), op.required(1).shape[axis]
-    if count != len(op.operator.outputs) or count < 1 or size % count:
-        op.refuse(f"{count} pieces of {size}, and {len(op.operator.outputs)} results", "be equal, and as many")
+    axis = op.axis(op.known_ints(0, "an axis")[0], len(op.operand(1).shape))
+    count, size = op.integer("num_splits"), op.operand(1).shape[axis]
+    if count != len(op.node.outputs) or count < 1 or size % count:
+        op.refuse(f"{count} pieces of {size}, and {len(op.node.outputs)} results", "be equal, and as many")
     return _pieces(op, 1, axis, (size // count,) * count)
 
 
 def split_v(op: Op) -> list[Result]:
     """SPLIT_V: x, sizes, axis; −1 is what remains."""
-    sizes, axis = list(op.known_ints(1, "sizes")), op.axis(op.known_ints(2, "an axis")[0], len(op.required(0).shape))
+    sizes, axis = list(op.known_ints(1, "sizes")), op.axis(op.known_ints(2, "an axis")[0], len(op.operand(0).shape))
     if sizes.count(-1) == 1:
-        sizes[sizes.index(-1)] = op.required(0).shape[axis] - sum(sizes) - 1
+        sizes[sizes.index(-1)] = op.operand(0).shape[axis] - sum(sizes) - 1
     return _pieces(op, 0, axis, tuple(sizes))
 
 
 def _pieces(op: Op, index: int, axis: int, sizes: tuple[int, ...]) -> list[Result]:
-    x, codes = op.carried(index, len(op.operator.outputs))
+    x, codes = op.carried(index, len(op.node.outputs))
     if len(sizes) == 1:
         return [op.moved(x, codes)]
     pieces = op.builder.emit_many("move", (x,), (x.format,) * len(sizes), op="split", axis=axis, sizes=sizes)
-    return [op.moved(piece, codes, place) for place, piece in enumerate(pieces[: len(op.operator.outputs)])]
+    return [op.moved(piece, codes, place) for place, piece in enumerate(pieces[: len(op.node.outputs)])]
 
 
 def slice_(op: Op) -> Result:
     """SLICE: x, begin, size; a size of −1 reaches to the end."""
     begins, sizes = op.known_ints(1, "begins"), op.known_ints(2, "sizes")
-    shape = op.required(0).shape
+    shape = op.operand(0).shape
     if not len(begins) == len(sizes) == len(shape):
         op.refuse(f"begins {begins} and sizes {sizes} of {shape}", "be one per axis")
     ends = [whole if size == -1 else begin + size for begin, size, whole in zip(begins, sizes, shape, strict=True)]
@@ -127,7 +125,7 @@ def slice_(op: Op) -> Result:
 def strided_slice(op: Op) -> Result:
     """STRIDED_SLICE: x, begin, end, strides; a negative stride reads backwards, which is a flip of a slice."""
     begin, end, step = (op.known_ints(index, name) for index, name in ((1, "begins"), (2, "ends"), (3, "strides")))
-    found = strided_slice_of(op, op.required(0).shape, begin, end, step)
+    found = strided_slice_of(op, op.operand(0).shape, begin, end, step)
     x, codes = op.carried()
     return op.moved(op.builder.reshape(_cut(op, x, found.places), found.shape), codes)
 
@@ -160,7 +158,7 @@ def reverse(op: Op) -> Result:
 
 def reverse_sequence(op: Op) -> Result:
     """REVERSE_SEQUENCE of whole sequences is a flip of the time axis."""
-    lengths, axis = op.known_ints(1, "sequence lengths"), op.axis(op.integer("seq_dim"), len(op.required(0).shape))
+    lengths, axis = op.known_ints(1, "sequence lengths"), op.axis(op.integer("seq_dim"), len(op.operand(0).shape))
     x, codes = op.carried()
     if any(length != x.shape[axis] for length in lengths):
         op.refuse(f"a reversal of {lengths} of {x.shape[axis]} steps", "be of whole sequences")
@@ -170,7 +168,7 @@ def reverse_sequence(op: Op) -> Result:
 def pad(op: Op) -> Result:
     """PAD, PADV2 and MIRROR_PAD: x, [axes, 2] begins and ends, value?; in each case elements are copied."""
     found = op.known(1, "padding")
-    rank = len(op.required(0).shape)
+    rank = len(op.operand(0).shape)
     if found.shape != (rank, 2):
         op.refuse(f"paddings of shape {found.shape} for {rank} axes", "be two per axis")
     padding = tuple(int(number) for number in found.T.reshape(-1))
@@ -184,19 +182,19 @@ def pad(op: Op) -> Result:
 
 def _fill_value(op: Op) -> float:
     """What PADV2 pads with. The least float stands for −∞ in front of a maximum, and says as little."""
-    operand = op.required(2)
+    operand = op.operand(2)
     if operand.scaling is None:
         known = op.known(2, "a fill value").reshape(-1)
         return -math.inf if known.dtype.kind == "f" and known[0] == np.finfo(known.dtype).min else float(known[0])
-    numbers, tensor = operand.scaling.numbers, op.frame.subgraph.tensors[op.operator.inputs[2]]
-    if tensor.data is None or operand.numel != 1:
+    numbers, codes = operand.scaling.numbers, operand.numbers
+    if codes is None or operand.numel != 1:
         op.refuse("a fill value that the data decides", "be constant")
-    code = op.translator.load(tensor).reshape(-1)[0]
+    code = codes.reshape(-1)[0]
     return float((int(code) - int(numbers.zero[0] if numbers.zero.size else 0)) * numbers.scale[0])
 
 
 def broadcast_to(op: Op) -> Result:
-    shape = broadcast(op.required(0).shape, op.known_ints(1))
+    shape = broadcast(op.operand(0).shape, op.known_ints(1))
     x, codes = op.carried()
     return op.moved(_expanded(op, x, shape), codes)
 
@@ -214,13 +212,13 @@ def tile(op: Op) -> Result:
 def fill(op: Op) -> Result:
     """FILL: a shape, one number; it is expanded."""
     shape = op.known_ints(0)
-    if min(shape, default=0) < 0 or op.required(1).numel != 1:
-        op.refuse(f"a fill of shape {shape} with {op.required(1).numel} values", "have sizes of at least 0 and one value")
+    if min(shape, default=0) < 0 or op.operand(1).numel != 1:
+        op.refuse(f"a fill of shape {shape} with {op.operand(1).numel} values", "have sizes of at least 0 and one value")
     return _expanded(op, op.builder.reshape(op.real(1), ()), shape)
 
 
 def zeros_like(op: Op) -> Result:
-    x, fmt = op.required(0), op.out_format()
+    x, fmt = op.operand(0), op.out_format()
     return _expanded(op, op.builder.scalar(0, fmt), x.shape)
 
 

@@ -12,37 +12,38 @@ import numpy as np
 
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Value
-from micronet_verify_tflite.op import Op, Result, given
-from micronet_verify_tflite.operands import Operand
+from micronet_verify.framework.translation.operand import Operand, Order, Result
+from micronet_verify_tflite.op import Op, given
+from micronet_verify_tflite.operands import numbers_of
 
 UINT8, INT8 = numeric_format("uint8"), numeric_format("int8")
 
 
 def quantize(op: Op) -> Value:
     """Numbers, or codes of another scale, as codes of the result."""
-    if op.out_scaling(op.required(0).shape) is None:
+    if op.out_scaling(op.operand(0).shape) is None:
         op.refuse("a QUANTIZE to a tensor without a scale", "have one")
     return op.real()
 
 
 def dequantize(op: Op) -> Result:
     """Codes, or narrow floats (rule O11), as fp32; a constant keeps its axes free to be arranged."""
-    x, fmt = op.required(0), op.out_format()
+    x, fmt = op.operand(0), op.out_format()
     if x.scaling is None and x.format.family != "float":
         op.refuse(f"a DEQUANTIZE of {x.format} without a scale", "have one")
 
-    def arranged(perm: tuple[int, ...]) -> Value:
-        y = op.dequantized(x, perm)
+    def arranged(order: Order | None) -> Value:
+        y = numbers_of(op.builder, x, order)
         return y if y.format == fmt else op.emit("move", y, op="cast", fmt=fmt)
 
     if x.static:
         return Operand(x.shape, fmt, arranged, static=True)
-    return arranged(tuple(range(len(x.shape))))
+    return arranged(None)
 
 
 def densify(op: Op) -> Result:
     """A sparse constant is read with its zeros; here it is the same tensor."""
-    return op.required(0)
+    return op.operand(0)
 
 
 def fake_quant(op: Op) -> Value:
@@ -72,8 +73,8 @@ class Rows:
 
 def is_hybrid(op: Op, x: int = 0, weight: int = 1) -> bool:
     """Whether float activations meet integer weights: the kernel quantizes the activations on the fly."""
-    found = op.required(weight)
-    return op.required(x).format.family == "float" and found.scaling is not None
+    found = op.operand(weight)
+    return op.operand(x).format.family == "float" and found.scaling is not None
 
 
 def dynamic_rows(op: Op, x: Value, examples: int, asymmetric: bool) -> Rows:
@@ -116,7 +117,7 @@ def bias_of(op: Op, index: int, x: int = 0, weight: int = 1) -> Value | None:
     """The bias [C_out]. Of integer operators it is in units of the product of both scales, whatever it declares itself."""
     if not op.has(index):
         return None
-    bias, left, right = op.required(index), op.required(x).scaling, op.required(weight).scaling
+    bias, left, right = op.operand(index), op.operand(x).scaling, op.operand(weight).scaling
     if bias.format.family == "float":
         return bias.value
     if left is None or right is None or bias.format.name not in ("int32", "int64"):

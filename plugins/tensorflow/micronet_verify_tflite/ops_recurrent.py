@@ -1,4 +1,4 @@
-"""UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN, lowered by ``framework/recurrent`` like every plugin's.
+"""UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN, lowered by ``framework/translation/recurrent`` like every plugin's.
 
 Each gate has weights of its own. The state tensors are variables of the interpreter; the predictor sets them to zero before
 every example, so a layer starts from zeros.
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Value
-from micronet_verify.framework import recurrent
-from micronet_verify.framework.recurrent import Function
+from micronet_verify.framework.translation import recurrent
+from micronet_verify.framework.translation.operand import Operand
+from micronet_verify.framework.translation.recurrent import Function
 from micronet_verify_tflite.op import Op
-from micronet_verify_tflite.operands import Operand
 from micronet_verify_tflite.ops_quantize import INT8, bias_of, dynamic_rows, is_hybrid
 from micronet_verify_tflite.schema import ACTIVATIONS
 
@@ -36,7 +36,7 @@ def lstm(op: Op) -> Value:
     if op.option("diagonal_recurrent_tensors"):
         op.refuse("an LSTM with diagonal recurrent weights", "have matrices")
     peepholes = [op.maybe(index) for index in _PEEPHOLE]
-    cell = _integer_cell(op) if op.required(0).scaling is not None else _float_cell(op)
+    cell = _integer_cell(op) if op.operand(0).scaling is not None else _float_cell(op)
     y, _, _ = recurrent.lstm(
         op.builder,
         _time_major(op),
@@ -110,7 +110,7 @@ def rnn(op: Op) -> Value:
 
 
 def _float_states(op: Op) -> None:
-    if op.required(0).scaling is not None:
+    if op.operand(0).scaling is not None:
         op.refuse(f"a quantized {op.kind}", "have float activations", "convert it with dynamic-range quantization, or write the cell out")
 
 

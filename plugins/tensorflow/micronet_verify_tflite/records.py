@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from micronet_verify.errors import SubmissionFault
-from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify_tflite.control import SIDES
+from micronet_verify.framework.translation.bodies import SIDES, branch_names
 from micronet_verify_tflite.model import Model, Operator
-from micronet_verify_tflite.translate import Translator
+from micronet_verify_tflite.translate import translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +27,11 @@ class Record:
     inside: tuple[str, int] | None = None
 
 
-def branch_records(artifact: Path, model: Model) -> tuple[Record, ...]:
-    """The branches that the data decides, outer ones first. A model that the counter refuses has none here: its count fails."""
+def branch_records(model: Model) -> tuple[Record, ...]:
+    """The branches that the data decides, outer ones first."""
     if "IF" not in model.operators:
         return ()
-    with tempfile.TemporaryDirectory(prefix="micronet-branches-") as folder:
-        try:
-            names = frozenset(_names(Translator(Model(artifact), GraphBuilder(Path(folder))).graph()))
-        except SubmissionFault:
-            return ()
-    return tuple(_records(model, 0, "", names, None))
-
-
-def _names(graph: Graph) -> Iterator[str]:
-    for node in graph.nodes:
-        if node.kind == "branch" and "id" in node.attributes:
-            yield str(node.attributes["id"])
-        for body in node.bodies:
-            yield from _names(body)
+    return tuple(_records(model, 0, "", branch_names(lambda: translate(model, GraphBuilder(None))), None))
 
 
 def _records(model: Model, number: int, prefix: str, names: frozenset[str], around: tuple[str, int] | None) -> Iterator[Record]:

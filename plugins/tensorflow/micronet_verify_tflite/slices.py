@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from micronet_verify.facts.graph import Shape
-
-if TYPE_CHECKING:
-    from micronet_verify_tflite.op import Op
+from micronet_verify_tflite.op import Op
 
 
 @dataclass(frozen=True, slots=True)

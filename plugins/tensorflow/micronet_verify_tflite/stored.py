@@ -33,13 +33,15 @@ class Stored:
     place: tuple[str, int] | None
     load: Callable[[], Array]
 
-    def put(self, builder: GraphBuilder, label: str, perm: tuple[int, ...]) -> Value:
-        """The constant with its axes in the order ``perm``; where its bytes can be used, only the strides change."""
+    def put(self, builder: GraphBuilder, label: str, order: tuple[int, ...] | None = None) -> Value:
+        """The constant with its axes in this order; where its bytes can be used, only the strides change."""
         if self.place is None:
-            return builder.constant(np.transpose(self.load(), perm), label, self.format)
-        shape, strides = (tuple(sizes[axis] for axis in perm) for sizes in (self.shape, row_major(self.shape)))
-        plain = perm == tuple(range(len(perm)))
-        return builder.constant_at(*self.place, shape, self.format, label, None if plain else strides)
+            data = self.load()
+            return builder.constant(data if order is None else np.transpose(data, order), label, self.format)
+        if order is None:
+            return builder.constant_at(*self.place, self.shape, self.format, label)
+        shape, strides = (tuple(sizes[axis] for axis in order) for sizes in (self.shape, row_major(self.shape)))
+        return builder.constant_at(*self.place, shape, self.format, label, strides)
 
 
 def format_of(tensor: Tensor) -> NumericFormat:

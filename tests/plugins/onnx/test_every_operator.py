@@ -10,7 +10,7 @@ import pytest
 from micronet_verify_onnx.op_table import TABLE
 from onnx import TensorProto
 
-from micronet_verify.framework.op_lines import Refusal
+from micronet_verify.framework.translation.table import Refusal
 from tests.plugins.onnx.support import compare, graph, info, model, node, problems, random, saved, translate, unknown
 
 X = random(1, 4, 6)

@@ -8,7 +8,7 @@ import onnx
 from micronet_verify_onnx.listing import BEGIN, END, operators
 from micronet_verify_onnx.op_table import TABLE
 
-from micronet_verify.framework.op_lines import Line
+from micronet_verify.framework.translation.table import Line
 
 README = Path(__file__).parents[3] / "plugins" / "onnx" / "README.md"
 

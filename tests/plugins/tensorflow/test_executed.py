@@ -13,7 +13,7 @@ import pytest
 from micronet_verify_tensorflow.counter import read_program
 from micronet_verify_tensorflow.op_table import TABLE
 
-from micronet_verify.framework.op_lines import Line
+from micronet_verify.framework.translation.table import Line
 from tests.plugins.tensorflow.support import Builder, random
 
 # Ties, bounds of relu6, both signs, and zeros.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from micronet_verify_tensorflow.op_table import TABLE
 
-from micronet_verify.framework.op_lines import Line, Refusal
+from micronet_verify.framework.translation.table import Line, Refusal
 from tests.plugins.tensorflow.support import Builder, problems, random
 
 X = random(1, 4, 6)

@@ -133,7 +133,10 @@ def test_a_loop_that_never_ends_is_refused() -> None:
     file = loop(5)
     file.subs[1].operators.clear()
     file.subs[1].outputs = [file.subs[1].constant(np.array(True))]
-    assert "got a loop of more than 20,000 operators once it is written out but should be shorter" in problems(file)[0]
+    assert problems(file) == [
+        "got a loop whose condition always holds but should end [WHILE in t1] "
+        "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
+    ]
 
 
 def test_a_loop_that_the_data_decides_is_refused() -> None:
@@ -143,7 +146,7 @@ def test_a_loop_that_the_data_decides_is_refused() -> None:
     test.outputs = test.op("LESS", [most, test.constant(np.float32(2))], [test.tensor((), "bool")])
     assert problems(file) == [
         "got a loop whose turns the data decides but should turn a constant number of times [WHILE in t1] "
-        "(loop over constant counters, or convert recurrent layers to UNIDIRECTIONAL_SEQUENCE_LSTM)"
+        "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
     ]
 
 
@@ -160,3 +163,59 @@ def test_branches_run_one_example_at_a_time(batch: int, tmp_path: Path) -> None:
     x = random(5, 8)
     whole_answer = np.concatenate([a.outputs for a in TfliteLoader().predict(path, x, batch, 1)])
     assert whole_answer.shape == (5, 3)
+
+
+def test_a_long_loop_of_constant_turns_is_one_node() -> None:
+    """70,000 turns of a 4×4 product and a tanh, counted from 0 to the bound: the price of a turn, 70,000 times."""
+    turns = 70_000
+    found = translate(loop(turns))
+    (node,) = [node for node in found.nodes if node.kind == "loop"]
+    assert node.attributes["trips"] == turns
+    ledger = found.count().ledgers["quantized"]
+    assert ledger.operations == turns * (4 * 4 + 4 * 3 + 4)
+    assert ledger.storage == 4 * 4
+
+
+def test_a_long_loop_counts_its_turns_as_the_interpreter_does() -> None:
+    """From 3, by 2, while it is at most 9,000: ⌊(9,000 − 3)/2⌋ + 1 turns."""
+    file = loop(9_000)
+    main, test, body = file.subs
+    main.operators[0].inputs[0] = main.constant(np.int32(3))
+    test.operators[0].opcodeIndex = file.code("LESS_EQUAL")
+    body.operators[2].inputs[1] = body.constant(np.int32(2))
+    found = compare(file, random(1, 4))
+    (node,) = [node for node in found.nodes if node.kind == "loop"]
+    assert node.attributes["trips"] == (9_000 - 3) // 2 + 1
+
+
+def nested(depth: int) -> File:
+    """x, and where its greatest number is above 0 the same again ``depth`` levels deep: each level is a subgraph of its own."""
+    file, sub = File.new()
+    for level in range(1, depth + 1):
+        x = sub.input((1, 3)) if level == 1 else sub.inputs[0]
+        (most,) = sub.op("REDUCE_MAX", [x, sub.constant(ints(0, 1))], [sub.tensor(())], "Reducer")
+        (truth,) = sub.op("GREATER", [most, sub.constant(np.float32(0))], [sub.tensor((), "bool")])
+        sub.outputs = sub.op("IF", [truth, x], [sub.tensor((1, 3))], "If", thenSubgraphIndex=2 * level, elseSubgraphIndex=2 * level - 1)
+        other = file.sub(f"else {level}")
+        other.outputs = other.op("TANH", [other.input((1, 3))], [other.tensor((1, 3))])
+        sub = file.sub(f"then {level}")
+        given = sub.input((1, 3))
+        if level == depth:
+            sub.outputs = sub.op("RELU", [given], [sub.tensor((1, 3))])
+    return file
+
+
+def test_branches_inside_branches_are_deep_but_not_recursive() -> None:
+    """42 levels are counted; 200 are too deep, and nothing calls itself."""
+    assert translate(nested(42)).kinds[-1] == "branch"
+    (sentence,) = problems(nested(200))
+    assert "got functions, branches and loops more than 64 levels deep but should be at most 64 levels deep" in sentence
+
+
+def test_a_branch_inside_a_branch_is_charged_by_how_often_it_is_reached() -> None:
+    """Half of the examples go the hard way, and half of those (a quarter of all) take each inner body."""
+    found = translate(branched(deep=True))
+    ledger = count_graph(found.graph, found.store(), CountingRules(), {"2": HALF, "2/else/3": HALF}).ledgers["quantized"]
+    easy, wide, last = 3 * 8 + 3 * 7, 8 * 8 + 8 * 7, 3 * 8 + 3 * 7
+    relu, tanh = 3, 3
+    assert ledger.operations == 7 + 1 + HALF * easy + HALF * (wide + 7 + 1 + HALF * (last + relu) + HALF * (last + tanh))

@@ -116,11 +116,12 @@ def test_a_declared_type_that_differs_is_a_fault() -> None:
     [
         (
             (8, 3),
-            "got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x'] (convert with batch size 1, or None for a free one)",
+            "got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x'] "
+            "(export with a free (dynamic) batch, or with one example)",
         ),
         (
             (-1, -1),
-            "got a free axis 1 but should have a fixed size [input 'x'] (convert with fixed sizes; only the batch may be free)",
+            "got a free axis 1 but should have a fixed size [input 'x'] (export with fixed sizes; only the batch may be free)",
         ),
         ((1, 0), "got size 0 on axis 1 but should be at least 1 [input 'x']"),
         ((), "got an input without a batch axis but should have a shape whose first axis is the batch [input 'x']"),
@@ -165,7 +166,7 @@ def test_all_faults_come_together_each_named_and_placed() -> None:
         "got WHERE: a result whose size the data decides but should be an operator that this counter can price [WHERE in net.pick] "
         "(fixed shapes are counted: mask instead of selecting)",
         "got the operator STABLEHLO_CBRT but should be an operator that this counter can price [STABLEHLO_CBRT in net.root] "
-        "(see the plugin's README for the list)",
+        "(see the plugin's README for the operators that can be counted)",
     ]
 
 
@@ -194,9 +195,9 @@ def test_a_custom_operator_cannot_take_a_builtin_name() -> None:
         ("later", "got an operand 'model/flat' that nothing computes before but should be computed before [CONV_2D in model.conv]"),
         (
             "twice",
-            "got a second value for the tensor 'model/conv/Conv;model/conv/Bias' but should be computed once [RESHAPE in model.conv]",
+            "got a second value called 'model/conv/Conv;model/conv/Bias' but should be defined once [RESHAPE in model.conv]",
         ),
-        ("constant", "got a second value for the tensor 'w' but should be computed once [RESHAPE in w]"),
+        ("constant", "got a second value called 'w' but should be defined once [RESHAPE in w]"),
         ("string", "got a tensor of type string but should be of a float, integer or bool type [tensor 'w']"),
         ("long", "got a tensor of shape (4, 3, 3, 300) and type float32 with 432 bytes but should have 43,200 bytes [tensor 'w']"),
         ("negative", "got a constant of shape (4, 3, -3, 3) but should have sizes of at least 0 [tensor 'w']"),
@@ -272,7 +273,7 @@ def test_subgraphs_that_call_themselves(kind: str) -> None:
         {"thenSubgraphIndex": 0, "elseSubgraphIndex": 0} if kind == "IF" else {"condSubgraphIndex": 0, "bodySubgraphIndex": 0}
     )
     sub.outputs = sub.op(kind, [truth, x] if kind == "IF" else [x], [sub.tensor(())], kind.capitalize(), **fields)
-    assert problems(file)[0].startswith("got a subgraph 0 that calls itself but should end [")
+    assert problems(file)[0].startswith("got a recursive subgraph 0 but should not call itself, directly or through others [")
 
 
 def test_splitting_nothing_into_very_many() -> None:

@@ -9,7 +9,7 @@ from micronet_verify_tflite.listing import BEGIN, END, operators
 from micronet_verify_tflite.op_table import TABLE
 from micronet_verify_tflite.schema import OPERATORS, OPTIONS, TYPES
 
-from micronet_verify.framework.op_lines import Line
+from micronet_verify.framework.translation.table import Line
 
 README = Path(__file__).parents[3] / "plugins" / "tensorflow" / "README.md"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+
+from micronet_verify.errors import Problem, SubmissionFault
 
 Rule = TypeVar("Rule")
 Rule_co = TypeVar("Rule_co", covariant=True)
@@ -30,6 +32,22 @@ class Refusal:
 
     reason: str
     advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An operator that has no line; ``what`` is it in words."""
+
+    what: str
+    advice: str = "see the plugin's README for the operators that can be counted"
+
+
+def rule_of(name: str, line: Line[Any] | Refusal | Unknown, where: str) -> Any:
+    """The rule of an operator. Raises ``SubmissionFault`` for one that is refused or has no line (rule O17)."""
+    if isinstance(line, Line):
+        return line.rule
+    got = f"{name}: {line.reason}" if isinstance(line, Refusal) else line.what
+    raise SubmissionFault(Problem(got, "be an operator that this counter can price", where, line.advice))
 
 
 def priced(rule: Rule, note: str = "", outputs: str = "") -> Line[Rule]:
