@@ -21,6 +21,11 @@ DAMAGES: Mapping[str, Callable[[bytes], bytes]] = MappingProxyType(
 )
 """Damages that no reader can take for a whole file."""
 
+LOSSES: Mapping[str, Callable[[bytes], bytes] | None] = MappingProxyType(
+    {name: DAMAGES[name] for name in ("empty", "one-byte", "a-quarter", "half", "three-quarters")} | {"missing": None}
+)
+"""Damages of a file of nothing but weights, in which other bytes are other weights; ``None``: it is not there."""
+
 
 def flipped(data: bytes, seed: int) -> bytes:
     """``data`` with one to eight bytes changed."""

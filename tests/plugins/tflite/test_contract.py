@@ -1,4 +1,4 @@
-"""The contract that every plugin passes, for .tflite files as TensorFlow's converter writes them."""
+"""The contract that every plugin passes, for .tflite files as TensorFlow's converter writes them; codes are written by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.testing import Plugin, PluginContract
+from micronet_verify.testing import Plugin, PluginContract, Program
 from tests.plugins.tensorflow.programs import Programs
 
 pytestmark = pytest.mark.xdist_group("tensorflow")
@@ -16,10 +16,16 @@ class TestTflite(PluginContract):
     @pytest.fixture
     def plugin(self) -> Plugin:
         pytest.importorskip("tensorflow")
+        from tests.plugins.tflite import quantized_programs
         from tests.plugins.tflite.converted import tensorflow
 
         programs = Programs(tensorflow())
-        return Plugin("tflite", "micronet_verify_tflite", programs.converted, unknown, heavy=("tensorflow", "ai_edge_litert", "tflite"))
+
+        def write(program: Program, folder: Path) -> Path:
+            by_hand = program.operators & quantized_programs.QUANTIZED
+            return quantized_programs.write(program, folder) if by_hand else programs.converted(program, folder)
+
+        return Plugin("tflite", "micronet_verify_tflite", write, unknown, heavy=("tensorflow", "ai_edge_litert", "tflite"))
 
 
 def unknown(folder: Path) -> tuple[Path, str]:

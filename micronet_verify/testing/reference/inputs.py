@@ -1,0 +1,15 @@
+"""The examples on which every program is tried."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from micronet_verify.testing.program import Array, Program
+
+
+def examples(program: Program, count: int) -> Array:
+    """Inputs [count, …] for a program, the same at every call; of a language model's step a text of ``count`` words."""
+    source = np.random.default_rng(7)
+    if program.words:
+        return source.integers(0, program.words, (count, *program.shape))
+    return (program.spread * source.normal(size=(count, *program.shape))).astype(np.float32)
