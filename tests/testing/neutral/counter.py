@@ -8,7 +8,7 @@ from pathlib import Path
 from micronet_verify.facts.formats import FLOAT32, INT64, numeric_format
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.recurrent import lstm
+from micronet_verify.framework.translation.recurrent import lstm
 from micronet_verify.testing import Program, Step
 from micronet_verify.testing.reference.windows import numbers
 from tests.testing.neutral.form import WEIGHTS, Placed, read, told
