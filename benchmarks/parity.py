@@ -194,32 +194,30 @@ def measured(names: Iterable[str]) -> Iterator[Row]:
 
 
 def _file(model: nn.Module, example: Tensor, ending: str, folder: Path) -> Path:
-    import torch
+    from tests.reference.export import SAVE
 
     path = folder / ending / f"model.{ending}"
     path.parent.mkdir()
+    if ending in SAVE:
+        SAVE[ending](model, (example,), path)
+        return path
+    from micronet_verify_tensorflow.environment import tensorflow
+
+    from tests.plugins.tensorflow.carry import carried
+    from tests.plugins.tensorflow.support import Builder
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporters' own deprecations
-        if ending == "pt2":
-            torch.export.save(torch.export.export(model, (example,)).run_decompositions({}), path)
-        elif ending == "onnx":
-            torch.onnx.export(model, (example,), str(path), dynamo=False, opset_version=17)
-        else:
-            from micronet_verify_tensorflow.environment import tensorflow
-
-            from tests.plugins.tensorflow.carry import carried
-            from tests.plugins.tensorflow.support import Builder
-
-            path = carried(Builder(tensorflow(), path.parent), model, (example,))
-    return path
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        return carried(Builder(tensorflow(), path.parent), model, (example,))
 
 
 def _price(path: Path) -> Price:
-    from tests.reference.export import counted, translated
+    from micronet_verify.framework.registry import framework_of
+    from tests.translated import translated
 
     sidecar = path.parent / "graph"
     sidecar.mkdir()
-    ledgers = counted(path, translated(path, sidecar), sidecar).ledgers
+    ledgers = translated(framework_of(path.name).counter(), path, sidecar).count().ledgers
     freebie = ledgers["freebie"]
     multiplies, adds = (freebie.quantity("operations", operation) for operation in ("multiply", "add"))
     return (multiplies, adds, freebie.storage, freebie.operations, ledgers["quantized"].storage)

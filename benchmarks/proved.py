@@ -37,7 +37,7 @@ def export(name: str, file_format: str, path: Path) -> None:
     import torch
 
     from benchmarks.networks import definition
-    from tests.reference.export import save_onnx, save_pt2
+    from tests.reference.export import SAVE
     from tests.reference.networks.layers import lively, pictures
     from tests.reference.networks.registry import NETWORKS, TOKEN, Reference
 
@@ -57,7 +57,7 @@ def export(name: str, file_format: str, path: Path) -> None:
     else:
         model = lively(reference.make, pictures(CALIBRATED_ON, *first))
         inputs = (pictures(EXAMPLES, *first, seed=1),)
-    {"pt2": save_pt2, "onnx": save_onnx}[file_format](model, reference, path)
+    SAVE[file_format](model, reference.example(), path)
     with torch.no_grad():
         found = [model(*(each[at : at + 1] for each in inputs)) for at in range(EXAMPLES)]
     answers = torch.cat([one[0] if isinstance(one, tuple) else one for one in found])

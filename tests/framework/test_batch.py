@@ -19,8 +19,9 @@ from micronet_verify.framework.batch.axis import Lies, Spread, find
 from micronet_verify.framework.batch.compare import BATCH, check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
+from tests.plugins.onnx.support import node
 from tests.plugins.pytorch.support import Function, archive
-from tests.spelling.counted import node, onnx_model
+from tests.spelling.counted import onnx_model
 
 ADVICE = "(the count is of one example: keep the examples apart, or, for a model of one example at a time, export with a fixed batch of 1)"
 ALONE = "but should treat each example alone"

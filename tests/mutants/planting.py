@@ -17,13 +17,13 @@ import pytest
 from numpy.typing import NDArray
 
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.registry import framework_named
 from micronet_verify.interpreter.run import constants_of
 from micronet_verify.proof.first import First, run_first
 from micronet_verify.proof.runs import Given
 from micronet_verify.proof.terms import Terms
-from tests.executed import translated
+from tests.executed import predicted
 from tests.proof.proved import Proved, prove_graph
+from tests.translated import translated
 
 Array = NDArray[Any]
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -60,8 +60,7 @@ class Judged:
 
 def judged(framework: str, path: Path, rows: Array) -> Judged:
     """What the plugin's own loader answers to ``rows`` [n, …]."""
-    answers = framework_named(framework).loader().predict(path, rows, 1, 1)
-    return Judged(framework, path, Given(rows, np.concatenate([np.asarray(answer.outputs) for answer in answers])))
+    return Judged(framework, path, Given(rows, predicted(framework, path, rows)))
 
 
 @dataclass

@@ -17,14 +17,14 @@ from micronet_verify.counting.price import price
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.framework.registry import framework_named
 from micronet_verify.interpreter.run import constants_of, execute
 from micronet_verify.proof.charged import Charge
 from micronet_verify.proof.prove import prove
 from micronet_verify.proof.runs import Given
 from micronet_verify.proof.terms import Terms
 from micronet_verify.track.rules import CountingRules
-from tests.executed import translated
+from tests.executed import predicted
+from tests.translated import translated
 
 Array = NDArray[Any]
 PER_WORD = Fraction(62)
@@ -68,7 +68,7 @@ def own_answers(graph: Graph, store: ConstantStore, inputs: Array) -> Array:
 
 def prove_file(framework: str, path: Path, inputs: Array, regime: Regime | None = None, rules: CountingRules | None = None) -> Proved:
     """A model file against what its framework answers."""
-    answers = np.concatenate([np.asarray(answer.outputs) for answer in framework_named(framework).loader().predict(path, inputs, 1, 1)])
+    answers = predicted(framework, path, inputs)
     with tempfile.TemporaryDirectory() as folder:
         found = translated(framework, path, Path(folder))
         return prove_graph(found.graph, found.store, inputs, answers, regime, rules)

@@ -11,7 +11,7 @@ import pytest
 from torch import nn
 
 from tests.proof.proved import prove_file
-from tests.reference.export import save_onnx, save_pt2
+from tests.reference.export import SAVE
 from tests.reference.networks.dense_shuffle import DenseNetBC100, ShuffleNetV2
 from tests.reference.networks.efficientnet import EfficientNet
 from tests.reference.networks.layers import lively, pictures
@@ -45,7 +45,7 @@ def test_a_reference_network_is_proved(name: str, file_format: str, regime: Any,
     reference = Reference(make, ((3, size, size),))
     model = lively(make, pictures(8, 3, size, size))
     path = tmp_path / f"model.{file_format}"
-    {"pt2": save_pt2, "onnx": save_onnx}[file_format](model, reference, path)
+    SAVE[file_format](model, reference.example(), path)
     found = prove_file({"pt2": "pytorch", "onnx": "onnx"}[file_format], path, pictures(EXAMPLES, 3, size, size, seed=1).numpy(), regime)
     assert found.holds, found.found
     assert found.found.share < 1

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from micronet_verify.counting.count import count_graph
-from micronet_verify.framework.registry import framework_named
-from micronet_verify.track.rules import CountingRules
-from tests.executed import CLOSE, difference, translated
+from tests.difference import CLOSE, difference
+from tests.executed import predicted
 from tests.random_networks.network import DISCRETE, Network
+from tests.translated import translated
 
 EXAMPLES = 4
 Write = Callable[[Network, Path], Path]
@@ -30,16 +29,12 @@ def judge(framework: str, write: Write, network: Network) -> Prices:
         (folder / "graph").mkdir()
         path = write(network, folder / "model")
         found = translated(framework, path, folder / "graph")
-        prices = {
-            regime: (ledger.storage, ledger.operations)
-            for regime, ledger in count_graph(found.graph, found.store, CountingRules()).ledgers.items()
-        }
+        prices = {regime: (ledger.storage, ledger.operations) for regime, ledger in found.count().ledgers.items()}
         inputs = np.random.default_rng(0).standard_normal((EXAMPLES, *network.shape[1:])).astype(np.float32)
-        answers = np.concatenate([np.asarray(answer.outputs) for answer in framework_named(framework).loader().predict(path, inputs, 1, 1)])
+        answers = predicted(framework, path, inputs)
         ratios = []
         for at in range(EXAMPLES):
-            single, double = (found.run(inputs[at : at + 1], precision=precision) for precision in ("float32", "float64"))  # type: ignore[arg-type]
-            ratios.append(difference(answers[at : at + 1], single, double).ratio)
+            ratios.append(difference(answers[at : at + 1], *found.twice(inputs[at : at + 1])).ratio)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     # A last bit may tip a code or a choice: then one example, or two, may differ; a wrong translation differs in all.

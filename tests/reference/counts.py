@@ -13,13 +13,14 @@ from pathlib import Path
 
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
+from micronet_verify.framework.registry import framework_of
 from micronet_verify.track.rules import BatchNorm, CountingRules
 from tests.reference.arithmetic import Cost, total
-from tests.reference.export import counted, save_onnx, save_pt2, save_unfused, translated
+from tests.reference.export import SAVE, save_unfused
 from tests.reference.networks.layers import build
 from tests.reference.networks.registry import NETWORKS
+from tests.translated import translated
 
-FORMATS = {"pt2": save_pt2, "onnx": save_onnx}
 # A third file for networks whose norms fold everywhere, nearly everywhere, and nearly nowhere.
 UNFUSED = ("efficientnet-b0", "wrn-28-10", "densenet-bc-100")
 SUFFIX = {"pt2": "pt2"}
@@ -41,16 +42,16 @@ def count_network(name: str) -> Counts:
     """Build, save and count a network in every format. At most one file is on disk at a time."""
     reference, found = NETWORKS[name], dict[tuple[str, str], Count]()
     model = build(reference.make)
-    formats = FORMATS | ({"unfused": save_unfused} if name in UNFUSED else {})
+    formats = SAVE | ({"unfused": save_unfused} if name in UNFUSED else {})
     for file_format, save in formats.items():
         with tempfile.TemporaryDirectory(prefix="micronet-reference-") as folder:
             path, sidecar = Path(folder) / "entry" / f"model.{SUFFIX.get(file_format, 'onnx')}", Path(folder) / "graph"
             path.parent.mkdir()
             sidecar.mkdir()
-            save(model, reference, path)
-            graph = translated(path, sidecar)
+            save(model, reference.example(), path)
+            file = translated(framework_of(path.name).counter(), path, sidecar)
             for reading in READINGS:
-                found[file_format, reading] = counted(path, graph, sidecar, CountingRules(batch_norm=reading))
+                found[file_format, reading] = file.count(CountingRules(batch_norm=reading))
     return Counts(name, found)
 
 
@@ -98,7 +99,7 @@ def _cost(line: LedgerLine, quantity: int) -> Cost:
 def agree(counts: Counts, definition: Mapping[str, Cost], batch_norm: BatchNorm = "folded") -> None:
     """Both files cost what the definition comes to, module by module and in all, under the freebie."""
     wanted = {"": Cost(), **{name: replace(cost, folded=0) for name, cost in definition.items()}}
-    for file_format in FORMATS:
+    for file_format in SAVE:
         ledger = counts.ledger(file_format, batch_norm=batch_norm)
         if batch_norm == "folded" or file_format == "pt2":  # the file may have a norm's shift in another module than the definition
             assert rows(ledger, [name for name in definition if name]) == wanted

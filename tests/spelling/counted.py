@@ -21,15 +21,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from micronet_verify.counting.count import Count, count_graph
-from micronet_verify.errors import SubmissionFault
-from micronet_verify.facts.serde import dump_graph, load_graph
-from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.facts.validate import validate
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.counting.count import Count
 from micronet_verify.framework.protocols import Counter
 from micronet_verify.track.rules import CountingRules
 from tests.plugins.pytorch.support import Function, archive
+from tests.translated import translated
 
 Array = NDArray[Any]
 # {regime: (32-bit words of storage, 32-bit operations)}
@@ -70,9 +66,7 @@ def quantized(storage_bits: int, operation_bits: int) -> Prices:
 def counted(path: Path, counter: Counter, rules: CountingRules | None = None) -> Count:
     """The count of one file. Raises ``SubmissionFault``."""
     with tempfile.TemporaryDirectory(prefix="micronet-count-") as folder:
-        graph = load_graph(dump_graph(counter.translate(path, GraphBuilder(Path(folder)))))
-        validate(graph)
-        return count_graph(graph, ConstantStore(path.parent, Path(folder)), rules or CountingRules())
+        return translated(counter, path, Path(folder)).count(rules)
 
 
 def pytorch(
@@ -94,12 +88,6 @@ def pytorch(
 
 def _parameter(part: Any) -> Any:
     return nn.Parameter(torch.as_tensor(part).clone()) if isinstance(part, np.ndarray | Tensor) else part
-
-
-def node(kind: str, inputs: str, outputs: str = "y", domain: str = "", **attributes: Any) -> onnx.NodeProto:
-    """An ONNX node; names are separated by blanks, ``-`` is an absent operand."""
-    names = ["" if name == "-" else name for name in inputs.split()]
-    return helper.make_node(kind, names, outputs.split(), f"the_{kind}", domain=domain, **attributes)
 
 
 def onnx_model(
@@ -134,15 +122,6 @@ def onnx_count(model: onnx.ModelProto, rules: CountingRules | None = None) -> Co
         path = Path(folder, "model.onnx")
         path.write_bytes(model.SerializeToString())
         return counted(path, OnnxCounter(), rules)
-
-
-def refusal(count: Callable[[], Count]) -> list[str]:
-    """The sentences with which a file is refused."""
-    try:
-        count()
-    except SubmissionFault as fault:
-        return [str(problem) for problem in fault.problems]
-    raise AssertionError("the file was not refused")
 
 
 def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from tests.spelling.counted import node
+from tests.plugins.onnx.support import node
 
 QONNX, CONTRIB = "qonnx.custom_op.general", "com.microsoft"
 Nodes = list[onnx.NodeProto]

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from tests.spelling.counted import node, onnx_count, onnx_model, prices, quantized
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import onnx_count, onnx_model, prices, quantized
 from tests.spelling.quantizers import CONTRIB, QONNX, Nodes, codes, quant, used
 
 F = np.float32

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from torch import nn
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, pytorch
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch
 
 SHAPE, SIZE = (8, 4, 4), 5
 N = 8 * 4 * 4

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from micronet_verify.framework.registry import framework_of
-from tests.spelling.counted import Plain, counted, node, onnx_count, onnx_model, prices, pytorch, random
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, counted, onnx_count, onnx_model, prices, pytorch, random
 
 SIDE, C = 7, 16
 N, ROWS = SIDE * SIDE * C, SIDE * SIDE

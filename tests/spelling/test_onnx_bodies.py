@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, random, refusal
+from tests.plugins.onnx.support import node
+from tests.refused import refused
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, random
 
 W, B = random(8, 8), random(8, seed=2)
 CONSTANTS: dict[str, Any] = {"w": W, "b": B}
@@ -75,7 +77,7 @@ def test_a_long_loop_is_its_body_times_its_turns() -> None:
 
 def test_a_loop_that_the_data_ends_is_refused() -> None:
     nodes = [node("ReduceSum", "x", "s", keepdims=0), node("Cast", "s", "n", to=TensorProto.INT64), node("Loop", "n - x", body=LOOP)]
-    (sentence,) = refusal(lambda: onnx_count(onnx_model(nodes, (8,), CONSTANTS)))
+    (sentence,) = refused(lambda: onnx_count(onnx_model(nodes, (8,), CONSTANTS)))
     assert sentence == (
         "got a trip count that the data decides but should be constant [Loop in the_Loop] "
         "(fixed shapes are counted: export with constant shapes)"

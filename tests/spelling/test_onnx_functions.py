@@ -11,7 +11,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, quantized
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, quantized
 
 SHAPE, N = (4, 3, 2), 4 * 3 * 2
 F = np.float32

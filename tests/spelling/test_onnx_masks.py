@@ -9,7 +9,8 @@ import pytest
 from onnx import TensorProto
 
 from micronet_verify.track.rules import CountingRules
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, random
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, random
 
 STEPS, HEADS, WIDTH = 6, 2, 4
 KEPT = np.tril(np.ones((STEPS, STEPS), bool))

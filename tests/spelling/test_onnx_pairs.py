@@ -7,7 +7,9 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, random, refusal
+from tests.plugins.onnx.support import node
+from tests.refused import refused
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, random
 
 F = np.float32
 CONTRIB = "com.microsoft"
@@ -199,10 +201,10 @@ def test_einsum_of_a_diagonal_is_refused() -> None:
     model = onnx_model([node("Einsum", "x", equation="bii->bi")], (8, 8))
     got = "got the term 'bii' for a tensor of shape (1, 8, 8)"
     sentence = f"{got} but should name each axis once [Einsum in the_Einsum] (diagonals cannot be counted)"
-    assert refusal(lambda: onnx_count(model)) == [sentence]
+    assert refused(lambda: onnx_count(model)) == [sentence]
 
 
 def test_an_unknown_fused_operator_is_refused() -> None:
     model = onnx_model([node("FusedConvolutionOfTomorrow", "x k", domain=CONTRIB)], (4, 8, 8), {"k": KERNEL})
-    (sentence,) = refusal(lambda: onnx_count(model))
+    (sentence,) = refused(lambda: onnx_count(model))
     assert sentence.startswith("got the operator FusedConvolutionOfTomorrow of domain com.microsoft but should be an operator that")

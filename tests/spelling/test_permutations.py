@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the field's name for it
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, pytorch, quantized, random
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch, quantized, random
 
 # 8 channels in 2 groups, on 3×3: 0 4 1 5 2 6 3 7
 ORDER = torch.arange(8).reshape(2, 4).T.reshape(-1)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the field's name for it
 
 from micronet_verify.track.rules import CountingRules
-from tests.spelling.counted import Plain, prices, pytorch, random, refusal
+from tests.refused import refused
+from tests.spelling.counted import Plain, prices, pytorch, random
 
 T, E, H = 5, 8, 2  # steps, width, heads
 D = E // H
@@ -326,4 +327,4 @@ REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_has_no_price_is_refused_by_name(name: str) -> None:
     function, sentence = REFUSED[name]
-    assert sentence in refusal(lambda: pytorch(function, (8,), fixed=True))
+    assert sentence in refused(lambda: pytorch(function, (8,), fixed=True))

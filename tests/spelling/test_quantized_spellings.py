@@ -13,7 +13,8 @@ from onnx import TensorProto, numpy_helper
 from torch import Tensor
 from torch.nn import functional
 
-from tests.spelling.counted import node, onnx_count, onnx_model, prices, pytorch, quantized
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import onnx_count, onnx_model, prices, pytorch, quantized
 from tests.spelling.quantizers import Nodes, codes, quant, used
 
 F = np.float32

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, pytorch
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch
 
 ROWS, N = 3, 8
 ALL = ROWS * N

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.errors import SubmissionFault
 from micronet_verify.submission.load import load_submission
 from micronet_verify.submission.manifest import MANIFEST
+from tests.refused import refused
 
 MODEL = """\
 schema: 1
@@ -76,8 +76,6 @@ def faults(entry: Path) -> Callable[..., list[str]]:
             assert old in text
             text = text.replace(old, new)
         (entry / MANIFEST).write_text(text, encoding="utf-8")
-        with pytest.raises(SubmissionFault) as caught:
-            load_submission(entry, id)
-        return [str(problem) for problem in caught.value.problems]
+        return refused(load_submission, entry, id)
 
     return load

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.errors import SubmissionFault
 from micronet_verify.submission.choices import choose_track, preprocessing_of
 from micronet_verify.submission.load import load_submission
 from micronet_verify.submission.manifest import MANIFEST, Claim, Manifest, Member, Source
 from micronet_verify.track.library import load_track, track_names
+from tests.refused import refused
 from tests.submission.conftest import FILES, MODEL, SOURCE
 
 KEYS = (
@@ -171,6 +171,4 @@ def test_choices_that_the_track_does_not_have(entry: Path, changes: list[tuple[s
     for old, new in changes:
         text = text.replace(old, new)
     (entry / MANIFEST).write_text(text, encoding="utf-8")
-    with pytest.raises(SubmissionFault) as caught:
-        choose_track(load_submission(entry, "entry").manifest, TRACKS)
-    assert [str(problem) for problem in caught.value.problems] == sentences
+    assert refused(choose_track, load_submission(entry, "entry").manifest, TRACKS) == sentences

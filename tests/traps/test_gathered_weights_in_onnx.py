@@ -10,7 +10,8 @@ import onnx
 import pytest
 
 from tests.executed import assert_agrees
-from tests.spelling.counted import Array, Plain, node, onnx_count, onnx_model, prices, random
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Array, Plain, onnx_count, onnx_model, prices, random
 
 N = 24
 W = random(N, N)

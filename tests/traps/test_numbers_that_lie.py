@@ -18,7 +18,9 @@ from micronet_verify.checks import claims
 from micronet_verify.counting.count import Count
 from micronet_verify.submission.manifest import Claim
 from tests.checks.facts import TRACK, small, submission
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, pytorch, random, refusal
+from tests.plugins.onnx.support import node
+from tests.refused import refused
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch, random
 
 
 def quantity(count: Count, operation: str, *rules: str) -> Fraction:
@@ -87,7 +89,7 @@ NEGATIVE: dict[str, tuple[list[Any], tuple[int, ...], dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", NEGATIVE)
 def test_negative_sizes_are_refused(name: str) -> None:
     nodes, shape, constants, start = NEGATIVE[name]
-    (problem,) = refusal(lambda: onnx_count(onnx_model(nodes, shape, constants)))
+    (problem,) = refused(lambda: onnx_count(onnx_model(nodes, shape, constants)))
     assert problem.startswith(start)
     assert " but should " in problem
 
@@ -244,7 +246,7 @@ def test_the_batch_of_an_export_changes_nothing(batch: int) -> None:
 
 def test_channels_without_a_batch_are_not_taken_for_one() -> None:
     """(3, 8, 8) is one image to a convolution, and a batch of 3 to a counter."""
-    (problem,) = refusal(lambda: pytorch(F.conv2d, torch.zeros(3, 8, 8), random(4, 3, 3, 3), fixed=True))
+    (problem,) = refused(lambda: pytorch(F.conv2d, torch.zeros(3, 8, 8), random(4, 3, 3, 3), fixed=True))
     assert problem.startswith("got a fixed batch of 3 but should be 1 or free (dynamic) [input x of ")
 
 

@@ -17,7 +17,8 @@ from micronet_verify.counting.forms.cheapest import quantized_form
 from micronet_verify.facts.formats import numeric_format, numpy_dtype
 from micronet_verify.track.rules import CountingRules
 from tests.build import Net
-from tests.spelling.counted import node, onnx_count, onnx_model, prices, pytorch, random
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import onnx_count, onnx_model, prices, pytorch, random
 
 Array = NDArray[Any]
 F = np.float32

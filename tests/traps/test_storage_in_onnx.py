@@ -13,7 +13,9 @@ import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed's 
 from onnx import TensorProto, helper, numpy_helper
 
 from micronet_verify.counting.count import Count
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, pytorch, quantized, random, refusal
+from tests.plugins.onnx.support import node
+from tests.refused import refused
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch, quantized, random
 
 OUT, IN = 5, 6
 W = random(OUT, IN)
@@ -192,7 +194,7 @@ def test_pools_of_a_vectorizer_are_refused() -> None:
     """TfIdfVectorizer keeps n-grams and their weights in attributes."""
     pool: dict[str, Any] = {"ngram_counts": [0, 3], "ngram_indexes": [0, 1, 2], "pool_int64s": [1, 2, 3], "weights": [0.1, 0.2, 0.3]}
     item = node("TfIdfVectorizer", "x", max_gram_length=1, max_skip_count=0, min_gram_length=1, mode="TF", **pool)
-    (problem,) = refusal(lambda: onnx_count(onnx_model([item], (N,), kind=TensorProto.INT64)))
+    (problem,) = refused(lambda: onnx_count(onnx_model([item], (N,), kind=TensorProto.INT64)))
     assert problem.startswith("got TfIdfVectorizer: ")
     assert "but should be an operator that this counter can price [TfIdfVectorizer in the_TfIdfVectorizer]" in problem
 
@@ -247,7 +249,7 @@ RANDOM = {
 @pytest.mark.parametrize("name", RANDOM)
 def test_seeded_random_numbers_are_no_free_weights(name: str) -> None:
     constants = {"half": np.full(N, 0.5, np.float32), "row": np.full((1, 4), 0.25, np.float32)}
-    assert refusal(lambda: onnx_count(onnx_model([*RANDOM[name], node("Mul", "x c")], (N,), constants))) == [
+    assert refused(lambda: onnx_count(onnx_model([*RANDOM[name], node("Mul", "x c")], (N,), constants))) == [
         f"got {name}: random numbers but should be an operator that this counter can price [{name} in the_{name}] "
         "(constants must be stored in the file, and answers must repeat)"
     ]

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the field's name for it
 
 from micronet_verify.counting.count import Count
-from tests.spelling.counted import Plain, prices, pytorch, random, refusal
+from tests.refused import refused
+from tests.spelling.counted import Plain, prices, pytorch, random
 
 OUT, IN = 5, 6
 W = random(OUT, IN)
@@ -200,7 +201,7 @@ GENERATED_IN_TORCH: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", GENERATED_IN_TORCH)
 def test_random_numbers_of_torch_are_no_free_weights(name: str) -> None:
-    assert refusal(lambda: pytorch(GENERATED_IN_TORCH[name], (N,), fixed=True)) == [
+    assert refused(lambda: pytorch(GENERATED_IN_TORCH[name], (N,), fixed=True)) == [
         f"got random numbers but should be the same for every run [aten.{name}] "
         "(export after model.eval(), and store what was drawn as a buffer)"
     ]

@@ -16,7 +16,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 from micronet_verify.counting.count import Count
-from tests.spelling.counted import Plain, counted, node, onnx_count, onnx_model, prices, pytorch, quantized, random, refusal
+from tests.plugins.onnx.support import node
+from tests.refused import refused
+from tests.spelling.counted import Plain, counted, onnx_count, onnx_model, prices, pytorch, quantized, random
 
 F = np.float32
 HIDDEN = random(8)
@@ -185,4 +187,4 @@ def test_a_generated_window_is_refused() -> None:
         "[HannWindow in the_HannWindow] (store its values as a constant)"
     )
     model = onnx_model([node("HannWindow", "size", "c"), *USE], (8,), {"size": np.int64(8)})
-    assert refusal(lambda: onnx_count(model)) == [sentence]
+    assert refused(lambda: onnx_count(model)) == [sentence]

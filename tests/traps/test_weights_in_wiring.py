@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from micronet_verify.counting.count import Count
-from tests.spelling.counted import node, onnx_count, onnx_model, pytorch
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import onnx_count, onnx_model, pytorch
 
 N, ROWS = 16, 3
 WEIGHTS = np.random.default_rng(2).integers(-1, 2, (ROWS, N))

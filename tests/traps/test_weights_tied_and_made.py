@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812, the field's name for it
 
-from tests.spelling.counted import Plain, node, onnx_count, onnx_model, prices, pytorch, quantized, random
+from tests.plugins.onnx.support import node
+from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch, quantized, random
 
 
 class Tied(nn.Module):

@@ -14,8 +14,10 @@ from micronet_verify_pytorch.counter import PyTorchCounter
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from tests.plugins.onnx.support import node
 from tests.plugins.pytorch.support import WEIGHTS, archive, edited
-from tests.spelling.counted import Plain, counted, node, onnx_count, onnx_model, prices, pytorch, random, refusal
+from tests.refused import refused
+from tests.spelling.counted import Plain, counted, onnx_count, onnx_model, prices, pytorch, random
 
 Change = Callable[[Any], object]
 
@@ -87,7 +89,7 @@ META: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize("name", META)
 def test_forged_meta_of_a_tensor_is_refused(name: str, net: Path) -> None:
     change, start = META[name]
-    found = refusal(lambda: counted(edited(net, change), PyTorchCounter()))
+    found = refused(lambda: counted(edited(net, change), PyTorchCounter()))
     assert any(problem.startswith(start) for problem in found), found
 
 
@@ -104,7 +106,7 @@ def test_a_weight_whose_stored_shape_lies_is_refused(net: Path) -> None:
             if len(entry["tensor_meta"]["sizes"]) == 4:
                 entry["tensor_meta"]["sizes"] = [{"as_int": size} for size in (2, 1, 1, 1)]
 
-    assert refusal(lambda: counted(edited(net, change, WEIGHTS), PyTorchCounter())) == [
+    assert refused(lambda: counted(edited(net, change, WEIGHTS), PyTorchCounter())) == [
         "got a declared shape (1, 2, 6, 6) (at batch 1) but should be (1, 2, 8, 8) [aten.conv2d in 0]"
     ]
 
@@ -185,7 +187,7 @@ COLLISIONS = {
 
 @pytest.mark.parametrize("change", COLLISIONS)
 def test_a_name_for_two_tensors_is_refused(change: str) -> None:
-    (problem,) = refusal(lambda: onnx_count(collided(change)))
+    (problem,) = refused(lambda: onnx_count(collided(change)))
     assert problem.startswith(COLLISIONS[change])
 
 
@@ -275,5 +277,5 @@ EINSUMS = {
 @pytest.mark.parametrize("equation", EINSUMS)
 def test_an_einsum_that_fits_no_product_is_refused(equation: str) -> None:
     """A diagonal, more axes than there are, a result from nowhere, a result on a diagonal."""
-    (problem,) = refusal(lambda: onnx_count(onnx_model([node("Einsum", "x", equation=equation)], (3,))))
+    (problem,) = refused(lambda: onnx_count(onnx_model([node("Einsum", "x", equation=equation)], (3,))))
     assert problem.startswith(f"{EINSUMS[equation]} [Einsum in the_Einsum]")

@@ -15,13 +15,14 @@ from micronet_verify_pytorch.counter import PyTorchCounter
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from micronet_verify.errors import SubmissionFault
 from micronet_verify.sandbox.asked_alone import sample_alone
 from micronet_verify.sandbox.jobs import PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
 from micronet_verify.sandbox.run_job import translate
+from tests.plugins.onnx.support import node
 from tests.plugins.pytorch.support import archive, exported, save
-from tests.spelling.counted import counted, node, onnx_count, onnx_model, pytorch, random, refusal
+from tests.refused import refused
+from tests.spelling.counted import counted, onnx_count, onnx_model, pytorch, random
 
 SEQUENCES: dict[str, list[onnx.NodeProto]] = {
     "SplitToSequence": [node("SplitToSequence", "x", "s"), node("ConcatFromSequence", "s", axis=1)],
@@ -34,7 +35,7 @@ SEQUENCES: dict[str, list[onnx.NodeProto]] = {
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_sequences_are_refused(name: str) -> None:
     nodes = SEQUENCES[name]
-    assert refusal(lambda: onnx_count(onnx_model(nodes, (3,), {"zero": np.int64(0)}))) == [
+    assert refused(lambda: onnx_count(onnx_model(nodes, (3,), {"zero": np.int64(0)}))) == [
         f"got {item.op_type}: a sequence or optional value but should be an operator that this counter can price "
         f"[{item.op_type} in the_{item.op_type}] (use tensors: Split, Concat, Gather)"
         for item in nodes
@@ -43,14 +44,14 @@ def test_sequences_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("size", [0, -4])
 def test_inputs_of_non_positive_sizes_are_refused(size: int) -> None:
-    assert refusal(lambda: onnx_count(onnx_model([node("Relu", "x")], (size,)))) == [
+    assert refused(lambda: onnx_count(onnx_model([node("Relu", "x")], (size,)))) == [
         f"got size {size} on axis 1 but should be at least 1 [input 'x']"
     ]
 
 
 def test_inputs_of_size_minus_one_are_free() -> None:
     """Paddle's exporter writes −1 for what others leave out or name."""
-    assert refusal(lambda: onnx_count(onnx_model([node("Relu", "x")], (-1,)))) == [
+    assert refused(lambda: onnx_count(onnx_model([node("Relu", "x")], (-1,)))) == [
         "got a free axis 1 (unnamed) but should have a fixed size [input 'x'] (export with fixed sizes; only the batch may be free)"
     ]
 
@@ -74,7 +75,7 @@ def random_in_a_body() -> onnx.ModelProto:
 
 @pytest.mark.parametrize("build", [random_in_a_function, random_in_a_body])
 def test_random_numbers_are_refused_inside_functions_and_bodies(build: Callable[[], onnx.ModelProto]) -> None:
-    found = refusal(lambda: onnx_count(build()))
+    found = refused(lambda: onnx_count(build()))
     assert found
     assert all(problem.startswith("got RandomNormalLike: random numbers but should be") for problem in found)
 
@@ -92,7 +93,7 @@ class Stream(nn.Module):
 
 
 def test_a_model_that_remembers_is_refused() -> None:
-    (problem,) = refusal(lambda: pytorch(Stream(), (3,)))
+    (problem,) = refused(lambda: pytorch(Stream(), (3,)))
     assert problem.startswith("got a model that changes its buffer 'calls' while it answers but should keep no state [")
 
 
@@ -106,7 +107,7 @@ ONNX_TRAINING: dict[str, tuple[onnx.NodeProto, str]] = {
 def test_training_mode_of_onnx_is_refused(name: str) -> None:
     item, what = ONNX_TRAINING[name]
     constants = {"half": np.float32(0.5), "yes": np.array(True), "c": random(3)}
-    assert refusal(lambda: onnx_count(onnx_model([item], (3, 4), constants))) == [
+    assert refused(lambda: onnx_count(onnx_model([item], (3, 4), constants))) == [
         f"got {what} in training mode but should be exported for inference [{name} in the_{name}] (call model.eval() before the export)"
     ]
 
@@ -117,7 +118,7 @@ def test_training_mode_of_pytorch_is_refused(layer: nn.Module, what: str, tmp_pa
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.export.export(model, (torch.zeros(2, 3),), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    found = refusal(lambda: counted(save(program, tmp_path), PyTorchCounter()))
+    found = refused(lambda: counted(save(program, tmp_path), PyTorchCounter()))
     assert any(problem.startswith(f"got {what} in training mode but should be exported after model.eval() [") for problem in found)
 
 
@@ -129,7 +130,7 @@ def test_everything_without_a_price_is_named_placed_and_advised_together() -> No
         helper.make_node("Mystery", ["c"], ["d"], "another", domain="acme"),
         node("SequenceConstruct", "d d", "y"),
     ]
-    found = refusal(lambda: onnx_count(onnx_model(nodes, (3, 3))))
+    found = refused(lambda: onnx_count(onnx_model(nodes, (3, 3))))
     assert [problem.partition(" but ")[0] for problem in found] == [
         "got the operator Mystery of domain acme",
         "got RandomNormalLike: random numbers",
@@ -147,7 +148,7 @@ def test_everything_without_a_price_is_named_placed_and_advised_together() -> No
 
 def test_a_standard_name_in_a_custom_domain_is_not_the_standard_operator() -> None:
     """acme.Relu may do anything; a list of names would let it pass for the cheap one."""
-    (problem,) = refusal(lambda: onnx_count(onnx_model([node("Relu", "x", domain="acme")], (3,))))
+    (problem,) = refused(lambda: onnx_count(onnx_model([node("Relu", "x", domain="acme")], (3,))))
     assert problem.startswith("got the operator Relu of domain acme but should be an operator that this counter can price [acme.Relu in ")
 
 
@@ -228,12 +229,6 @@ def test_an_example_that_finds_its_own_row_is_judged(tmp_path: Path) -> None:
     judged(path, "onnx", tmp_path / "graph")
 
 
-def refused(judge: Callable[[], None]) -> list[str]:
-    with pytest.raises(SubmissionFault) as caught:
-        judge()
-    return [str(problem) for problem in caught.value.problems]
-
-
 @torch.library.custom_op("micronet_traps::free", mutates_args=())
 def free(x: Tensor) -> Tensor:
     return x.clone()
@@ -252,7 +247,7 @@ class Bad(nn.Module):
 def test_everything_without_a_price_in_pytorch_is_named_placed_and_advised_together(tmp_path: Path) -> None:
     model = nn.Sequential(Bad(), nn.Linear(3, 3), Bad())
     path = save(exported(model, torch.zeros(2, 3), decomposed=False), tmp_path)
-    found = refusal(lambda: counted(path, PyTorchCounter()))
+    found = refused(lambda: counted(path, PyTorchCounter()))
     assert [problem.partition(" [")[2].partition("]")[0] for problem in found] == [
         "micronet_traps.free in 0",
         "aten.rand in 0",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +13,15 @@ from micronet_verify_onnx.counter import OnnxCounter
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from micronet_verify.errors import SubmissionFault
-from micronet_verify.facts.graph import Graph, Node
-from micronet_verify.facts.serde import dump_graph, load_graph
-from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.facts.validate import validate
-from micronet_verify.framework.builder import GraphBuilder
-from tests.executed import Executed
+from tests.refused import refused
+from tests.scratch import scratch
+from tests.translated import Translated, translated
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 Array = NDArray[Any]
 OPSET, IR = 17, 8
-# One folder for all files of a run, removed at its end.
-_SCRATCH = tempfile.TemporaryDirectory(prefix="micronet-onnx-")
-atexit.register(_SCRATCH.cleanup)
 FREE = "batch"
 
 
@@ -64,16 +54,18 @@ def graph(
     return helper.make_graph(list(nodes), name, list(inputs), list(outputs), tensors)
 
 
+def x_to_y(
+    nodes: Sequence[onnx.NodeProto], shape: Sequence[int], constants: Mapping[str, Array] | None = None, kind: int = TensorProto.FLOAT
+) -> onnx.GraphProto:
+    """A graph from x, examples of ``shape`` in a batch of any size, to y, whose shape nobody declares."""
+    return graph(nodes, [info("x", (FREE, *shape), kind)], [unknown("y")], constants)
+
+
 def model(
     body: onnx.GraphProto, opset: int = OPSET, ir: int = IR, domains: Mapping[str, int] | None = None, **more: Any
 ) -> onnx.ModelProto:
     opsets = [helper.make_opsetid(domain, version) for domain, version in {"": opset, **(domains or {})}.items()]
     return helper.make_model(body, opset_imports=opsets, ir_version=ir, **more)
-
-
-def scratch() -> Path:
-    """A new empty folder."""
-    return Path(tempfile.mkdtemp(dir=_SCRATCH.name))
 
 
 def saved(proto: onnx.ModelProto, folder: Path | None = None) -> Path:
@@ -82,63 +74,14 @@ def saved(proto: onnx.ModelProto, folder: Path | None = None) -> Path:
     return path
 
 
-@dataclass
-class Translated:
-    """A translated file: the graph as the judge gets it, and where its constants lie."""
-
-    path: Path
-    sidecar: Path
-    graph: Graph
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        return self.graph.nodes
-
-    @property
-    def kinds(self) -> list[str]:
-        """``kind`` or ``kind:op`` of each node, in order."""
-        return [f"{n.kind}:{n.attributes['op']}" if "op" in n.attributes else n.kind for n in self.graph.nodes]
-
-    @property
-    def work(self) -> list[str]:
-        """The same without what only moves data."""
-        return [kind for kind in self.kinds if not kind.startswith("move")]
-
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [self.graph.values[name].shape for name in self.graph.outputs]
-
-    def store(self) -> ConstantStore:
-        return ConstantStore(self.path.parent, self.sidecar)
-
-    def constants(self) -> dict[str, Array]:
-        """Every constant by label."""
-        store = self.store()
-        return {
-            value.label: np.array(store.open(value.constant, value.shape, value.format))
-            for value in self.graph.values.values()
-            if value.constant is not None
-        }
-
-    def run(self, feeds: Sequence[Array]) -> list[Array]:
-        return Executed(self.graph, self.store()).run(*feeds)
-
-
 def translate(path: Path) -> Translated:
     """The file's graph after the JSON of the sandbox wall, validated."""
-    sidecar = scratch()
-    found = load_graph(dump_graph(OnnxCounter().translate(path, GraphBuilder(sidecar))))
-    validate(found)
-    return Translated(path, sidecar, found)
+    return translated(OnnxCounter(), path, scratch())
 
 
 def problems(proto: onnx.ModelProto | Path) -> list[str]:
     """The sentences with which a model is refused."""
-    path = proto if isinstance(proto, Path) else saved(proto)
-    try:
-        translate(path)
-    except SubmissionFault as fault:
-        return [str(problem) for problem in fault.problems]
-    raise AssertionError("the model was not refused")
+    return refused(translate, proto if isinstance(proto, Path) else saved(proto))
 
 
 def execute(path: Path, feeds: Mapping[str, Array]) -> list[Array]:
@@ -175,7 +118,7 @@ def compare(
     answers = execute(path, inputs)
     assert found.shapes() == [answer.shape for answer in answers]
     if exact:
-        for mine, theirs in zip(found.run(list(inputs.values())), answers, strict=True):
+        for mine, theirs in zip(found.run(*inputs.values()), answers, strict=True):
             np.testing.assert_allclose(mine.astype(np.float64), theirs.astype(np.float64), rtol=tolerance, atol=tolerance)
     return found
 

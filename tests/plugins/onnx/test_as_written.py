@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 
 from micronet_verify.framework.registry import framework_named
 from tests.executed import assert_agrees
-from tests.plugins.onnx.support import Array, graph, info, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import Array, graph, info, model, node, problems, random, saved, translate, x_to_y
 
 K, N = 64, 48
 INTEGERS = {
@@ -65,7 +65,7 @@ def dequantizing(product: str, bits: int, family: str, turned: bool, granularity
         answer = np.einsum("nchwij,ocij->nohw", sliding_window_view(x.astype(np.float64), (3, 3), (2, 3)), weight)
     else:
         answer = x.astype(np.float64) @ (weight.T if turned else weight)
-    body = graph(nodes, [info("x", ("n", *x.shape[1:]))], [unknown("y")], {"s": scales})
+    body = x_to_y(nodes, x.shape[1:], {"s": scales})
     body.initializer.append(stored("q", codes, INTEGERS[family, bits]))
     if family == "uint":
         body.initializer.append(stored("z", np.asarray(zeros), INTEGERS[family, bits]))
@@ -86,13 +86,13 @@ def test_c1_dequantized_weights_are_multiplied_by_the_activations_as_they_come(
     # 2⁻²⁴ for each of K or 9·K products, of the size of the largest answer
     assert np.abs(found - answer).max() < answer.std() * 1e-5
     for at in range(len(x)):
-        np.testing.assert_allclose(translate(path).run([x[at : at + 1]])[0], answer[at : at + 1], rtol=0, atol=answer.std() * 1e-5)
+        np.testing.assert_allclose(translate(path).run(x[at : at + 1])[0], answer[at : at + 1], rtol=0, atol=answer.std() * 1e-5)
 
 
 def test_c1_weights_of_half_precision_are_cast_and_multiplied_in_float32() -> None:
     weight, x = random(K, N).astype(np.float16), random(3, K)
     nodes = [node("Cast", "h", "w", to=TensorProto.FLOAT), node("MatMul", "x w")]
-    path = saved(model(graph(nodes, [info("x", ("n", K))], [unknown("y")], {"h": weight})))
+    path = saved(model(x_to_y(nodes, (K,), {"h": weight})))
     session, _ = open_session(path, 1, frozenset())
     np.testing.assert_allclose(session.run(None, {"x": x})[0], x.astype(np.float64) @ weight.astype(np.float64), rtol=0, atol=1e-4)
     assert_agrees("onnx", path, x)
@@ -114,14 +114,14 @@ def test_c1_quantized_activations_keep_their_codes() -> None:
         node("QuantizeLinear", "m s z", "c"),
         node("DequantizeLinear", "c s z", "y"),
     ]
-    path = saved(model(graph(nodes, [info("x", ("n", 8))], [unknown("y")], constants)))
+    path = saved(model(x_to_y(nodes, (8,), constants)))
     assert_agrees("onnx", path, random(20, 8, seed=3))
 
 
 def n_bits(**attributes: Any) -> Any:
     packed, scales = np.arange(N * 2 * 16, dtype=np.uint8).reshape(N, 2, 16), random(N * 2, seed=1)
     item = node("MatMulNBits", "x q s", domain=MS, K=K, N=N, bits=4, block_size=32, **attributes)
-    return model(graph([item], [info("x", ("n", K))], [unknown("y")], {"q": packed, "s": scales}), domains={MS: 1})
+    return model(x_to_y([item], (K,), {"q": packed, "s": scales}), domains={MS: 1})
 
 
 @pytest.mark.parametrize("level", [{}, {"accuracy_level": 0}, {"accuracy_level": 1}])
@@ -138,7 +138,7 @@ def test_c2_rounded_activations_are_refused() -> None:
 
 def calling(function_opset: int, operator: str) -> Any:
     function = helper.make_function("mine", "F", ["a"], ["b"], [node(operator, "a", "b")], [helper.make_opsetid("", function_opset)])
-    body = graph([node("F", "x", domain="mine")], [info("x", ("n", 2, 3))], [unknown("y")])
+    body = x_to_y([node("F", "x", domain="mine")], (2, 3))
     return model(body, 13, domains={"mine": 1}, functions=[function])
 
 
@@ -158,7 +158,7 @@ def test_c3_a_function_whose_operators_mean_the_same_is_read(opset: int, operato
 def test_f3_statistics_of_another_length_are_the_entrants_fault() -> None:
     """F3: a batch norm with a mean of 10 numbers and a variance of 12."""
     vectors = {name: np.ones(size, np.float32) for name, size in {"s": 4, "b": 4, "m": 10, "v": 12}.items()}
-    proto = model(graph([node("BatchNormalization", "x s b m v")], [info("x", ("n", 4, 3, 3))], [unknown("y")], vectors))
+    proto = model(x_to_y([node("BatchNormalization", "x s b m v")], (4, 3, 3), vectors))
     assert problems(proto) == [
         "got statistics of shape (10,), (12,) for 4 channels but should be one number for each "
         "[BatchNormalization in the_BatchNormalization]"
@@ -183,7 +183,7 @@ def test_f3_statistics_of_another_length_are_the_entrants_fault() -> None:
 def test_f3_attributes_of_another_type_are_the_entrants_fault(item: Any, sentence: str) -> None:
     if item.op_type == "Constant":
         del item.input[:]
-    assert problems(model(graph([item], [info("x", ("n", 2, 3))], [unknown("y")]))) == [f"got {sentence}"]
+    assert problems(model(x_to_y([item], (2, 3)))) == [f"got {sentence}"]
 
 
 def test_inputs_of_size_minus_one_are_free() -> None:
@@ -203,9 +203,9 @@ def test_two_quantizers_in_a_row_are_both_done() -> None:
         nodes += [node("QuantizeLinear", f"{last} {name} z", f"q{name}"), node("DequantizeLinear", f"q{name} {name} z", f"d{name}")]
         last = f"d{name}"
     nodes.append(node("Neg", last))
-    path = saved(model(graph(nodes, [info("x", ("n", 8))], [unknown("y")], {**grids, "z": np.int8(0)})))
+    path = saved(model(x_to_y(nodes, (8,), {**grids, "z": np.int8(0)})))
     x = np.linspace(-1, 1, 8, dtype=np.float32)[None]
     (answer,) = framework_named("onnx").loader().predict(path, x, 1, 1)
     assert answer.outputs.tolist() == (-np.rint(x * 16) / 16).tolist()
-    (mine,) = translate(path).run([x])
+    (mine,) = translate(path).run(x)
     assert mine.tolist() == answer.outputs.tolist()

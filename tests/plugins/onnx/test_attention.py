@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import compare, ints, model, node, problems, random, saved, translate, x_to_y
 
 B, HEADS, S, D = 1, 4, 5, 6
 
@@ -63,7 +63,7 @@ def test_attention_hands_out_its_scores(mode: int) -> None:
 
 def test_attention_with_lengths_of_keys_is_refused() -> None:
     constants = {"k": random(B, HEADS, S, D), "v": random(B, HEADS, S, D), "n": ints(S)}
-    body = graph([node("Attention", "x k v - - - n")], [info("x", ("n", HEADS, S, D))], [unknown("y")], constants)
+    body = x_to_y([node("Attention", "x k v - - - n")], (HEADS, S, D), constants)
     assert problems(model(body, 24, 11)) == [
         "got Attention with nonpad_kv_seqlen but should be without [Attention in the_Attention] (mask by attn_mask)"
     ]
@@ -79,5 +79,5 @@ def test_written_out_and_fused_attention_have_the_same_work() -> None:
         node("Softmax", "t", "p"),
         node("MatMul", "p v"),
     ]
-    written = translate(saved(model(graph(nodes, [info("x", ("n", HEADS, S, D))], [unknown("y")], constants))))
+    written = translate(saved(model(x_to_y(nodes, (HEADS, S, D), constants))))
     assert fused.work == written.work

@@ -25,6 +25,7 @@ from tests.plugins.onnx.support import (
     saved,
     translate,
     unknown,
+    x_to_y,
 )
 
 
@@ -35,7 +36,7 @@ def constant(found: Translated, label: str) -> Value:
 
 def added(shape: tuple[int, ...], *nodes: onnx.NodeProto, **more: Any) -> onnx.GraphProto:
     """x + c, where ``nodes`` make c."""
-    return graph([*nodes, node("Add", "x c")], [info("x", (FREE, *shape))], [unknown("y")], **more)
+    return x_to_y([*nodes, node("Add", "x c")], shape, **more)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_constants_of_bodies_are_found() -> None:
 def test_weights_in_attributes_of_text_operators_are_refused() -> None:
     pools = {"ngram_counts": [0], "ngram_indexes": [0, 1], "pool_int64s": [2, 3], "weights": [0.5, 0.25]}
     text = node("TfIdfVectorizer", "x", max_gram_length=1, max_skip_count=0, min_gram_length=1, mode="TFIDF", **pools)
-    body = graph([text], [info("x", (FREE, 4), TensorProto.INT64)], [unknown("y")])
+    body = x_to_y([text], (4,), kind=TensorProto.INT64)
     assert problems(model(body)) == [
         "got TfIdfVectorizer: weights in attributes of a text operator but should be an operator that this counter can price "
         "[TfIdfVectorizer in the_TfIdfVectorizer] (store them as a constant and look them up)"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.plugins.onnx.support import compare, graph, info, model, node, problems, random, unknown
+from tests.plugins.onnx.support import compare, model, node, problems, random, x_to_y
 
 MS = {"com.microsoft": 1}
 X = random(1, 4, 6, 6)
@@ -125,7 +125,7 @@ def test_quantized_gemm() -> None:
 
 
 def test_other_fused_operators_are_refused_by_name() -> None:
-    body = graph([contrib("MultiHeadAttention", "x x x", num_heads=2)], [info("x", ("n", 3, 6))], [unknown("y")])
+    body = x_to_y([contrib("MultiHeadAttention", "x x x", num_heads=2)], (3, 6))
     assert problems(model(body, domains=MS)) == [
         "got the operator MultiHeadAttention of domain com.microsoft but should be an operator that this counter can price "
         "[com.microsoft.MultiHeadAttention in the_MultiHeadAttention] "

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, unknown
+from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, unknown, x_to_y
 
 X = random(1, 4)
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
@@ -73,7 +73,7 @@ def test_branches_inside_branches_have_names_of_their_own() -> None:
 def test_branches_of_different_shapes_are_refused() -> None:
     bodies = {"then_branch": body([node("Identity", "x", "a")], "a"), "else_branch": body([node("Concat", "x x", "b", axis=1)], "b")}
     nodes = [node("ReduceSum", "x", "t", keepdims=0), node("Cast", "t", "c", to=BOOL), node("If", "c", **bodies)]
-    assert problems(model(graph(nodes, [info("x", ("n", 4))], [unknown("y")]))) == [
+    assert problems(model(x_to_y(nodes, (4,)))) == [
         "got branches that return [(1, 4)] and [(1, 8)] but should return the same shapes [If in the_If]"
     ]
 
@@ -132,7 +132,7 @@ def test_a_loop_whose_end_the_data_decides_is_refused() -> None:
         "go2 h2",
         [info("i", (), INT64), info("go", (), BOOL), info("h", None)],
     )
-    proto = model(graph([node("Loop", "n - x", body=step)], [info("x", ("n", 4))], [unknown("y")], {"n": np.array(3)}))
+    proto = model(x_to_y([node("Loop", "n - x", body=step)], (4,), {"n": np.array(3)}))
     assert problems(proto) == [
         "got a Loop: the data decides how often it turns but should turn a constant number of times [Loop in the_Loop] "
         "(give it a constant trip count and a condition that stays true)"
@@ -145,7 +145,7 @@ def test_a_trip_count_from_the_data_is_refused() -> None:
         node("Cast", "t", "n", to=INT64),
         node("Loop", "n - x", body=turning([node("Tanh", "h", "h2")])),
     ]
-    (found,) = problems(model(graph(nodes, [info("x", ("n", 4))], [unknown("y")])))
+    (found,) = problems(model(x_to_y(nodes, (4,))))
     assert found.startswith("got a trip count that the data decides but should be constant [Loop in the_Loop]")
 
 
@@ -172,7 +172,7 @@ def test_scan_backwards_along_another_axis() -> None:
 def test_an_unknown_operator_in_a_body_is_refused_once() -> None:
     bodies = {"then_branch": body([node("Det", "x", "a")], "a"), "else_branch": body([node("Identity", "x", "b")], "b")}
     nodes = [node("ReduceSum", "x", "t", keepdims=0), node("Cast", "t", "c", to=BOOL), node("If", "c", **bodies)]
-    assert [line.partition(" but")[0] for line in problems(model(graph(nodes, [info("x", ("n", 4, 4))], [unknown("y")])))] == [
+    assert [line.partition(" but")[0] for line in problems(model(x_to_y(nodes, (4, 4))))] == [
         "got Det: an operator whose work has no agreed price"
     ]
 
@@ -230,9 +230,7 @@ def test_an_operand_that_a_call_leaves_out_is_absent_inside() -> None:
 
 def test_a_function_that_calls_itself_is_refused() -> None:
     endless = function("Endless", "h", "o", [node("Endless", "h", "o", domain="my.domain")])
-    proto = model(
-        graph([node("Endless", "x", domain="my.domain")], [info("x", ("n", 4))], [unknown("y")]), domains=DOMAINS, functions=[endless]
-    )
+    proto = model(x_to_y([node("Endless", "x", domain="my.domain")], (4,)), domains=DOMAINS, functions=[endless])
     assert problems(proto) == ["got a function 'Endless' that calls itself but should end [my.domain.Endless in the_Endless/the_Endless]"]
 
 
@@ -242,11 +240,11 @@ def test_functions_that_call_each_other_ever_more_often_are_refused(monkeypatch:
     for level in range(1, 8):
         calls = [node(f"F{level - 1}", f"t{i}" if i else "h", f"t{i + 1}" if i < 9 else "o", domain="my.domain") for i in range(10)]
         made.append(function(f"F{level}", "h", "o", calls))
-    proto = model(graph([node("F7", "x", domain="my.domain")], [info("x", ("n", 4))], [unknown("y")]), domains=DOMAINS, functions=made)
+    proto = model(x_to_y([node("F7", "x", domain="my.domain")], (4,)), domains=DOMAINS, functions=made)
     assert problems(proto) == ["got more than 2,000 nodes once functions and loops are written out but should be fewer [model.onnx]"]
 
 
 def test_a_function_with_the_name_of_an_operator_is_refused() -> None:
     fake = helper.make_function("", "Conv", ["h", "w"], ["o"], [node("Relu", "h", "o")], [helper.make_opsetid("", 17)])
-    proto = model(graph([node("Relu", "x")], [info("x", ("n", 4))], [unknown("y")]), functions=[fake])
+    proto = model(x_to_y([node("Relu", "x")], (4,)), functions=[fake])
     assert problems(proto) == ["got a function that redefines the operator Conv but should have another name [function 'Conv']"]

@@ -11,7 +11,7 @@ from micronet_verify_onnx.op_table import TABLE
 from onnx import TensorProto
 
 from micronet_verify.framework.translation.table import Refusal
-from tests.plugins.onnx.support import compare, graph, info, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import compare, model, node, problems, random, saved, translate, x_to_y
 
 X = random(1, 4, 6)
 WHOLE = (np.arange(1, 25, dtype=np.uint8).reshape(1, 4, 6)).astype(np.uint8)
@@ -39,7 +39,7 @@ def test_bits_are_turned_over() -> None:
 
 def test_products_that_run_on() -> None:
     """onnxruntime 1.31 has no CumProd: the shape is the operand's, by its specification."""
-    body = graph([node("CumProd", "x axis")], [info("x", ("n", 4, 6))], [unknown("y")], {"axis": np.array(1, np.int64)})
+    body = x_to_y([node("CumProd", "x axis")], (4, 6), {"axis": np.array(1, np.int64)})
     found = translate(saved(model(body, 26, 13)))
     assert (found.work, found.shapes()) == (["cumulative:cumprod"], [(1, 4, 6)])
 
@@ -60,7 +60,7 @@ def test_brevitas_has_the_quantizers_of_qonnx(kind: str, more: dict[str, Any]) -
     constants = {name: np.array(number, np.float32) for name, number in {"s": 0.1, **more}.items()}
     found = []
     for domain in ("onnx.brevitas", "qonnx.custom_op.general"):
-        body = graph([node(kind, " ".join(["x", *constants]), domain=domain)], [info("x", ("n", 4, 6))], [unknown("y")], constants)
+        body = x_to_y([node(kind, " ".join(["x", *constants]), domain=domain)], (4, 6), constants)
         found.append(translate(saved(model(body, domains={domain: 1}))))
     assert found[0].kinds == found[1].kinds
     assert "quantize" in found[0].kinds
@@ -73,7 +73,7 @@ REFUSED = [key for key, line in TABLE.items() if isinstance(line, Refusal)]
 def test_every_refused_operator_says_why(domain: str, kind: str) -> None:
     line = TABLE[domain, kind]
     assert isinstance(line, Refusal)
-    body = graph([node(kind, "x", domain=domain)], [info("x", ("n", 4, 6))], [unknown("y")])
+    body = x_to_y([node(kind, "x", domain=domain)], (4, 6))
     (sentence,) = problems(model(body, 26, 13, {domain: 1} if domain else None))
     advice = f" ({line.advice})" if line.advice else ""
     place = f"{domain}.{kind}" if domain else kind

@@ -13,7 +13,7 @@ from micronet_verify_onnx.loader import OnnxLoader
 from onnx import TensorProto
 
 from micronet_verify.errors import SubmissionFault
-from tests.plugins.onnx.support import FREE, execute, graph, info, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import execute, graph, model, node, problems, random, saved, translate, unknown, x_to_y
 
 WEIGHT = random(40, 30)
 
@@ -26,7 +26,7 @@ def external(location: str, kind: int = TensorProto.FLOAT, dims: tuple[int, ...]
 
 
 def written(folder: Path, tensor: onnx.TensorProto, width: int = 40) -> Path:
-    body = graph([node("MatMul", "x w")], [info("x", (FREE, width))], [unknown("y")])
+    body = x_to_y([node("MatMul", "x w")], (width,))
     body.initializer.append(tensor)
     return saved(model(body, 21, 10), folder)
 
@@ -50,7 +50,7 @@ def test_weights_beside_the_model_are_read_in_place(folder: Path, location: str)
     assert (value.constant.store, value.constant.path, value.constant.offset) == ("artifact", location, 64)
     np.testing.assert_array_equal(found.constants()["w"], WEIGHT)
     x = random(2, 40)
-    np.testing.assert_allclose(found.run([x[:1]])[0], execute(path, {"x": x})[0][:1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.run(x[:1])[0], execute(path, {"x": x})[0][:1], rtol=1e-4, atol=1e-5)
 
 
 def test_the_length_may_be_absent(folder: Path) -> None:
@@ -146,6 +146,6 @@ def test_external_data_in_attributes_and_bodies_is_checked_too(folder: Path) -> 
         node("Greater", "t zero", "c"),
         node("If", "c", then_branch=hidden, else_branch=other),
     ]
-    path = saved(model(graph(nodes, [info("x", (FREE, 40))], [unknown("y")], {"zero": np.float32(0)})), folder)
+    path = saved(model(x_to_y(nodes, (40,), {"zero": np.float32(0)})), folder)
     with pytest.raises(SubmissionFault, match="should be a file in the model's own folder"):
         next(OnnxLoader().predict(path, random(2, 40), 2, 1))

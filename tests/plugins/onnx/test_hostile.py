@@ -14,26 +14,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.files.protobuf import encoded
-from tests.plugins.onnx.support import (
-    FREE,
-    compare,
-    graph,
-    info,
-    ints,
-    model,
-    node,
-    problems,
-    random,
-    saved,
-    translate,
-    unknown,
-)
+from tests.plugins.onnx.support import FREE, compare, graph, info, ints, model, node, problems, random, saved, translate, unknown, x_to_y
 
 
 def small(**options: Any) -> onnx.ModelProto:
     nodes = [node("Conv", "x w b", "c"), node("Relu", "c", "r"), node("Flatten", "r", "f"), node("Gemm", "f v", transB=1)]
     constants = {"w": random(8, 3, 3, 3), "b": random(8), "v": random(10, 8 * 4 * 4)}
-    return model(graph(nodes, [info("x", (FREE, 3, 6, 6))], [unknown("y")], constants), **options)
+    return model(x_to_y(nodes, (3, 6, 6), constants), **options)
 
 
 def test_the_file_itself_is_fine() -> None:
@@ -139,7 +126,7 @@ def test_shadowing_in_a_body_is_refused() -> None:
     then = graph([node("Neg", "x", "h")], [], [unknown("h")])
     other = graph([node("Abs", "x", "b")], [], [unknown("b")])
     nodes = [node("Relu", "x", "h"), node("If", "c", then_branch=then, else_branch=other)]
-    proto = model(graph(nodes, [info("x", (FREE, 3))], [unknown("y")], {"c": np.array(True)}))
+    proto = model(x_to_y(nodes, (3,), {"c": np.array(True)}))
     assert problems(proto) == ["got a second value called 'h' but should be defined once [Neg in the_Neg]"]
 
 
@@ -166,7 +153,7 @@ def test_all_faults_come_together_each_named_and_placed() -> None:
         node("StringConcat", "d d", "e"),
         node("Dropout", "e r t"),
     ]
-    body = graph(nodes, [info("x", (FREE, 3))], [unknown("y")], {"r": np.float32(0.5), "t": np.array(True)})
+    body = x_to_y(nodes, (3,), {"r": np.float32(0.5), "t": np.array(True)})
     assert problems(model(body, domains={"acme": 1})) == [
         "got RandomNormalLike: random numbers but should be an operator that this counter can price "
         "[RandomNormalLike in the_RandomNormalLike] (constants must be stored in the file, and answers must repeat)",
@@ -195,7 +182,7 @@ def test_all_faults_come_together_each_named_and_placed() -> None:
 )
 def test_tensors_whose_shape_lies(dims: tuple[int, ...], held: int, sentence: str) -> None:
     tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=dims, raw_data=random(held).tobytes())
-    body = graph([node("Add", "x w")], [info("x", (FREE, 3))], [unknown("y")])
+    body = x_to_y([node("Add", "x w")], (3,))
     body.initializer.append(tensor)
     (found,) = problems(model(body))
     assert found.startswith(sentence)
@@ -211,7 +198,7 @@ def test_data_given_twice_or_in_the_wrong_field(count: int) -> None:
         (twice, "got a tensor with"),
         (wrong, "got a float32 tensor with int32_data but should have raw_data or float_data"),
     ):
-        body = graph([node("Add", "x w")], [info("x", (FREE, count))], [unknown("y")])
+        body = x_to_y([node("Add", "x w")], (count,))
         body.initializer.append(tensor)
         assert problems(model(body))[0].startswith(sentence)
 
@@ -232,14 +219,14 @@ def test_integer_data_that_ends_in_the_middle_of_a_number() -> None:
     ("kind", "name"), [(TensorProto.STRING, "string"), (TensorProto.COMPLEX64, "complex64"), (77, "number 77"), (0, "undefined")]
 )
 def test_types_that_are_no_numbers(kind: int, name: str) -> None:
-    body = graph([node("Add", "x w")], [info("x", (FREE, 3))], [unknown("y")])
+    body = x_to_y([node("Add", "x w")], (3,))
     body.initializer.append(TensorProto(name="w", data_type=kind, dims=[1]))
     assert problems(model(body)) == [f"got a tensor of data type {name} but should be of a float, integer or bool type [initializer 'w']"]
 
 
 def test_a_mark_of_left_out_data_cannot_be_forged() -> None:
     for text in ("0", ":0", "x:0", "0" * 32 + ":0"):
-        body = graph([node("Add", "x w")], [info("x", (FREE, 2000))], [unknown("y")], {"w": random(2000)})
+        body = x_to_y([node("Add", "x w")], (2000,), {"w": random(2000)})
         body.initializer.append(TensorProto(name="v", data_type=TensorProto.FLOAT, dims=[2000], doc_string=text))
         assert problems(model(body)) == [
             "got a tensor of shape (2000,) and type float32 with 0 bytes but should have 8,000 bytes [initializer 'v']"
@@ -280,7 +267,7 @@ def test_no_opset_two_opsets_no_graph_training() -> None:
     assert problems(proto) == ["got a model with training information but should be an inference model [model.onnx]"]
     empty = onnx.ModelProto(ir_version=8, opset_import=[helper.make_opsetid("", 17)])
     assert problems(empty) == ["got a file without a graph but should be a complete ONNX model [model.onnx]"]
-    foreign = model(graph([node("Quant", "x s z b", domain="onnx.brevitas")], [info("x", (FREE, 3))], [unknown("y")]))
+    foreign = model(x_to_y([node("Quant", "x s z b", domain="onnx.brevitas")], (3,)))
     assert problems(foreign) == [
         "got an operator of the domain 'onnx.brevitas' but should be of a domain that the model imports [onnx.brevitas.Quant in the_Quant]"
     ]
@@ -346,15 +333,13 @@ def test_constants_that_are_listed_as_inputs_are_constants() -> None:
     ],
 )
 def test_nodes_that_depart_from_their_specification(item: onnx.NodeProto, sentence: str) -> None:
-    assert problems(model(graph([item], [info("x", (FREE, 3))], [unknown("y")]))) == [sentence]
+    assert problems(model(x_to_y([item], (3,)))) == [sentence]
 
 
 def test_an_attribute_given_twice_is_refused() -> None:
     item = node("Elu", "x", alpha=1.0)
     item.attribute.append(helper.make_attribute("alpha", 5.0))
-    assert problems(model(graph([item], [info("x", (FREE, 3))], [unknown("y")]))) == [
-        "got the attribute 'alpha' of Elu twice but should be given once [Elu in the_Elu]"
-    ]
+    assert problems(model(x_to_y([item], (3,)))) == ["got the attribute 'alpha' of Elu twice but should be given once [Elu in the_Elu]"]
 
 
 def test_names_that_are_no_text_are_refused() -> None:

@@ -12,7 +12,7 @@ from onnx import TensorProto
 
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.protocols import ExportRequest
-from tests.plugins.onnx.support import execute, graph, info, model, node, random, saved, translate, unknown
+from tests.plugins.onnx.support import execute, graph, info, model, node, random, saved, translate, unknown, x_to_y
 
 BOOL = TensorProto.BOOL
 
@@ -61,7 +61,7 @@ def test_half_precision_models_answer_in_float32() -> None:
 
 
 def test_word_numbers() -> None:
-    path = saved(model(graph([node("Gather", "t x")], [info("x", ("n", 2), TensorProto.INT64)], [unknown("y")], {"t": random(5, 3)})))
+    path = saved(model(x_to_y([node("Gather", "t x")], (2,), {"t": random(5, 3)}, kind=TensorProto.INT64)))
     (answer,) = predict(path, np.array([[1, 4]], np.int64))
     assert answer.outputs.shape == (1, 2, 3)
 
@@ -96,19 +96,19 @@ def test_models_that_do_not_fit() -> None:
     assert sentence(two, random(1, 3)) == "got a model with 2 inputs but should have one"
     label = saved(model(graph([node("ArgMax", "x", axis=1)], [info("x", ("n", 3))], [unknown("y", TensorProto.INT64)])))
     assert sentence(label, random(1, 3)).startswith("got a first output of type tensor(int64) but should be one of tensor(float)")
-    scalar = saved(model(graph([node("ReduceSum", "x", keepdims=0)], [info("x", ("n", 3))], [unknown("y")])))
+    scalar = saved(model(x_to_y([node("ReduceSum", "x", keepdims=0)], (3,))))
     assert sentence(scalar, random(2, 3)) == "got an output of shape () for 2 examples but should have 2 rows [output 'y']"
-    mixed = saved(model(graph([node("ReduceSum", "x")], [info("x", ("n", 3))], [unknown("y")])))
+    mixed = saved(model(x_to_y([node("ReduceSum", "x")], (3,))))
     assert sentence(mixed, random(2, 3)) == "got an output of shape (1, 1) for 2 examples but should have 2 rows [output 'y']"
 
 
 def test_a_model_that_onnxruntime_refuses_or_that_fails_says_why() -> None:
-    unknown_operator = saved(model(graph([node("Nonsense", "x")], [info("x", ("n", 3))], [unknown("y")])))
+    unknown_operator = saved(model(x_to_y([node("Nonsense", "x")], (3,))))
     found = sentence(unknown_operator, random(1, 3))
     assert found.startswith("got a model that onnxruntime does not load: ")
     assert "Nonsense" in found
     assert found.endswith("but should load")
-    reshape = saved(model(graph([node("Reshape", "x s")], [info("x", ("n", 3))], [unknown("y")], {"s": np.array([1, 3])})))
+    reshape = saved(model(x_to_y([node("Reshape", "x s")], (3,), {"s": np.array([1, 3])})))
     found = sentence(reshape, random(2, 3))
     assert found.startswith("got a model that fails on an input: ")
     assert found.endswith("but should answer inputs of shape (2, 3)")
@@ -117,7 +117,7 @@ def test_a_model_that_onnxruntime_refuses_or_that_fails_says_why() -> None:
 def test_qonnx_operators_cannot_be_run() -> None:
     domain = "qonnx.custom_op.general"
     constants = {"s": np.float32(1), "z": np.float32(0), "b": np.float32(4)}
-    body = graph([node("Quant", "x s z b", domain=domain)], [info("x", ("n", 3))], [unknown("y")], constants)
+    body = x_to_y([node("Quant", "x s z b", domain=domain)], (3,), constants)
     assert sentence(saved(model(body, domains={domain: 1})), random(1, 3)) == (
         "got a model with QONNX operators (Quant) but should be plain ONNX to be run: onnxruntime has no QONNX operators [model.onnx] "
         "(export it as QCDQ (QuantizeLinear, Clip, DequantizeLinear), which counts the same)"
@@ -139,7 +139,7 @@ def branching() -> Path:
         "else_branch": body([node("Neg", "x", "n")], "n"),
     }
     nodes = [node("ReduceSum", "x", "t", keepdims=0), node("Greater", "t zero", "c"), node("If", "c", **outer)]
-    return saved(model(graph(nodes, [info("x", ("n", 3))], [unknown("y")], {"zero": np.float32(0)})))
+    return saved(model(x_to_y(nodes, (3,), {"zero": np.float32(0)})))
 
 
 def test_branches_are_recorded_example_by_example() -> None:

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.plugins.onnx.support import FREE, graph, info, model, node, unknown
+from tests.plugins.onnx.support import FREE, graph, info, model, node, unknown, x_to_y
 
 # RLIMIT_DATA bounds private memory; pages of a mapped file are not part of it.
 TRANSLATE = """
@@ -80,7 +80,7 @@ def test_the_limit_of_this_test_is_one_that_bites(tmp_path: Path) -> None:
     """Packed weights must be unpacked, so this file does not pass within the same limit."""
     tensor = TensorProto(name="w", data_type=TensorProto.UINT4, dims=[4096, 4096], raw_data=bytes(4096 * 2048))
     nodes = [node("DequantizeLinear", "w s", "v"), node("MatMul", "x v")]
-    body = graph(nodes, [info("x", (FREE, 4096))], [unknown("y")], {"s": np.float32(0.1)})
+    body = x_to_y(nodes, (4096,), {"s": np.float32(0.1)})
     body.initializer.append(tensor)
     path = tmp_path / "model.onnx"
     path.write_bytes(model(body, 21, 10).SerializeToString())
@@ -97,7 +97,7 @@ def gigabyte(folder: Path, rows: int) -> Path:
         handle.truncate(side * side * 4)
     tensor = onnx.TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[side, side], data_location=TensorProto.EXTERNAL)
     tensor.external_data.add(key="location", value="weights.bin")
-    body = graph([node("MatMul", "x w")], [info("x", (FREE, side))], [unknown("y")])
+    body = x_to_y([node("MatMul", "x w")], (side,))
     body.initializer.append(tensor)
     path = folder / "model.onnx"
     path.write_bytes(model(body).SerializeToString())
@@ -115,7 +115,7 @@ def test_a_gigabyte_of_external_data_is_counted_without_being_held(tmp_path: Pat
 
 
 def test_the_counter_needs_no_onnxruntime(tmp_path: Path) -> None:
-    body = graph([node("Relu", "x")], [info("x", (FREE, 3))], [unknown("y")])
+    body = x_to_y([node("Relu", "x")], (3,))
     path = tmp_path / "model.onnx"
     path.write_bytes(model(body).SerializeToString())
     assert not measure(path, tmp_path, 8 * MB)["loaded"]

@@ -48,7 +48,7 @@ def test_the_graph_computes_what_torch_computes(exported: dict[str, Path], name:
     found = translate(exported[name])
     assert found.shapes() == [expected.shape]
     if name not in NOT_EXECUTED:
-        np.testing.assert_allclose(found.run([example.numpy()])[0], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found.run(example.numpy())[0], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -91,7 +91,7 @@ def test_what_onnxruntimes_quantizer_writes_costs_the_same_in_both_formats(expor
         path = tmp_path / f"{style.name}.onnx"
         quantize_static(str(exported[name]), str(path), Calibration(name), quant_format=style)
         found = translate(path)
-        ledger = count_graph(found.graph, found.store(), CountingRules()).ledgers["quantized"]
+        ledger = count_graph(found.graph, found.store, CountingRules()).ledgers["quantized"]
         totals.append((ledger.storage, ledger.operations))
     assert totals[0] == totals[1]
 
@@ -102,4 +102,4 @@ def test_dynamic_quantization_gives_onnxruntimes_numbers(exported: dict[str, Pat
     path = tmp_path / "dynamic.onnx"
     quantize_dynamic(str(exported["attention"]), str(path))
     example = NETWORKS["attention"].example(1).numpy()
-    np.testing.assert_allclose(translate(path).run([example])[0], execute(path, {"x": example})[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(translate(path).run(example)[0], execute(path, {"x": example})[0], rtol=1e-4, atol=1e-5)

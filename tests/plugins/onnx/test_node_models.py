@@ -24,7 +24,8 @@ from onnx import numpy_helper
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.interpreter.run import Missing
-from tests.executed import CLOSE, difference, translated
+from tests.difference import CLOSE, difference
+from tests.translated import translated
 
 Array = NDArray[Any]
 Case = tuple[str, onnx.ModelProto, dict[str, Array]]
@@ -105,7 +106,7 @@ def _apart(model: onnx.ModelProto, inputs: Mapping[str, Array], folder: Path) ->
     path.write_bytes(model.SerializeToString())
     try:
         found = translated("onnx", path, folder)
-        single, double = (found.run(*inputs.values(), precision=precision) for precision in ("float32", "float64"))
+        single, double = found.twice(*inputs.values())
     except SubmissionFault:
         return None
     except Missing as missing:

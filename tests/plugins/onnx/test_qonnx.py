@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.plugins.onnx.support import Translated, graph, info, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import Translated, model, node, problems, random, saved, translate, x_to_y
 from tests.plugins.onnx.test_quantize import outline
 
 DOMAIN = "qonnx.custom_op.general"
@@ -19,7 +19,7 @@ def f(number: Any) -> Any:
 
 
 def quant(kind: str, constants: dict[str, Any], inputs: str, domain: str = DOMAIN, **attributes: Any) -> Translated:
-    body = graph([node(kind, inputs, domain=domain, **attributes)], [info("x", ("n", 3, 4, 4))], [unknown("y")], constants)
+    body = x_to_y([node(kind, inputs, domain=domain, **attributes)], (3, 4, 4), constants)
     return translate(saved(model(body, domains={domain: 1})))
 
 
@@ -52,7 +52,7 @@ def test_quant_and_qcdq_are_one_graph() -> None:
     mine = quant("Quant", {"s": f(0.1), "z": f(3), "b": f(4)}, "x s z b", signed=0)
     nodes = [node("QuantizeLinear", "x s z", "q"), node("Clip", "q lo hi", "c"), node("DequantizeLinear", "c s z")]
     constants = {"s": f(0.1), "z": np.uint8(3), "lo": np.uint8(0), "hi": np.uint8(15)}
-    other = translate(saved(model(graph(nodes, [info("x", ("n", 3, 4, 4))], [unknown("y")], constants))))
+    other = translate(saved(model(x_to_y(nodes, (3, 4, 4), constants))))
     formats = [[(kind, attributes) for kind, attributes, _ in outline(found)] for found in (mine, other)]
     assert formats[0] == formats[1]
     widths = [[found.graph.values[n.outputs[0]].format.name for n in found.nodes] for found in (mine, other)]
@@ -62,9 +62,9 @@ def test_quant_and_qcdq_are_one_graph() -> None:
 def test_bipolar_weights_become_plus_and_minus_the_scale() -> None:
     nodes = [node("BipolarQuant", "w s", "q", domain=DOMAIN), node("MatMul", "x q")]
     weight = np.array([[0.3, -0.2], [0.0, -5.0], [1.0, 0.1]], np.float32)
-    body = graph(nodes, [info("x", ("n", 3))], [unknown("y")], {"w": weight, "s": f(0.5)})
+    body = x_to_y(nodes, (3,), {"w": weight, "s": f(0.5)})
     found = translate(saved(model(body, domains={DOMAIN: 1})))
-    (answer,) = found.run([np.eye(3, dtype=np.float32)[:1]])
+    (answer,) = found.run(np.eye(3, dtype=np.float32)[:1])
     assert answer.tolist() == [[0.5, -0.5]]
     assert found.graph.values[next(n for n in found.nodes if n.kind == "quantize").outputs[0]].format.name == "int1"
 
@@ -92,5 +92,5 @@ def test_trunc_keeps_the_upper_bits() -> None:
     ],
 )
 def test_what_quant_cannot_have(constants: dict[str, Any], sentence: str) -> None:
-    body = graph([node("Quant", "x s z b", domain=DOMAIN, signed=1)], [info("x", ("n", 3, 4, 4))], [unknown("y")], constants)
+    body = x_to_y([node("Quant", "x s z b", domain=DOMAIN, signed=1)], (3, 4, 4), constants)
     assert problems(model(body, domains={DOMAIN: 1})) == [f"{sentence} [{DOMAIN}.Quant in the_Quant]"]

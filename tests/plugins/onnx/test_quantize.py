@@ -23,6 +23,7 @@ from tests.plugins.onnx.support import (
     saved,
     translate,
     unknown,
+    x_to_y,
 )
 
 U8, I8 = np.uint8, np.int8
@@ -285,7 +286,7 @@ def test_int4_weights_count_as_four_bits_however_they_are_stored() -> None:
     codes = np.random.default_rng(0).integers(-8, 8, (4, 6))
     raw = helper.make_tensor("w", TensorProto.INT4, codes.shape, codes.flatten())
     nodes = [node("DequantizeLinear", "w s", "wf", axis=0), node("MatMul", "x wf")]
-    body = graph(nodes, [info("x", (FREE, 4))], [unknown("y")], {"s": f(0.1, 0.2, 0.3, 0.4)})
+    body = x_to_y(nodes, (4,), {"s": f(0.1, 0.2, 0.3, 0.4)})
     body.initializer.append(raw)
     found = translate(saved(model(body, 21, 10)))
     assert found.constants()["w"].tolist() == codes.tolist()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.executed import turns
-from tests.plugins.onnx.support import Translated, compare, graph, info, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import Translated, compare, graph, info, model, node, problems, random, saved, translate, unknown, x_to_y
 
 T, N, WIDTH, H = 5, 1, 3, 4
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -139,7 +139,7 @@ def test_only_the_results_that_are_read_are_built() -> None:
 )
 def test_what_a_layer_cannot_have(attributes: dict[str, Any], operands: str, sentence: str) -> None:
     nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("LSTM", operands, "y", **{"hidden_size": H, **attributes})]
-    body = graph(nodes, [info("x", ("n", T, WIDTH))], [unknown("y")], {**weights("LSTM"), "n": np.array([3], np.int32)})
+    body = x_to_y(nodes, (T, WIDTH), {**weights("LSTM"), "n": np.array([3], np.int32)})
     (found,) = problems(model(body))
     assert found.startswith(sentence)
     assert found.endswith("[LSTM in the_LSTM]") or "activation" in sentence

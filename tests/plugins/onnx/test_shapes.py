@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from tests.plugins.onnx.support import FREE, compare, graph, info, ints, model, node, problems, random, saved, translate, unknown
+from tests.plugins.onnx.support import compare, ints, model, node, problems, random, saved, translate, x_to_y
 
 X = random(1, 4, 6, 8)
 
@@ -80,7 +80,7 @@ def _tensor(number: int) -> object:
 )
 def test_whole_numbers_are_computed_as_onnxruntime_computes_them(nodes: list[object], constants: dict[str, object], target: int) -> None:
     x = random(1, target)
-    body = graph([*nodes, node("Reshape", "x t")], [info("x", (FREE, *x.shape[1:]))], [unknown("y")], constants)
+    body = x_to_y([*nodes, node("Reshape", "x t")], x.shape[1:], constants)
     found = translate(saved(model(body)))
     assert found.shapes() == [(target,)]
     assert found.kinds == ["move:reshape"]
@@ -108,7 +108,7 @@ def test_a_float_sequence_is_stored() -> None:
 def test_a_sequence_without_end_is_refused() -> None:
     constants = {"a": np.array(0, np.int64), "b": np.array(2**40, np.int64), "c": np.array(1, np.int64)}
     nodes = [node("Range", "a b c", "r"), node("Cast", "r", "f", to=TensorProto.FLOAT), node("Add", "x f")]
-    proto = model(graph(nodes, [info("x", (FREE, 1))], [unknown("y")], constants))
+    proto = model(x_to_y(nodes, (1,), constants))
     assert problems(proto) == ["got a sequence of 0 to 1099511627776 by 1 but should have at most 16,777,216 numbers [Range in the_Range]"]
 
 
@@ -127,6 +127,6 @@ def test_rows_against_columns_are_no_shape() -> None:
     # 2,000 + 2,000 numbers make four million: they are left to the core as constant arithmetic.
     constants = {"a": np.arange(2000).reshape(2000, 1), "b": np.arange(2000)}
     nodes = [node("Add", "a b", "m"), node("Cast", "m", "f", to=TensorProto.FLOAT), node("MatMul", "x f")]
-    found = translate(saved(model(graph(nodes, [info("x", (FREE, 2000))], [unknown("y")], constants))))
+    found = translate(saved(model(x_to_y(nodes, (2000,), constants))))
     assert found.kinds == ["elementwise:add", "move:cast", "matmul"]
     assert sum(array.size for array in found.constants().values()) == 2000 + 2000

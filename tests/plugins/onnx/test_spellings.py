@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from micronet_verify.counting.count import count_graph
 from micronet_verify.track.rules import CountingRules
-from tests.plugins.onnx.support import FREE, graph, info, model, node, saved, translate, unknown
+from tests.plugins.onnx.support import model, node, saved, translate, x_to_y
 
 QONNX = "qonnx.custom_op.general"
 
@@ -33,7 +33,7 @@ ANSWER = [node("QuantizeLinear", "c ys yz", "r"), node("DequantizeLinear", "r ys
 def _model(
     nodes: list[onnx.NodeProto], constants: dict[str, Any], more: tuple[onnx.TensorProto, ...] = (), **options: Any
 ) -> onnx.ModelProto:
-    body = graph([_copy(item) for item in nodes], [info("x", (FREE, 3, 6, 6))], [unknown("y")], constants)
+    body = x_to_y([_copy(item) for item in nodes], (3, 6, 6), constants)
     body.initializer.extend(more)
     return model(body, **options)
 
@@ -111,7 +111,7 @@ def test_every_spelling_of_a_quantized_layer_costs_the_same(spelling: Callable[[
 
 def _total(proto: onnx.ModelProto) -> dict[str, tuple[object, object]]:
     found = translate(saved(proto))
-    ledgers = count_graph(found.graph, found.store(), CountingRules()).ledgers
+    ledgers = count_graph(found.graph, found.store, CountingRules()).ledgers
     assert list(ledgers) == ["quantized"]
     return {regime: (ledger.storage, ledger.operations) for regime, ledger in ledgers.items()}
 
@@ -133,7 +133,7 @@ def test_pairs_of_spellings_cost_the_same(name: str) -> None:
     for nodes in PAIRS[name]:
         constants = {"w": WEIGHT.reshape(12, 9)[:, :4], "one": np.array([1]), "two": np.array([2])}
         used = {key: value for key, value in constants.items() if any(key in item.input for item in nodes)}
-        found = translate(saved(model(graph([_copy(item) for item in nodes], [info("x", (FREE, 4))], [unknown("y")], used), 24, 11)))
-        ledger = count_graph(found.graph, found.store(), CountingRules()).ledgers["freebie"]
+        found = translate(saved(model(x_to_y([_copy(item) for item in nodes], (4,), used), 24, 11)))
+        ledger = count_graph(found.graph, found.store, CountingRules()).ledgers["freebie"]
         totals.append((ledger.storage, ledger.operations))
     assert totals[0] == totals[1]

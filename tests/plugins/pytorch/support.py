@@ -11,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from micronet_verify_pytorch.counter import PyTorchCounter
 from torch import Tensor, nn
 
-from micronet_verify.errors import SubmissionFault
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
 from tests.executed import agreement
+from tests.refused import refused
 
 _numbers = itertools.count()
 # Where opt_einsum happens to be installed, torch plans products of three with it, and the plan fixes the batch.
@@ -131,6 +130,4 @@ def edited(path: Path, change: Callable[[Any], object], entry: str = MODEL) -> P
 
 def sentences(path: Path) -> list[str]:
     """What the counter says about an archive that it must refuse."""
-    with pytest.raises(SubmissionFault) as caught:
-        translate(path)
-    return [str(problem) for problem in caught.value.problems]
+    return refused(translate, path)

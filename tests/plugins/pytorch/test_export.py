@@ -17,9 +17,9 @@ from micronet_verify_pytorch.program import read_program
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.protocols import ExportRequest
 from tests.plugins.pytorch.support import kinds, members, translate
+from tests.refused import refused
 
 NET = """
 import torch
@@ -68,9 +68,7 @@ def good_weights() -> dict[str, torch.Tensor]:
 
 
 def faults(given: ExportRequest, folder: Path) -> list[str]:
-    with pytest.raises(SubmissionFault) as caught:
-        PyTorchLoader().export(given, folder)
-    return [str(problem) for problem in caught.value.problems]
+    return refused(PyTorchLoader().export, given, folder)
 
 
 def test_weights_are_loaded_and_the_artifact_is_plain_data(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from micronet_verify.errors import SubmissionFault
 from tests.plugins.networks import NETWORKS
 from tests.plugins.pytorch.support import Function, archive
+from tests.refused import refused
 
 
 def answers(path: Path, x: NDArray[Any], batch: int = 2) -> NDArray[Any]:
@@ -22,10 +22,8 @@ def answers(path: Path, x: NDArray[Any], batch: int = 2) -> NDArray[Any]:
 
 
 def fault(path: Path, x: NDArray[Any]) -> str:
-    with pytest.raises(SubmissionFault) as caught:
-        answers(path, x)
-    (problem,) = caught.value.problems
-    return str(problem)
+    (sentence,) = refused(answers, path, x)
+    return sentence
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -4,89 +4,39 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from micronet_verify_tensorflow.counter import TensorFlowCounter
 from micronet_verify_tensorflow.loader import TensorFlowLoader
 from numpy.typing import NDArray
 
-from micronet_verify.counting.count import Count, count_graph
-from micronet_verify.errors import SubmissionFault
-from micronet_verify.facts.graph import Graph, Node
-from micronet_verify.facts.serde import dump_graph, load_graph
-from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.facts.validate import validate
-from micronet_verify.framework.batch.compare import check_batch
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.track.rules import CountingRules
-from tests.executed import CLOSE, Executed, difference
+from tests.difference import CLOSE
+from tests.refused import refused
+from tests.translated import Translated, translated
 
 Array = NDArray[Any]
-PRECISIONS: tuple[Literal["float32"], Literal["float64"]] = ("float32", "float64")
 MODEL = "saved_model.pb"
-
-
-@dataclass
-class Translated:
-    """A translated model: the graph as the judge gets it, and where its constants lie."""
-
-    path: Path
-    sidecar: Path
-    graph: Graph
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        return self.graph.nodes
-
-    @property
-    def work(self) -> list[str]:
-        """``kind`` or ``kind:op`` of each node that does more than move data."""
-        kinds = [f"{n.kind}:{n.attributes['op']}" if "op" in n.attributes else n.kind for n in self.graph.nodes]
-        return [kind for kind in kinds if not kind.startswith("move")]
-
-    def shapes(self) -> list[tuple[int, ...]]:
-        return [self.graph.values[name].shape for name in self.graph.outputs]
-
-    def store(self) -> ConstantStore:
-        return ConstantStore(self.path.parent, self.sidecar)
-
-    def run(self, *feeds: Array) -> list[Array]:
-        return Executed(self.graph, self.store()).run(*feeds)
-
-    def check(self, feeds: Sequence[Array], answers: Sequence[Array], most: float = CLOSE) -> None:
-        """Fail unless the interpreter's outputs for one example are the framework's, within ``most`` times what rounding explains."""
-        single, double = (Executed(self.graph, self.store()).run(*feeds, precision=precision) for precision in PRECISIONS)
-        for mine, exact, theirs in zip(single, double, answers, strict=True):
-            found = difference(theirs, [mine], [exact], nan=True)
-            assert found.ratio <= most, f"{found.ratio:.3g} times what rounding explains ({found.yardstick:.3g})"
-
-    def count(self, rules: CountingRules | None = None) -> Count:
-        return count_graph(self.graph, self.store(), rules or CountingRules())
 
 
 def translate(path: Path, batch: bool = False) -> Translated:
     """The file's graph after the JSON of the sandbox wall, validated, and if ``batch`` looked at with a larger batch."""
     sidecar = path.parent / f"graph-{path.stem}"
     sidecar.mkdir(exist_ok=True)
-    counter, builder = TensorFlowCounter(), GraphBuilder(sidecar)
-    graph = counter.translate(path, builder)
-    if batch:
-        check_batch(counter, path, graph, builder)
-    found = load_graph(dump_graph(graph))
-    validate(found)
-    return Translated(path, sidecar, found)
+    return translated(TensorFlowCounter(), path, sidecar, batch)
 
 
 def problems(path: Path) -> list[str]:
     """The sentences with which a model is refused."""
-    try:
-        translate(path)
-    except SubmissionFault as fault:
-        return [str(problem) for problem in fault.problems]
-    raise AssertionError("the model was not refused")
+    return refused(translate, path)
+
+
+def refused_by_both(path: Path) -> list[str]:
+    """What the counter says, which the loader says too, before TensorFlow sees the file."""
+    found = problems(path)
+    assert refused(predict, path, random(1, 6)) == found
+    return found
 
 
 def predict(path: Path, inputs: Array, batch_size: int = 4) -> list[Any]:

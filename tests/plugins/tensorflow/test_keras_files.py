@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micronet_verify.errors import BenchFault, SubmissionFault
-from tests.plugins.tensorflow.support import Builder, predict, problems, random, translate
+from micronet_verify.errors import BenchFault
+from tests.plugins.tensorflow.support import Builder, predict, random, refused_by_both, translate
 
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
@@ -108,18 +108,10 @@ def reconfigured(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     write(path, files)
 
 
-def both(path: Path) -> list[str]:
-    found = problems(path)
-    with pytest.raises(SubmissionFault) as caught:
-        predict(path, random(1, 6))
-    assert [str(problem) for problem in caught.value.problems] == found
-    return found
-
-
 def test_lambda_layers(keras: Any, saved: Callable[[Any, str], Path], canary: Path) -> None:
     model = keras.Sequential([keras.Input((6,)), keras.layers.Lambda(lambda x: x * 2, name="mine")])
     for suffix in (".keras", ".h5"):
-        found = both(saved(model, suffix))
+        found = refused_by_both(saved(model, suffix))
         assert found[0].startswith("got the class 'Lambda', which holds Python code, but should be a built-in Keras layer that computes [")
         assert "layer 'mine'" in found[0]
         assert len(found) == 1  # and no second sentence for the function inside
@@ -142,12 +134,12 @@ def test_lambda_layers(keras: Any, saved: Callable[[Any, str], Path], canary: Pa
 )
 def test_classes_that_are_not_keras_own(plain: Path, canary: Path, change: dict[str, Any], sentence: str) -> None:
     reconfigured(plain, lambda layer: layer.update(change))
-    assert both(plain)[0].startswith(sentence)
+    assert refused_by_both(plain)[0].startswith(sentence)
 
 
 def test_classes_inside_a_layer_are_seen(plain: Path) -> None:
     reconfigured(plain, lambda layer: layer["config"].update(activation={"class_name": "function", "module": "os", "config": "system"}))
-    assert both(plain)[0].startswith("got the class 'function' of 'os', which names a Python function,")
+    assert refused_by_both(plain)[0].startswith("got the class 'function' of 'os', which names a Python function,")
 
 
 def test_how_a_model_was_compiled_does_not_matter(keras: Any, saved: Callable[[Any, str], Path]) -> None:
@@ -159,18 +151,18 @@ def test_how_a_model_was_compiled_does_not_matter(keras: Any, saved: Callable[[A
 def test_members(plain: Path, canary: Path) -> None:
     files = members(plain)
     write(plain, {**files, "../written": b"x"})
-    assert both(plain) == [
+    assert refused_by_both(plain) == [
         "got a member '../written' but should be metadata.json, config.json or model.weights.h5 [model.keras] "
         "(save it with model.save('model.keras'))"
     ]
     write(plain, {CONFIG: files[CONFIG], METADATA: files[METADATA]})
-    assert both(plain)[0].startswith("got no member 'model.weights.h5' but should be there [model.keras]")
+    assert refused_by_both(plain)[0].startswith("got no member 'model.weights.h5' but should be there [model.keras]")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with zipfile.ZipFile(plain, "w") as archive:
             for name in (CONFIG, METADATA, WEIGHTS, CONFIG):
                 archive.writestr(name, files[name])
-    assert both(plain) == ["got a second member 'config.json' but should be there once [model.keras]"]
+    assert refused_by_both(plain) == ["got a second member 'config.json' but should be there once [model.keras]"]
 
 
 def test_members_whose_compressed_bytes_are_damaged(plain: Path) -> None:
@@ -182,7 +174,7 @@ def test_members_whose_compressed_bytes_are_damaged(plain: Path) -> None:
     start = found.header_offset + 30 + len(WEIGHTS)
     data[start : start + found.compress_size // 2] = b"\xff" * (found.compress_size // 2)
     plain.write_bytes(data)
-    (problem,) = both(plain)
+    (problem,) = refused_by_both(plain)
     assert problem.startswith("got a member whose compressed bytes are damaged (")
     assert problem.endswith("but should be as Keras writes it [model.keras] (save it with model.save('model.keras'))")
 
@@ -190,18 +182,18 @@ def test_members_whose_compressed_bytes_are_damaged(plain: Path) -> None:
 def test_zip_bombs(plain: Path) -> None:
     files = members(plain)
     write(plain, {**files, WEIGHTS: b"\0" * (1 << 26)}, zipfile.ZIP_DEFLATED)
-    (found,) = both(plain)
+    (found,) = refused_by_both(plain)
     assert found.startswith("got model.weights.h5 that swells (67,108,864 bytes from ")
     assert found.endswith("but should be compressed at most 100 times [model.keras]")
     write(plain, {**files, CONFIG: b" " * ((1 << 25) + 1)}, zipfile.ZIP_DEFLATED)
-    assert both(plain)[0].startswith("got config.json of 33,554,433 bytes but should be smaller [model.keras]")
+    assert refused_by_both(plain)[0].startswith("got config.json of 33,554,433 bytes but should be smaller [model.keras]")
 
 
 def test_files_that_are_no_zip_or_cut_off(plain: Path) -> None:
     data = plain.read_bytes()
     for broken in (b"", b"PK", data[: len(data) // 2], data[:-30]):
         plain.write_bytes(broken)
-        (found,) = both(plain)
+        (found,) = refused_by_both(plain)
         assert found.startswith("got a file that is no zip archive (")
         assert found.endswith("but should be a .keras file [model.keras] (save it with model.save('model.keras'))")
 
@@ -217,7 +209,7 @@ def test_files_that_are_no_zip_or_cut_off(plain: Path) -> None:
 )
 def test_configurations_that_are_none(plain: Path, text: bytes, sentence: str) -> None:
     write(plain, {**members(plain), CONFIG: text})
-    assert both(plain)[0].startswith(sentence)
+    assert refused_by_both(plain)[0].startswith(sentence)
 
 
 def rewritten(path: Path, change: Callable[[Any], None]) -> None:
@@ -242,7 +234,7 @@ def replaced(**options: Any) -> Callable[[Any], None]:
 
 def test_tensors_in_other_files(plain: Path, canary: Path) -> None:
     rewritten(plain, replaced(shape=(6, 3), dtype="f4", external=[(str(canary), 0, 72)]))
-    assert both(plain) == [
+    assert refused_by_both(plain) == [
         "got the tensor '/layers/dense/vars/0' in another file but should lie inside the file [model.weights.h5 of model.keras]"
     ]
 
@@ -255,20 +247,20 @@ def test_links_out_of_the_file(keras: Any, plain: Path, canary: Path) -> None:
         file["layers/dense/vars/0"] = h5py.ExternalLink(str(canary), "/x")
 
     rewritten(plain, link)
-    assert both(plain) == [
+    assert refused_by_both(plain) == [
         "got a link '/layers/dense/vars/0' to somewhere else but should be a tensor inside the file [model.weights.h5 of model.keras]"
     ]
 
 
 def test_tensors_that_are_not_there(plain: Path) -> None:
     rewritten(plain, replaced(shape=(10**6, 10**6), dtype="f4", chunks=(100, 100)))
-    found = both(plain)
+    found = refused_by_both(plain)
     assert "of 4,000,000,000,000 bytes, of which 0 are there but should be stored in full" in found[0]
 
 
 def test_weights_that_are_no_hdf5(plain: Path) -> None:
     write(plain, {**members(plain), WEIGHTS: b"no weights at all"})
-    assert both(plain)[0].startswith("got weights that are no HDF5 file (")
+    assert refused_by_both(plain)[0].startswith("got weights that are no HDF5 file (")
 
 
 def test_weights_alone_are_no_model(keras: Any, tmp_path: Path) -> None:
@@ -277,7 +269,7 @@ def test_weights_alone_are_no_model(keras: Any, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model.save_weights(path)
-    assert both(path) == [
+    assert refused_by_both(path) == [
         "got an .h5 file without a model but should hold a whole model, not weights alone [model.weights.h5] "
         "(save it with model.save('model.keras'))"
     ]
@@ -294,6 +286,6 @@ def test_without_tensorflow_the_operator_is_told_what_to_install(plain: Path, mo
 
 def test_weights_of_another_shape(plain: Path) -> None:
     rewritten(plain, replaced(data=np.zeros((7, 3), np.float32)))
-    (found,) = both(plain)
+    (found,) = refused_by_both(plain)
     assert found.startswith("got a model that Keras does not load (")
     assert found.endswith(") but should load [model.keras]")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +14,16 @@ import torch
 from torch import nn
 
 from micronet_verify.counting.count import Count
+from micronet_verify.framework.registry import framework_of
 from micronet_verify.track.rules import BatchNorm, CountingRules
 from sample_submissions import networks as samples
 from tests.plugins.networks import NETWORKS
 from tests.plugins.tensorflow.carry import carried, laid_out
 from tests.plugins.tensorflow.support import Builder, predict, translate
-from tests.reference import export
+from tests.reference.export import SAVE
 from tests.reference.networks.layers import lively, pictures
 from tests.reference.networks.registry import NETWORKS as REFERENCE
+from tests.translated import translated
 
 SMALL = ("mlp", "convnet", "residual", "mobilenet", "shuffle", "attention", "lstm", "tied", "pruned")
 DIGITS = {"digits-baseline": samples.Baseline, "digits-separable": samples.Separable, "digits-tiny": samples.Tiny}
@@ -52,16 +53,11 @@ def answers_agree(path: Path, model: nn.Module, inputs: torch.Tensor) -> None:
 def both_formats(model: nn.Module, example: torch.Tensor, folder: Path) -> list[Totals]:
     """What the .pt2 and the .onnx file of a network cost."""
     found = []
-    for name in ("pt2", "onnx"):
+    for name, save in SAVE.items():
         path = folder / name / f"model.{name}"
         path.parent.mkdir()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own deprecations
-            if name == "pt2":
-                torch.export.save(torch.export.export(model, (example,)).run_decompositions({}), path)
-            else:
-                torch.onnx.export(model, (example,), str(path), dynamo=False, opset_version=export.OPSET)
-        found.append(totals(export.counted(path, export.translated(path, path.parent), path.parent)))
+        save(model, (example,), path)
+        found.append(totals(translated(framework_of(path.name).counter(), path, path.parent).count()))
     return found
 
 
@@ -101,9 +97,9 @@ def test_reference_networks(build: Builder, counts: Any, name: str) -> None:
     inputs = pictures(3, *reference.shapes[0])
     model = lively(reference.make, inputs)
     path = carried(build, model, reference.example())
-    translated = translate(path)
+    file = translate(path)
     for reading in READINGS:
-        mine = totals(translated.count(CountingRules(batch_norm=reading)))
+        mine = totals(file.count(CountingRules(batch_norm=reading)))
         assert totals(others.by["pt2", reading]) == mine
         if reading == "folded":
             assert totals(others.by["onnx", reading]) == mine

@@ -79,7 +79,7 @@ def test_branches_inside_branches_say_when_they_were_not_reached() -> None:
 
 def test_branches_are_charged_by_how_often_they_were_taken() -> None:
     found = translate(branched())
-    ledger = count_graph(found.graph, found.store(), CountingRules(), {"2": HALF}).ledgers["quantized"]
+    ledger = count_graph(found.graph, found.store, CountingRules(), {"2": HALF}).ledgers["quantized"]
     easy, hard = 3 * 8 + 3 * 7, 8 * 8 + 8 * 7 + 3 * 8 + 3 * 7
     assert ledger.operations == 7 + 1 + HALF * easy + HALF * hard
 
@@ -215,7 +215,7 @@ def test_branches_inside_branches_are_deep_but_not_recursive() -> None:
 def test_a_branch_inside_a_branch_is_charged_by_how_often_it_is_reached() -> None:
     """Half of the examples go the hard way, and half of those (a quarter of all) take each inner body."""
     found = translate(branched(deep=True))
-    ledger = count_graph(found.graph, found.store(), CountingRules(), {"2": HALF, "2/else/3": HALF}).ledgers["quantized"]
+    ledger = count_graph(found.graph, found.store, CountingRules(), {"2": HALF, "2/else/3": HALF}).ledgers["quantized"]
     easy, wide, last = 3 * 8 + 3 * 7, 8 * 8 + 8 * 7, 3 * 8 + 3 * 7
     relu, tanh = 3, 3
     assert ledger.operations == 7 + 1 + HALF * easy + HALF * (wide + 7 + 1 + HALF * (last + relu) + HALF * (last + tanh))

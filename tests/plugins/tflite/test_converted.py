@@ -105,7 +105,7 @@ def test_the_autoencoder_by_hand(converted: Converted) -> None:
 
 def _zeros(found: Translated) -> list[tuple[tuple[int, ...], int]]:
     """The shape of each int8 weight, and how many of its codes are 0."""
-    store = found.store()
+    store = found.store
     weights = [value for value in found.graph.values.values() if value.constant and value.format.name == "int8" and len(value.shape) > 1]
     return [(v.shape, int(np.count_nonzero(store.open(v.constant, v.shape, v.format) == 0))) for v in weights if v.constant]
 

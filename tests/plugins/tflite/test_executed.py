@@ -14,7 +14,7 @@ import pytest
 from micronet_verify_tflite.op_table import TABLE
 
 from micronet_verify.framework.translation.table import Line
-from tests.executed import CLOSE
+from tests.difference import CLOSE
 from tests.plugins.tflite.support import compare, ints, random
 from tests.plugins.tflite.writer import File
 

@@ -245,7 +245,7 @@ def test_bytes_behind_the_flatbuffer() -> None:
     value = found.graph.values[found.nodes[0].inputs[1]]
     assert value.constant is not None
     assert value.constant.offset == start
-    assert np.array_equal(found.store().open(value.constant, value.shape, value.format), weight.transpose(0, 3, 1, 2))
+    assert np.array_equal(found.store.open(value.constant, value.shape, value.format), weight.transpose(0, 3, 1, 2))
     assert problems(saved(inside))[0].startswith(f"got an offset to byte {far + weight.nbytes:,} but should lie within the file's ")
 
 

@@ -18,7 +18,6 @@ from micronet_verify_tflite.loader import TfliteLoader
 from micronet_verify_tflite.model import Model
 from numpy.typing import NDArray
 
-from tests.executed import Executed
 from tests.plugins.tflite.support import ints, saved, translate
 from tests.plugins.tflite.writer import File, Sub
 
@@ -132,8 +131,7 @@ def test_the_codes_of_integer_kernels(name: str) -> None:
     numbers = ((fed - zero) * np.float32(scale)).astype(np.float32)
     theirs = _codes(np.concatenate([answer.outputs for answer in TfliteLoader().predict(path, numbers, 16, 1)]), kernel)
     found = translate(path, batch=False)
-    graph = Executed(found.graph, found.store())
-    mine = _codes(np.concatenate([graph.run(example[None], precision="float64")[0] for example in numbers]), kernel)
+    mine = _codes(np.concatenate([found.run(example[None], precision="float64")[0] for example in numbers]), kernel)
     apart = np.abs(mine - theirs)
     assert apart.max() <= (kernel.most if kernel.share else 0)
     assert np.count_nonzero(apart) <= kernel.share * apart.size
@@ -153,8 +151,7 @@ def test_the_kernels_that_run_are_the_exact_ones() -> None:
 
     images = (columns("test", 0, 64).astype(np.float32) / np.float32(16)).reshape(-1, 1, 8, 8)
     found = translate(SAMPLE, batch=False)
-    graph = Executed(found.graph, found.store())
-    exact = np.concatenate([graph.run(image[None], precision="float64")[0] for image in images])
+    exact = np.concatenate([found.run(image[None], precision="float64")[0] for image in images])
     answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(SAMPLE, images, 50, 1)])
     tensors = Model(SAMPLE).subgraph(0)
     scaling = tensors.tensors[tensors.outputs[0]].quantization

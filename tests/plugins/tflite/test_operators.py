@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.executed import CLOSE
+from tests.difference import CLOSE
 from tests.plugins.tflite.support import Translated, compare, ints, random
 from tests.plugins.tflite.writer import File, Sub
 
@@ -148,7 +148,7 @@ def test_weights_stay_in_the_file_and_are_transposed_by_strides() -> None:
     value = found.graph.values[found.nodes[0].inputs[1]]
     assert value.constant is not None
     assert (value.shape, value.constant.store, value.constant.strides) == ((7, 4, 2, 3), "artifact", (24, 1, 12, 4))
-    assert np.array_equal(found.store().open(value.constant, value.shape, value.format), weight.transpose(0, 3, 1, 2))
+    assert np.array_equal(found.store.open(value.constant, value.shape, value.format), weight.transpose(0, 3, 1, 2))
     assert list(found.sidecar.iterdir()) == []
 
 

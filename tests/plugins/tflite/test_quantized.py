@@ -276,7 +276,7 @@ def test_int4_weights_are_four_bits() -> None:
     found = translate(file)
     value = next(v for v in found.graph.values.values() if v.format.name == "int4")
     assert value.constant is not None
-    assert np.array_equal(found.store().open(value.constant, value.shape, value.format), weight)
+    assert np.array_equal(found.store.open(value.constant, value.shape, value.format), weight)
     lines = [line for line in found.count().ledgers["quantized"].lines if line.axis == "storage" and line.subject.startswith("t1")]
     assert sum(line.quantity * line.bits for line in lines) == 5 * 8 * 4 + 5 * 32
 

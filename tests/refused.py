@@ -1,0 +1,19 @@
+"""The sentences with which an entrant is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec
+
+import pytest
+
+from micronet_verify.errors import SubmissionFault
+
+Given = ParamSpec("Given")
+
+
+def refused(act: Callable[Given, object], *given: Given.args, **named: Given.kwargs) -> list[str]:
+    """What ``act`` says when it refuses what it is given."""
+    with pytest.raises(SubmissionFault) as caught:
+        act(*given, **named)
+    return [str(problem) for problem in caught.value.problems]
