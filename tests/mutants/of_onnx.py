@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,21 +14,14 @@ from micronet_verify_onnx.op import Op, Rule
 
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.framework.translation import recurrent
-from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, sets, square, takes, times
+from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, ruled, sets, square, takes, times
+
+reads = partial(misreads, Op)
 
 
 def line(name: str, rule: Rule) -> Plant:
-    """Another rule in the op table."""
-
-    def change(table: Mapping[Any, Any]) -> Mapping[Any, Any]:
-        return {**table, ("", name): replace(table["", name], rule=rule)}
-
-    return replaced(translate, "TABLE", change)
-
-
-def reads(operator: str, method: str, name: Any, change: Any) -> Plant:
-    """The rule takes an attribute, or the numbers of an operand, for others."""
-    return misreads(Op, method, operator, name, change)
+    """Another rule in the op table for an operator of ONNX's own domain."""
+    return ruled(translate, ("", name), rule)
 
 
 def gates(name: str, order: str) -> Plant:

@@ -34,7 +34,7 @@ def line(name: str, rule: Callable[[Call], Any]) -> Plant:
 
 def reads(operator: str, name: str, change: Any) -> Plant:
     """The rule takes an argument for another one."""
-    return misreads(Call, "raw", operator, name, change)
+    return misreads(Call, operator, "raw", name, change)
 
 
 def _one_input_a_group(e: Emission) -> None:

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from micronet_verify_tensorflow import ops_elementwise as elementwise
 from micronet_verify_tensorflow import ops_index, ops_layers, ops_quantize, translate
-from micronet_verify_tensorflow.op import Op, Rule
+from micronet_verify_tensorflow.op import Op
 
 from micronet_verify.facts.formats import numeric_format
-from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, sets, square, takes, times
+from tests.mutants.planting import Emission, Plant, begins_odd, emits, misreads, more, replaced, ruled, sets, square, takes, times
 
-
-def line(name: str, rule: Rule) -> Plant:
-    """Another rule in the op table."""
-
-    def change(table: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**table, name: replace(table[name], rule=rule)}
-
-    return replaced(translate, "TABLE", change)
-
-
-def reads(operator: str, method: str, name: Any, change: Any) -> Plant:
-    """The rule takes an attribute, or the numbers of an operand, for others."""
-    return misreads(Op, method, operator, name, change)
+line = partial(ruled, translate)
+reads = partial(misreads, Op)
 
 
 def laid(operator: str, change: tuple[int, ...]) -> Plant:
@@ -39,11 +27,6 @@ def laid(operator: str, change: tuple[int, ...]) -> Plant:
     return plant
 
 
-def _begins_odd(e: Emission) -> None:
-    """An odd rest of the padding goes to the begin."""
-    e.attributes["padding"] = (*e.attributes["padding"][2:], *e.attributes["padding"][:2])
-
-
 IMAGES: dict[str, Plant] = {
     "strides in the other order": sets("Conv2D", "conv", {"stride": (3, 2)}, stride=(2, 3)),
     "explicit padding all at the end": sets("Conv2D", "conv", {"padding": (1, 0, 1, 0)}, padding=(0, 0, 2, 0)),
@@ -52,7 +35,7 @@ IMAGES: dict[str, Plant] = {
     "depthwise filter: height for width": laid("DepthwiseConv2dNative", (2, 3, 1, 0)),
     "blocks of a dilation in the other order": sets("SpaceToBatchND", "move:transpose", perm=(4, 2, 0, 1, 3, 5)),
     "transposed convolution: channels in and out exchanged": laid("Conv2DBackpropInput", (2, 3, 0, 1)),
-    "transposed convolution: an odd rest at the begin": emits("Conv2DBackpropInput", "conv", _begins_odd),
+    "transposed convolution: an odd rest at the begin": emits("Conv2DBackpropInput", "conv", begins_odd),
     "fused norm: mean and variance exchanged": takes("FusedBatchNormV3", "normalise", 0, 2, 1, 3, 4),
     "fused norm: scale and shift exchanged": takes("FusedBatchNormV3", "normalise", 0, 1, 2, 4, 3),
     "fused norm: eps ten times too large": reads("FusedBatchNormV3", "number", "epsilon", times(10)),
@@ -63,9 +46,9 @@ IMAGES: dict[str, Plant] = {
     "relu6 up to 6.5": line("Relu6", elementwise.unary("clip", low=0.0, high=6.5)),
     "relu6 from −0.1 on": line("Relu6", elementwise.unary("clip", low=-0.1, high=6.0)),
     "an average for a maximum": line("MaxPool", ops_layers.pool("average")),
-    "maximum pool: an odd rest at the begin": emits("MaxPool", "pool", _begins_odd),
+    "maximum pool: an odd rest at the begin": emits("MaxPool", "pool", begins_odd),
     "average pool: padding counts": sets("AvgPool", "pool", counts_padding=True),
-    "average pool: an odd rest at the begin": emits("AvgPool", "pool", _begins_odd),
+    "average pool: an odd rest at the begin": emits("AvgPool", "pool", begins_odd),
     "leaky relu: TensorFlow's default slope": reads("LeakyRelu", "number", "alpha", 0.2),
     "elu as selu": line("Elu", elementwise.unary("selu", alpha=1.6732632423543772, gamma=1.0507009873554805)),
     "response norm: alpha of the whole window": sets("LRN", "normalise", alpha=times(0.2)),

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from functools import partial
 
 import pytest
-from micronet_verify_tflite import ops_elementwise as elementwise
 from micronet_verify_tflite import ops_layers, translate
-from micronet_verify_tflite.op import Op, Rule
+from micronet_verify_tflite.op import Op
 from micronet_verify_tflite.operands import Scaling
 
 from micronet_verify.facts.formats import numeric_format
-from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, sets, square, takes, times
+from micronet_verify.framework.translation import elementwise
+from tests.mutants.planting import Emission, Plant, begins_odd, emits, misreads, more, replaced, ruled, sets, square, takes, times
 
-
-def line(name: str, rule: Rule) -> Plant:
-    """Another rule in the op table."""
-
-    def change(table: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**table, name: replace(table[name], rule=rule)}
-
-    return replaced(translate, "TABLE", change)
-
-
-def reads(operator: str, method: str, name: Any, change: Any) -> Plant:
-    """The rule takes an option, or the numbers of an operand, for others."""
-    return misreads(Op, method, operator, name, change)
+line = partial(ruled, translate)
+reads = partial(misreads, Op)
 
 
 def laid(operator: str, change: tuple[int, ...]) -> Plant:
@@ -42,11 +29,6 @@ def laid(operator: str, change: tuple[int, ...]) -> Plant:
     return plant
 
 
-def _begins_odd(e: Emission) -> None:
-    """An odd rest of the padding goes to the begin."""
-    e.attributes["padding"] = (*e.attributes["padding"][2:], *e.attributes["padding"][:2])
-
-
 IMAGES: dict[str, Plant] = {
     "strides in the other order": sets("CONV_2D", "conv", {"stride": (3, 2)}, stride=(2, 3)),
     "a filter's height for its width": laid("CONV_2D", (0, 3, 2, 1)),
@@ -58,12 +40,12 @@ IMAGES: dict[str, Plant] = {
     "no dilation": sets("DEPTHWISE_CONV_2D", "conv", dilation=(1, 1), padding=(1,) * 4),
     "hard swish as swish": line("HARD_SWISH", elementwise.unary("silu")),
     "an average for a maximum": line("MAX_POOL_2D", ops_layers.pool("average")),
-    "maximum pool: an odd rest at the begin": emits("MAX_POOL_2D", "pool", _begins_odd),
+    "maximum pool: an odd rest at the begin": emits("MAX_POOL_2D", "pool", begins_odd),
     "average pool: padding counts": sets("AVERAGE_POOL_2D", "pool", counts_padding=True),
-    "average pool: an odd rest at the begin": emits("AVERAGE_POOL_2D", "pool", _begins_odd),
+    "average pool: an odd rest at the begin": emits("AVERAGE_POOL_2D", "pool", begins_odd),
     "leaky relu: another slope": sets("LEAKY_RELU", "elementwise", alpha=0.2),
     "transposed convolution: channels in and out exchanged": laid("TRANSPOSE_CONV", (0, 3, 1, 2)),
-    "transposed convolution: an odd rest at the begin": emits("TRANSPOSE_CONV", "conv", _begins_odd),
+    "transposed convolution: an odd rest at the begin": emits("TRANSPOSE_CONV", "conv", begins_odd),
     "response norm: alpha of the whole window": sets("LOCAL_RESPONSE_NORMALIZATION", "normalise", alpha=times(0.2)),
     "response norm: bias of 1": reads("LOCAL_RESPONSE_NORMALIZATION", "number_option", "bias", 1.0),
     "a maximum for a mean": line("MEAN", ops_layers.reduce("max")),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def takes(source: str, kind: str, *order: int) -> Plant:
     return emits(source, kind, change)
 
 
-def misreads(reader: type, method: str, operator: str, name: Any, change: Any) -> Plant:
+def misreads(reader: type, operator: str, method: str, name: Any, change: Any) -> Plant:
     """``method`` of the plugin's view of a node gives another answer for the attribute or operand ``name`` of ``operator``."""
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +149,17 @@ def replaced(place: Any, name: str, change: Callable[[Any], Any]) -> Plant:
         monkeypatch.setattr(place, name, change(getattr(place, name)))
 
     return plant
+
+
+def ruled(translate: ModuleType, name: Any, rule: Callable[..., Any]) -> Plant:
+    """Another rule for the operator ``name`` in the table that a plugin's module ``translate`` reads."""
+    return replaced(translate, "TABLE", lambda table: {**table, name: replace(table[name], rule=rule)})
+
+
+def begins_odd(emission: Emission) -> None:
+    """An odd rest of the padding goes to the begin."""
+    after, before = emission.attributes["padding"][2:], emission.attributes["padding"][:2]
+    emission.attributes["padding"] = (*after, *before)
 
 
 def backwards(items: Sequence[Any]) -> tuple[Any, ...]:

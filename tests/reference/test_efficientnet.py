@@ -11,7 +11,7 @@ import pytest
 from micronet_verify.counting.score import score_of
 from micronet_verify.track.library import load_track
 from tests.reference.arithmetic import Cost, add, average, linear, normed, sigmoid, squeeze_excite, swish, total
-from tests.reference.counts import FORMATS, Counts, agree, rows
+from tests.reference.counts import SAVE, Counts, agree, rows
 from tests.reference.networks.efficientnet import CLASSES, HEAD, SCALING, STEM, blocks
 from tests.reference.networks.layers import multiple_of_8
 
@@ -61,7 +61,7 @@ def test_the_rows_of_the_definition_are_the_printed_ones() -> None:
 
 
 @on_b0
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", SAVE)
 def test_b0_costs_the_reference_total_to_the_last_integer(counts: Callable[[str], Counts], file_format: str) -> None:
     ledger = counts(B0).ledger(file_format)
     whole = total(rows(ledger, ()).values())

@@ -9,7 +9,7 @@ import pytest
 
 from micronet_verify.track.library import load_track
 from tests.reference.arithmetic import Cost, add, average, conv, linear, norm, normed, relu, total
-from tests.reference.counts import FORMATS, Counts, agree, rows
+from tests.reference.counts import SAVE, Counts, agree, rows
 from tests.reference.networks.wide_resnet import CLASSES, STEM, blocks
 
 SIZE, WIDTH = 32, 640
@@ -45,7 +45,7 @@ def definition(stride_at: int, reading: str) -> dict[str, Cost]:
 
 
 @pytest.mark.parametrize("stride_at", by_stride)
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", SAVE)
 def test_the_published_baseline(counts: Callable[[str], Counts], stride_at: int, file_format: str) -> None:
     """Convolution biases in place of every batch norm: the published sums, with nothing left out but the norms' scales.
 
