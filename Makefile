@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint types bench clean
+.PHONY: demo test lint wheels bench clean
 
 demo: $(STAMP)
 	@rm -f report/leaderboard.md
@@ -28,6 +28,9 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python changelog.d/collect.py --check
+
+wheels: $(STAMP)
+	$(BIN)/python .ci/wheels.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
