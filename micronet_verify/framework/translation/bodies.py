@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.op import Op
+from micronet_verify.framework.translation.op import Visit
 from micronet_verify.framework.translation.operand import Item, Operand, Result, Results
 
 SIDES = ("then", "else")
@@ -18,7 +18,7 @@ Run = Callable[[int, GraphBuilder, str | None], Results]
 """Translates body 0 (where the predicate holds) or 1 into a builder; the text begins the names of branches inside it."""
 
 
-def branch(op: Op, predicate: Operand, run: Run, value: Value | None = None) -> Sequence[Result | None]:
+def branch(op: Visit, predicate: Operand, run: Run, value: Value | None = None) -> Sequence[Result | None]:
     """If: the body that a constant predicate picks, else both. ``value``: the predicate's, where it is not the operand's own."""
     name = op.branch_name()
 
@@ -46,7 +46,7 @@ def branch(op: Op, predicate: Operand, run: Run, value: Value | None = None) -> 
     return op.builder.emit_bodies("branch", (predicate_value,), graphs, **attributes)
 
 
-def _of_the_turn(op: Op, predicate: Value) -> bool:
+def _of_the_turn(op: Visit, predicate: Value) -> bool:
     """Whether nothing but constants and the number of a turn decides a predicate."""
     known, pending, found = op.walk.known_constants(), [predicate.id], False
     while pending:
@@ -65,7 +65,7 @@ def inside(name: str | None, side: int) -> str | None:
     return None if name is None else f"{name}/{SIDES[side]}/"
 
 
-def finished(op: Op, builder: GraphBuilder, results: Sequence[Item | None]) -> Graph:
+def finished(op: Visit, builder: GraphBuilder, results: Sequence[Item | None]) -> Graph:
     """A body as a graph. A value from outside passes through a node of its own."""
     values = [op.plain(item, builder) for item in results if item is not None]
     return builder.finish([value if builder.owns(value) else builder.emit("move", value, op="identity") for value in values])

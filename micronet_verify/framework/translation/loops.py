@@ -13,7 +13,7 @@ from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation.bodies import finished
 from micronet_verify.framework.translation.limits import MOST_UNROLLED, UNROLLED
-from micronet_verify.framework.translation.op import Op
+from micronet_verify.framework.translation.op import Visit
 from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Results, computed, folded
 from micronet_verify.framework.translation.turns import Reader, counters_of, is_same, steady_of
 
@@ -61,7 +61,7 @@ class Loop:
     numbered: bool = True
 
 
-def loop(op: Op, found: Loop) -> Results:
+def loop(op: Visit, found: Loop) -> Results:
     """The last state, then what was collected."""
     poisoned: Results = [None] * (len(found.state) + len(found.collected))
     if found.alike and found.limit is not None and found.limit * found.steps > UNROLLED:
@@ -99,7 +99,7 @@ def loop(op: Op, found: Loop) -> Results:
     return [*state, *(_stacked(op, parts, each) for parts, each in zip(kept, found.collected, strict=True))]
 
 
-def _decided(op: Op, going: Item | None) -> bool:
+def _decided(op: Visit, going: Item | None) -> bool:
     if going is None:
         return True
     if isinstance(going, NoTensor) or going.known is None:
@@ -107,7 +107,7 @@ def _decided(op: Op, going: Item | None) -> bool:
     return bool(going.known.reshape(-1)[0])
 
 
-def _attempted(op: Op, found: Loop, history: Sequence[Results], both: bool = False) -> tuple[Results | None, str]:
+def _attempted(op: Visit, found: Loop, history: Sequence[Results], both: bool = False) -> tuple[Results | None, str]:
     """The loop as one node, or why it cannot be one. ``both``: of a branch that the number of the turn decides both bodies are charged."""
     faults = op.walk.faults
     before = len(faults.problems)
@@ -122,7 +122,7 @@ def _attempted(op: Op, found: Loop, history: Sequence[Results], both: bool = Fal
     return made, f"it cannot be one node because of {reasons[0].got}" if reasons else ""
 
 
-def _one_node(op: Op, found: Loop, history: Sequence[Results], both: bool) -> Results | None:
+def _one_node(op: Visit, found: Loop, history: Sequence[Results], both: bool) -> Results | None:
     """A ``loop`` node. State that stays is read from outside, and counters are made from the number of the turn."""
     steady, counters = steady_of(history), counters_of(history)
     builder = op.builder.body()
@@ -192,14 +192,14 @@ def _inside(builder: GraphBuilder, value: Value) -> Operand:
     return computed(builder, value)
 
 
-def _first(op: Op, each: Scanned) -> Value:
+def _first(op: Visit, each: Scanned) -> Value:
     """A sequence with its axis in front."""
     assert each.operand is not None
     rest = [at for at in range(len(each.operand.shape)) if at != each.axis]
     return op.builder.transpose(each.operand.value, (each.axis, *rest))
 
 
-def _element(op: Op, each: Scanned, turn: int) -> Operand:
+def _element(op: Visit, each: Scanned, turn: int) -> Operand:
     x, axis = each.operand, each.axis
     assert x is not None
     index = x.shape[axis] - 1 - turn if each.backward else turn
@@ -208,14 +208,14 @@ def _element(op: Op, each: Scanned, turn: int) -> Operand:
     return computed(op.builder, op.builder.reshape(op.slice(x.value, axis, index, index + 1), shape), x.static, known)
 
 
-def _stacked(op: Op, parts: Results, each: Scanned) -> Operand | None:
+def _stacked(op: Visit, parts: Results, each: Scanned) -> Operand | None:
     given = [part for part in (parts[::-1] if each.backward else parts) if isinstance(part, Operand)]
     if len(given) != len(parts):
         return None
     return stacked(op, given, each.axis)
 
 
-def stacked(op: Op, parts: Sequence[Operand], axis: int) -> Operand:
+def stacked(op: Visit, parts: Sequence[Operand], axis: int) -> Operand:
     """Parts of one shape along a new axis; numbers of shape arithmetic stay numbers."""
     numbers = [part.known for part in parts if part.known is not None]
     axis = op.axis(axis, len(parts[0].shape) + 1)

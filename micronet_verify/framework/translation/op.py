@@ -1,8 +1,9 @@
 """One operator of a file as the rules of an op table see it: its operands, the builder, and ways to refuse.
 
 A plugin's ``Op`` is a subclass that reads attributes from ``node``, and may answer what the walk asks: ``check`` (does the node
-follow its specification?), ``may_fold`` (may it be shape arithmetic?), ``label`` and ``result`` (what a rule's value becomes), and
-``plain`` (what leaves the graph or a body for an operand).
+follow its specification?), ``may_fold`` (may it be shape arithmetic?), ``label`` and ``result`` (what a rule's value becomes),
+``finish`` (has the rule read all that it must?), and ``plain`` (what leaves the graph or a body for an operand). Where operands have
+names and not places, it is a subclass of ``Visit``.
 """
 
 from __future__ import annotations
@@ -43,33 +44,76 @@ class Emitting:
     def expand(self, x: Value, shape: Shape) -> Value:
         return x if x.shape == shape else self.emit("move", x, op="expand", shape=shape)
 
-    def slice(self, x: Value, axis: int, start: int, end: int) -> Value:
-        if (start, end) == (0, x.shape[axis]):
+    def slice(self, x: Value, axis: int, start: int, end: int, step: int = 1) -> Value:
+        if (start, end, step) == (0, x.shape[axis], 1):
             return x
-        return self.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(1,))
+        return self.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(step,))
 
     def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from either end, as one counted from the front."""
-        if not -rank <= axis < max(rank, 1):
+        """An axis counted from either end, as one counted from the front. A tensor of no axes has 0 and −1."""
+        rank = max(rank, 1)
+        if not -rank <= axis < rank:
             self.refuse(f"axis {axis} of a tensor of {rank} axes", f"lie between {-rank} and {rank - 1}")
-        return axis % max(rank, 1)
+        return axis % rank
 
     def refuse(self, got: str, should: str, advice: str = "") -> NoReturn:
         """Raises ``SubmissionFault`` with the node's place."""
         raise SubmissionFault(Problem(got, should, self.where, advice))
 
 
-class Op(Emitting):
-    """``kind`` is the operator's name, ``where`` its place in words. ``items`` are its operands, ``None`` for one that is left out.
-
-    Methods raise ``SubmissionFault``.
-    """
+class Visit(Emitting):
+    """The walk's visit to one operator. ``kind`` is the operator's name, ``where`` its place in words; ``items`` are its operands,
+    ``None`` for one that is left out."""
 
     def __init__(self, walk: Walk, scope: Scope, step: Step, items: Results) -> None:
         self.walk, self.scope, self.step, self.items = walk, scope, step, items
         self.node: Any = step.node
         self.kind, self.builder = step.name, scope.builder
         self.where = self.builder.where
+
+    def is_static(self) -> bool:
+        """Whether no input of the model can change an operand of this node."""
+        return all(item.static for item in self.items if item is not None)
+
+    # Answers to the walk
+
+    def check(self) -> None:
+        """Compare the node with the operator's specification."""
+
+    def may_fold(self) -> bool:
+        """Whether the node may be shape arithmetic, if its operands are known."""
+        return True
+
+    def label(self, index: int) -> str:
+        """What a constant is called that result ``index`` becomes."""
+        return str(self.step.results[min(index, len(self.step.results) - 1)])
+
+    def result(self, value: Value, index: int, known: Array | None) -> Operand:
+        """A rule's value as an operand."""
+        return computed(self.builder, value, self.is_static(), known)
+
+    def finish(self) -> None:
+        """Look once more at the node when its rule has answered."""
+
+    def plain(self, item: Item, builder: GraphBuilder) -> Value:
+        """The numbers of an operand that leaves a body, whose ``builder`` makes what is still to be made."""
+        if isinstance(item, NoTensor):
+            self.refuse(item.got, item.should, item.advice)
+        return item.value
+
+    # Place
+
+    def here(self) -> None:
+        """Set the builder's place back to this node, after those of a body."""
+        self.builder.at(self.step.source or self.step.name, self.step.place)
+
+    def branch_name(self) -> str | None:
+        """The name under which the predictor records what this branch does."""
+        return None if self.scope.branches is None else f"{self.scope.branches}{self.step.label}"
+
+
+class Op(Visit):
+    """A visit to an operator whose operands stand in order. Methods raise ``SubmissionFault``."""
 
     # Operands
 
@@ -134,40 +178,3 @@ class Op(Emitting):
     def axes(self, index: int, rank: int) -> tuple[int, ...]:
         """Distinct axes given by an operand, in order."""
         return tuple(sorted({self.axis(axis, rank) for axis in self.known_ints(index, "axes")}))
-
-    def is_static(self) -> bool:
-        """Whether no input of the model can change an operand of this node."""
-        return all(item.static for item in self.items if item is not None)
-
-    # Answers to the walk
-
-    def check(self) -> None:
-        """Compare the node with the operator's specification."""
-
-    def may_fold(self) -> bool:
-        """Whether the node may be shape arithmetic, if its operands are known."""
-        return True
-
-    def label(self, index: int) -> str:
-        """What a constant is called that result ``index`` becomes."""
-        return str(self.step.results[min(index, len(self.step.results) - 1)])
-
-    def result(self, value: Value, index: int, known: Array | None) -> Operand:
-        """A rule's value as an operand."""
-        return computed(self.builder, value, self.is_static(), known)
-
-    def plain(self, item: Item, builder: GraphBuilder) -> Value:
-        """The numbers of an operand that leaves a body, whose ``builder`` makes what is still to be made."""
-        if isinstance(item, NoTensor):
-            self.refuse(item.got, item.should, item.advice)
-        return item.value
-
-    # Place
-
-    def here(self) -> None:
-        """Set the builder's place back to this node, after those of a body."""
-        self.builder.at(self.step.source or self.step.name, self.step.place)
-
-    def branch_name(self) -> str | None:
-        """The name under which the predictor records what this branch does."""
-        return None if self.scope.branches is None else f"{self.scope.branches}{self.step.label}"

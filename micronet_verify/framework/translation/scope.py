@@ -9,6 +9,8 @@ from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation.operand import Item
 from micronet_verify.framework.translation.step import Step
 
+UNPRICED = "places of maxima, saved statistics and the like have no price: compute what you need of them with operators that have one"
+
 
 class Scope:
     """One run through a graph or a body. A name maps to ``None`` where the step that makes it was at fault: that is reported once.
@@ -67,7 +69,7 @@ class Scope:
                 self.define(ref, results[index])
             elif self.is_read(ref):
                 got = f"a use of result {index + 1} ({self.named(ref)}) of {step.name}"
-                raise SubmissionFault(Problem(got, f"use the first {len(results)} only", self.builder.where))
+                raise SubmissionFault(Problem(got, f"use the first {len(results)} only", self.builder.where, UNPRICED))
 
     def spoil(self, step: Step) -> None:
         """Mark what a step should have made as faulty."""

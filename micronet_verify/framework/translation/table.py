@@ -10,7 +10,9 @@ from micronet_verify.errors import Problem, SubmissionFault
 
 Rule = TypeVar("Rule")
 Rule_co = TypeVar("Rule_co", covariant=True)
-Treatment = Literal["priced", "moves"]
+Treatment = Literal["priced", "moves", "free"]
+PRICED = "be an operator that this counter can price"
+_WORDS: dict[Treatment, str] = {"priced": "priced", "moves": "moves data", "free": "nothing to charge"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,11 @@ class Line(Generic[Rule_co]):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An operator that fails the count, and what to do about it."""
+    """An operator that fails the count: why, what it should be, and what to do about it."""
 
     reason: str
     advice: str = ""
+    should: str = PRICED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,9 @@ def rule_of(name: str, line: Line[Any] | Refusal | Unknown, where: str) -> Any:
     """The rule of an operator. Raises ``SubmissionFault`` for one that is refused or has no line (rule O17)."""
     if isinstance(line, Line):
         return line.rule
-    got = f"{name}: {line.reason}" if isinstance(line, Refusal) else line.what
-    raise SubmissionFault(Problem(got, "be an operator that this counter can price", where, line.advice))
+    if isinstance(line, Unknown):
+        raise SubmissionFault(Problem(line.what, PRICED, where, line.advice))
+    raise SubmissionFault(Problem(f"{name}: {line.reason}", line.should, where, line.advice))
 
 
 def priced(rule: Rule, note: str = "", outputs: str = "") -> Line[Rule]:
@@ -63,8 +67,9 @@ def markdown(lines: Iterable[tuple[str, Line[Rule] | Refusal]]) -> str:
     rows = ["| operator | treatment | note |", "|---|---|---|"]
     for name, line in lines:
         if isinstance(line, Refusal):
-            treatment, note = "refused", f"{line.reason}: {line.advice}" if line.advice else line.reason
+            should = "" if line.should == PRICED else f"should {line.should}"
+            treatment, note = "refused", ": ".join(filter(None, (line.reason, line.advice or should)))
         else:
-            treatment, note = ("priced" if line.treatment == "priced" else "moves data"), line.note
+            treatment, note = _WORDS[line.treatment], line.note
         rows.append(f"| {name} | {treatment} | {note} |")
     return "\n".join(rows)

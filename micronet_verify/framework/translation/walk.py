@@ -31,6 +31,7 @@ class View(Protocol):
     def may_fold(self) -> bool: ...
     def label(self, index: int) -> str: ...
     def result(self, value: Value, index: int, known: Array | None) -> Operand: ...
+    def finish(self) -> None: ...
 
 
 class Walk:
@@ -113,6 +114,7 @@ class Walk:
             if isinstance(result, Value):
                 result = view.result(result, index, known[index] if known is not None and index < len(known) else None)
             made.append(result)
+        view.finish()
         return made
 
     # Bodies and constants

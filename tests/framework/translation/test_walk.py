@@ -11,6 +11,7 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation import faults
+from micronet_verify.framework.translation.scope import UNPRICED
 from micronet_verify.framework.translation.walk import Walk
 from tests.framework.translation.fake import FOLDS, Function, View, function, translated
 
@@ -61,7 +62,7 @@ def test_a_name_has_one_meaning() -> None:
 
 def test_a_result_that_no_rule_makes_may_not_be_read() -> None:
     assert problems(main=function("x", "y", "y, z = relu x", "u = relu z"))[0] == (
-        "got a use of result 2 ('z') of relu but should use the first 1 only [relu in n0]"
+        f"got a use of result 2 ('z') of relu but should use the first 1 only [relu in n0] ({UNPRICED})"
     )
 
 
