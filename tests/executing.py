@@ -10,21 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.rewrites.fold_batch_norm_back import fold_batch_norms
-from micronet_verify.analysis.rewrites.fold_batch_norm_forward import fold_batch_norms_forward
-from micronet_verify.analysis.rewrites.fold_constants import Pool, fold
-from micronet_verify.analysis.rewrites.join_addends import join_addends
-from micronet_verify.analysis.rewrites.matmul_from_sum import matmul_from_sum
-from micronet_verify.analysis.rewrites.norms import name_norms
-from micronet_verify.analysis.rewrites.passes import with_values
-from micronet_verify.analysis.rewrites.recognize_batch_norms import recognize_batch_norms
-from micronet_verify.analysis.rewrites.recognize_functions import recognize_functions
-from micronet_verify.analysis.rewrites.recognize_masks import recognize_masks
-from micronet_verify.analysis.rewrites.recognize_selections import recognize_selections
-from micronet_verify.analysis.rewrites.recognize_softmaxes import recognize_softmaxes
-from micronet_verify.analysis.rewrites.recognize_standardised import recognize_standardised
-from micronet_verify.analysis.rewrites.recognize_variances import recognize_variances
-from micronet_verify.analysis.rewrites.remove_redundant import remove_redundant
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.analysis.rewrites.fold_constants import stored_constants
+from micronet_verify.analysis.rewrites.passes import NAMING, norm_passes, run
+from micronet_verify.analysis.rewrites.rewritten import with_values
 from micronet_verify.analysis.tensors.constants import Constant, computed
 from micronet_verify.analysis.tensors.measurements import Measurements
 from micronet_verify.analysis.uses import prune
@@ -43,35 +32,21 @@ _LARGE = 1 << 20
 CLOSE = 1e-5
 
 
-def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, Pool]]:
-    """The graph after each pass, with its constants; bodies stay as they are."""
-    pool: Pool = {}
+def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, dict[str, Constant]]]:
+    """The graph after each pass that changed it, with its constants; bodies stay as they are."""
     graph = prune(graph)[0]
-    yield "prune", graph, pool
-    graph = prune(fold(graph, store, pool))[0]
-    yield "fold", graph, pool
-    for name, take in (
-        ("recognize_functions", lambda graph: recognize_functions(graph, pool)),
-        ("recognize_standardised", lambda graph: recognize_standardised(graph, pool)),
-        ("recognize_variances", recognize_variances),
-        ("recognize_softmaxes", recognize_softmaxes),
-        ("matmul_from_sum", matmul_from_sum),
-        ("recognize_selections", lambda graph: recognize_selections(graph, pool)),
-        ("recognize_masks", lambda graph: recognize_masks(graph, pool)),
-        ("join_addends", lambda graph: join_addends(graph, pool, CheapestForms())),
-        ("remove_redundant", lambda graph: remove_redundant(graph, pool)),
-        ("recognize_batch_norms", lambda graph: recognize_batch_norms(graph, pool)),
-        ("name_norms", lambda graph: name_norms(graph, dict(pool))),
-        ("fold_batch_norms", lambda graph: fold_batch_norms(graph, pool)[0]),
-        ("fold_batch_norms_forward", lambda graph: fold_batch_norms_forward(graph, pool, Measurements(), CheapestForms())[0]),
-    ):
-        after = take(graph)
-        if name == "name_norms":
-            own = dict(pool)
-            yield name, name_norms(graph, own), own
-        else:
-            graph = after
-            yield name, graph, pool
+    yield "prune", graph, {}
+    found: list[tuple[str, Graph, dict[str, Constant]]] = []
+    editable, before = EditableGraph(graph, stored_constants(graph, store), CheapestForms()), [0]
+
+    def keep(name: str, after: EditableGraph) -> None:
+        if after.version != before[0]:
+            found.append((name, after.graph, dict(after.constants)))
+            before[0] = after.version
+
+    run(editable, NAMING, keep)
+    run(editable, norm_passes(True, frozenset(), {}, Measurements(), []), keep)
+    yield from found
 
 
 def some_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:

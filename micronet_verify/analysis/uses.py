@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from micronet_verify.facts.graph import Graph, Node
+
+Readers = Mapping[str, Sequence[Node]]
+"""Nodes by the values that they read, in their order; a node with bodies reads what these need."""
 
 
 def needed_values(graph: Graph) -> set[str]:
@@ -25,25 +29,30 @@ def prune(graph: Graph) -> tuple[Graph, tuple[Node, ...]]:
 
 
 def _pruned(graph: Graph) -> tuple[Graph, tuple[Node, ...], set[str]]:
-    """Also the values that are needed, so that every body is looked at once."""
+    """Also the values that are needed, so that every body is looked at once; the graph itself where nothing in it is dead."""
     needed = set(graph.outputs)
     live: list[Node] = []
     dead: list[Node] = []
+    changed = False
     for node in reversed(graph.nodes):
         if needed.isdisjoint(node.outputs):
             dead.append(node)
             continue
-        needed.update(name for name in node.inputs if name)
-        inside = [_pruned(body) for body in node.bodies]
-        needed.update(*(names for _, _, names in inside))
-        live.append(replace(node, bodies=tuple(body for body, _, _ in inside)) if inside else node)
-    return replace(graph, nodes=tuple(reversed(live))), tuple(reversed(dead)), needed
+        needed.update(node.inputs)
+        needed.discard("")  # an operand that is absent
+        if node.bodies:
+            inside = [_pruned(body) for body in node.bodies]
+            needed.update(*(names for _, _, names in inside))
+            if any(body is not old for (body, _, _), old in zip(inside, node.bodies, strict=True)):
+                node, changed = replace(node, bodies=tuple(body for body, _, _ in inside)), True
+        live.append(node)
+    return replace(graph, nodes=tuple(reversed(live))) if dead or changed else graph, tuple(reversed(dead)), needed
 
 
-def consumers(graph: Graph) -> dict[str, list[Node]]:
-    """Nodes that read each value; a graph output counts as one more reader (an empty list never means unused)."""
+def consumers(nodes: Iterable[Node]) -> dict[str, list[Node]]:
+    """Nodes that read each value; outputs of the graph are no readers."""
     readers: dict[str, list[Node]] = {}
-    for node in graph.nodes:
+    for node in nodes:
         for name in dict.fromkeys(node.inputs):
             readers.setdefault(name, []).append(node)
         for body in node.bodies:

@@ -15,10 +15,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from micronet_verify.analysis.rewrites.passes import Named, Norms, Rewritten, Workshop, dear_norms, named, rewrite, unmasked
+from micronet_verify.analysis.rewrites.named import Named, named
+from micronet_verify.analysis.rewrites.passes import Watch
+from micronet_verify.analysis.rewrites.rewritten import Norms, Rewritten, SharedFacts, dear_norms, rewrite, unmasked
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.screen_many import screen_many
-from micronet_verify.analysis.uses import prune
 from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.analysis.values.integer_arithmetic import integer_arithmetic
 from micronet_verify.analysis.values.peak_activations import PeakActivations, peak_activations
@@ -53,7 +54,8 @@ class Analysed:
     _carried: Carried | None
     _per_word: Fraction
     _named: Named
-    _shared: Workshop
+    _shared: SharedFacts
+    _watch: Watch | None = None
     _rewritten: dict[Norms, Rewritten] = field(default_factory=dict)
     _unmasked: dict[Norms, Rewritten] = field(default_factory=dict)
     _peaks: dict[bool, PeakActivations] = field(default_factory=dict)
@@ -82,7 +84,7 @@ class Analysed:
 
     def _as(self, norms: Norms) -> Rewritten:
         if norms not in self._rewritten:
-            found = rewrite(self._named, self._shared, norms, self._carried)
+            found = rewrite(self._named, self._shared, norms, self._carried, self._watch)
             self._look(found, CountingRules())
             self._rewritten[norms] = found
         return self._rewritten[norms]
@@ -134,18 +136,30 @@ class Analysed:
         screen_many(_weights(found.graph, self.operands(found, rules)))
 
 
-def analyse(graph: Graph, store: ConstantStore, carried: Carried | None = None, per_word: Fraction = PER_WORD) -> Analysed:
+def analyse(
+    graph: Graph, store: ConstantStore, carried: Carried | None = None, per_word: Fraction = PER_WORD, watch: Watch | None = None
+) -> Analysed:
     """Analyse a validated graph. ``carried``: it is a step of a language model, and these are its states.
 
     ``per_word``: operations that the baseline has for each word of its storage; only which norms fold depends on it.
+    ``watch`` is told the graph behind each pass, whenever one runs.
     Raises ``SubmissionFault`` for constants that cannot be computed.
     """
     cost = CheapestForms()
-    found, pool = named(graph, store, cost)
-    forfeited = quantization(prune(graph)[0])
-    if not forfeited and (node := integer_arithmetic(found.graph, pool)) is not None:
+    model, constants = named(graph, store, cost, watch)
+    forfeited = quantization(model.live)
+    if not forfeited and (node := integer_arithmetic(model.graph, constants)) is not None:
         forfeited = f"{place(node)} computes with integers"
-    return Analysed(forfeited, graph, store, carried, per_word, found, Workshop(pool, cost))
+    return Analysed(
+        forfeited=forfeited,
+        _graph=graph,
+        _store=store,
+        _carried=carried,
+        _per_word=per_word,
+        _named=model,
+        _shared=SharedFacts(constants, cost),
+        _watch=watch,
+    )
 
 
 def quantization(graph: Graph, around: ChainMap[str, Value] | None = None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 
-from micronet_verify.analysis.rewrites.passes import Rewritten
+from micronet_verify.analysis.rewrites.rewritten import Rewritten
 from micronet_verify.analysis.structure import structure_bits
 from micronet_verify.analysis.values.masked_elements import count_kept
 from micronet_verify.analysis.values.peak_activations import PeakActivations

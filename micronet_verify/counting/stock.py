@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from micronet_verify.analysis.permutations.axis_order import order_key
-from micronet_verify.analysis.rewrites.passes import Rewritten
+from micronet_verify.analysis.rewrites.rewritten import Rewritten
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.values.zero_signs import told_zeros
 from micronet_verify.counting.formulas.by_kind import is_followed, is_slice, keeps_order

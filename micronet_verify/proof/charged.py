@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from micronet_verify.analysis.rewrites.passes import Rewritten
+from micronet_verify.analysis.rewrites.rewritten import Rewritten
 from micronet_verify.analysis.tensors.constants import Constant
 from micronet_verify.analysis.values.width import Width
 from micronet_verify.counting.analysed import Analysed

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.fold_batch_norm_forward import fold_batch_norms_forward
-from micronet_verify.analysis.rewrites.fold_constants import fold
+from micronet_verify.analysis.rewrites.fold_constants import stored_constants
 from micronet_verify.analysis.rewrites.norms import channel_scale_and_shift
-from micronet_verify.analysis.tensors.constants import Constant, values_of
+from micronet_verify.analysis.tensors.constants import values_of
 from micronet_verify.analysis.tensors.measurements import Measurements
 from micronet_verify.counting.forms.cheapest import CheapestForms
 from micronet_verify.counting.ledger import Ledger
@@ -130,6 +131,11 @@ def test_the_other_readings_fold_nothing() -> None:
     assert totals(net.ledger(out, rules=CountingRules(batch_norm="shift_only"))) == (8 + 32, 32, 8 + 28)
 
 
+def editable(net: Net, y: Value) -> EditableGraph:
+    graph = net.finish(y)
+    return EditableGraph(graph, stored_constants(graph, ConstantStore(net.folder, net.folder)), CheapestForms())
+
+
 KERNELS = {"dense": (4, 6, 3, 3, 1), "grouped": (4, 3, 3, 3, 2), "depthwise": (6, 1, 3, 3, 6), "multiplier": (12, 1, 3, 3, 6)}
 
 
@@ -141,11 +147,11 @@ def test_the_folded_convolution_computes_the_same(kernel: str) -> None:
     x = net.input(1, 6, 3, 3)
     weight, bias = dense(shape, 3), dense((shape[0],), 4)
     y = net.conv(net.batch_norm(x, 6), net.constant(weight), net.constant(bias), groups=groups)
-    pool: dict[str, Constant] = {}
-    graph = fold(net.finish(y), ConstantStore(net.folder, net.folder), pool)
-    found = channel_scale_and_shift(graph.nodes[0], pool)
+    graph = editable(net, y)
+    pool, found = graph.constants, channel_scale_and_shift(graph.nodes[0], graph.constants)
     assert found is not None
-    (conv,) = fold_batch_norms_forward(graph, pool, Measurements(), CheapestForms())[0].nodes
+    fold_batch_norms_forward(graph, Measurements())
+    (conv,) = graph.nodes
     data = dense((6, 3, 3), 7).astype(np.float64)
     normed = found[0][:, None, None] * data + found[1][:, None, None]
     new_weight, new_bias = values_of(pool[conv.inputs[1]]), values_of(pool[conv.inputs[2]])
@@ -164,11 +170,11 @@ def test_the_folded_product_computes_the_same() -> None:
     weight, bias = dense((2, 5, 4), 1), dense((2,), 2)
     normed = net.batch_norm(x, 4)
     y = net.b.emit("matmul", normed, net.constant(weight), net.constant(bias), left="ncs", right="osc", out="no")
-    pool: dict[str, Constant] = {}
-    graph = fold(net.finish(y), ConstantStore(net.folder, net.folder), pool)
-    found = channel_scale_and_shift(graph.nodes[0], pool)
+    graph = editable(net, y)
+    pool, found = graph.constants, channel_scale_and_shift(graph.nodes[0], graph.constants)
     assert found is not None
-    (product,) = fold_batch_norms_forward(graph, pool, Measurements(), CheapestForms())[0].nodes
+    fold_batch_norms_forward(graph, Measurements())
+    (product,) = graph.nodes
     data = dense((3, 4, 5), 7).astype(np.float64)
     wanted = np.einsum("ncs,osc->no", found[0][:, None] * data + found[1][:, None], weight) + bias
     assert np.allclose(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from micronet_verify.analysis.rewrites.passes import Rewritten
+from micronet_verify.analysis.rewrites.rewritten import Rewritten
 from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.analysis.tensors.scan import same_bits
 from micronet_verify.counting.analysed import analyse

@@ -17,7 +17,7 @@ from micronet_verify.analysis.permutations.axis_order import Selection
 from micronet_verify.analysis.permutations.order import UNCHANGED, Order, order_of
 from micronet_verify.analysis.permutations.views import View, axes_of, copied, fresh, joined, picked, reshaped, transposed
 from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.uses import consumers, needed_values
+from micronet_verify.analysis.uses import Readers, needed_values
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.shapes import integer, ints, text
 
@@ -31,16 +31,19 @@ class Moved:
     selection: Selection | None = None
 
 
-def find_moved(graph: Graph, constants: Mapping[str, Constant]) -> tuple[Moved, ...]:
-    """Every activation that reaches a computation with elements of an axis in another order, or beside copies of themselves."""
-    return tuple(_Follower(graph, constants).all())
+def find_moved(graph: Graph, constants: Mapping[str, Constant], readers: Readers) -> tuple[Moved, ...]:
+    """Every activation that reaches a computation with elements of an axis in another order, or beside copies of themselves.
+
+    ``readers``: the nodes that read each value.
+    """
+    return tuple(_Follower(graph, constants, readers).all())
 
 
 class _Follower:
     """Goes through the nodes in order; ``views`` says of what each moved tensor consists."""
 
-    def __init__(self, graph: Graph, constants: Mapping[str, Constant]) -> None:
-        self._graph, self._constants, self._readers = graph, constants, consumers(graph)
+    def __init__(self, graph: Graph, constants: Mapping[str, Constant], readers: Readers) -> None:
+        self._graph, self._constants, self._readers = graph, constants, readers
         self._views: dict[str, View] = {}
         self._orders: dict[str, Order] = {}
         self._made: dict[str, Node] = {}

@@ -7,16 +7,15 @@ What is left may fold into the operators that read it (``analysis/rewrites/fold_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.norms import channel_scale_and_shift, norm_of, scale_and_shift
 from micronet_verify.analysis.rewrites.recognize_batch_norms import Affine
 from micronet_verify.analysis.tensors.constants import Array, Constant, derived, values_of
-from micronet_verify.analysis.uses import consumers
-from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer, text
 
 FOLDED = " (batch norm folded)"
@@ -44,28 +43,25 @@ class Folded:
     weights: tuple[Scaled, ...] = ()
 
 
-def fold_batch_norms(
-    graph: Graph, pool: dict[str, Constant], kept: frozenset[str] = frozenset(), made: Made | None = None
-) -> tuple[Graph, tuple[Folded, ...]]:
-    """The graph with every batch normalisation gone that folds into what is before it; new weights and biases are added to ``pool``.
+def fold_batch_norms(graph: EditableGraph, kept: frozenset[str], made: Made) -> tuple[Folded, ...]:
+    """Every batch normalisation goes that folds into what is before it; new weights and biases are added to the constants.
 
     A multiply by one constant per channel is a batch normalisation without a shift, and folds likewise. Those that make a value
     in ``kept`` stay, and take the bias of the operator before them. ``made`` keeps the weights for other readings, which ask again.
     """
-    folder = _Folder(graph, pool, kept, {} if made is None else made)
-    return folder.fold()
+    return _Folder(graph, kept, made).fold()
 
 
-def _shared_weights(graph: Graph, pool: Mapping[str, Constant], readers: Mapping[str, list[Node]]) -> frozenset[str]:
+def _shared_weights(graph: EditableGraph) -> frozenset[str]:
     """Keys of tied weights whose users are not all followed by the same normalisation: folding would undo the tie (S4)."""
-    following: dict[str, set[object]] = {}
+    constants, following = graph.constants, dict[str, set[object]]()
     for node in graph.nodes:
         if node.kind in ("conv", "matmul"):
-            after = readers.get(node.outputs[0], [])
-            what = tuple(pool[name].key for name in after[0].inputs if name in pool) if len(after) == 1 else id(node)
+            after = graph.readers.get(node.outputs[0], [])
+            what = tuple(constants[name].key for name in after[0].inputs if name in constants) if len(after) == 1 else id(node)
             for name in node.inputs[:2]:
-                if name in pool:
-                    following.setdefault(pool[name].key, set()).add(what)
+                if name in constants:
+                    following.setdefault(constants[name].key, set()).add(what)
     return frozenset(key for key, what in following.items() if len(what) > 1)
 
 
@@ -83,18 +79,20 @@ class _Target:
 class _Folder:
     """Goes through the nodes in order; ``changed`` says what became of them."""
 
-    def __init__(self, graph: Graph, pool: dict[str, Constant], kept: frozenset[str], made: Made) -> None:
-        self._graph, self._pool, self._kept, self._readers = graph, pool, kept, consumers(graph)
-        self._outputs = frozenset(graph.outputs)
+    def __init__(self, graph: EditableGraph, kept: frozenset[str], made: Made) -> None:
+        self._graph, self._constants, self._values = graph, graph.constants, graph.values
+        self._kept, self._made = kept, made
         self._scaled: list[Scaled] = []
-        self._made = made
-        self._producer = {name: node for node in graph.nodes for name in node.outputs}
-        self._shared = _shared_weights(graph, pool, self._readers)
-        self._values: dict[str, Value] = dict(graph.values)
-        self._changed: dict[int, Node | None] = {}
+        self._producer = dict(graph.producers)
+        self._pieces: set[str] = set()
+        self._shared: frozenset[str] = frozenset()
+        self._changed: dict[int, tuple[Node, ...]] = {}
 
-    def fold(self) -> tuple[Graph, tuple[Folded, ...]]:
-        norms = {node.outputs[0]: norm for node in self._graph.nodes if (norm := norm_of(self._graph, node, self._pool)) is not None}
+    def fold(self) -> tuple[Folded, ...]:
+        norms = {node.outputs[0]: norm for node in self._graph.nodes if (norm := norm_of(self._graph, node)) is not None}
+        if not norms:
+            return ()
+        self._shared = _shared_weights(self._graph)
         folded: list[Folded] = []
         for node in self._graph.nodes:
             norm = norms.get(node.outputs[0])
@@ -108,12 +106,12 @@ class _Folder:
             self._scaled = []
             into = self._into_pieces(original, norm) if _joins(original, norm.axis) else self._into_one(original, norm)
             if into is not None:
-                self._changed[id(node)] = None
-                self._changed.update({} if cast is None else {id(cast): None})
+                self._changed[id(node)] = ()
+                self._changed.update({} if cast is None else {id(cast): ()})
                 self._producer[node.outputs[0]] = original
                 folded.append(Folded(node, into, tuple(self._scaled)))
-        nodes = tuple(now for node in self._graph.nodes if (now := self._changed.get(id(node), node)) is not None)
-        return replace(self._graph, nodes=nodes, values=self._values), tuple(folded)
+        self._graph.replace(self._changed)
+        return tuple(folded)
 
     def _behind_cast(self, node: Node) -> tuple[Node | None, Node]:
         """A conversion to a wider float, which is free (O11), and the operator before it; the node itself where it is none."""
@@ -125,17 +123,17 @@ class _Folder:
         return (node, maker) if free and maker is not None and maker.kind in ("conv", "matmul") else (None, node)
 
     def _is_read_once(self, name: str) -> bool:
-        return len(self._readers.get(name, [])) == 1 and name not in self._outputs
+        return name in self._pieces or self._graph.is_read_once(name)
 
     def _now(self, node: Node) -> Node:
-        return self._changed.get(id(node)) or node
+        return (self._changed.get(id(node)) or (node,))[0]
 
     def _into_one(self, original: Node, norm: Affine) -> Node | None:
         target = self._target(self._now(original), norm)
         if target is None:
             return None
         merged = self._merged(target, norm, norm.nodes[-1].outputs[0])
-        self._changed[id(original)] = merged
+        self._changed[id(original)] = (merged,)
         return merged
 
     def _into_pieces(self, join: Node, norm: Affine) -> Node | None:
@@ -156,21 +154,22 @@ class _Folder:
         for at, (name, maker, target, piece) in enumerate(targets):
             names.append(f"{norm.nodes[-1].outputs[0]}.{at}")
             self._values[names[-1]] = replace(self._values[name], id=names[-1])
-            self._changed[id(maker)] = self._merged(target, piece, names[-1])
-            self._producer[names[-1]], self._readers[names[-1]] = maker, [join]
+            self._changed[id(maker)] = (self._merged(target, piece, names[-1]),)
+            self._producer[names[-1]] = maker
+            self._pieces.add(names[-1])
         merged = replace(now, inputs=tuple(names), outputs=norm.nodes[-1].outputs)
-        self._changed[id(join)] = merged
+        self._changed[id(join)] = (merged,)
         return merged
 
     def _target(self, linear: Node, norm: Affine) -> _Target | None:
-        axis = _weight_axis(len(self._graph.values[norm.nodes[-1].outputs[0]].shape), linear, norm.axis)
-        at = 1 if linear.kind == "conv" or (len(linear.inputs) > 1 and linear.inputs[1] in self._pool) else 0
-        weight = self._pool.get(linear.inputs[at]) if axis is not None else None
+        axis = _weight_axis(len(self._values[norm.nodes[-1].outputs[0]].shape), linear, norm.axis)
+        at = 1 if linear.kind == "conv" or (len(linear.inputs) > 1 and linear.inputs[1] in self._constants) else 0
+        weight = self._constants.get(linear.inputs[at]) if axis is not None else None
         if axis is None or weight is None or weight.key in self._shared or weight.shape[axis] != norm.scale.size or weight.parts:
             return None  # what is stored as parts has no place for a scale
         if weight.codes is not None and weight.codes.block > 1 and weight.codes.axis == axis:
             return None  # nor have blocks that go across the channels
-        bias = self._pool.get(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] else None
+        bias = self._constants.get(linear.inputs[2]) if len(linear.inputs) > 2 and linear.inputs[2] else None
         if len(linear.inputs) > 2 and linear.inputs[2] and (bias is None or bias.numel not in (1, norm.scale.size)):
             return None
         return _Target(linear, at, axis, weight, bias)
@@ -182,7 +181,7 @@ class _Folder:
         if again not in self._made:
             self._made[again] = Scaled(weight, _times(weight, np.asarray(a), target.axis, name), _output_axes(target))
         self._scaled.append(self._made[again])
-        self._pool[weight_id] = self._made[again].after
+        self._constants[weight_id] = self._made[again].after
         operands = [*target.linear.inputs[:2]]
         operands[target.at] = weight_id
         shift = np.asarray((0 if bias is None else values_of(bias).reshape(-1) * a) + (0 if norm.shift is None else norm.shift))
@@ -196,7 +195,7 @@ class _Folder:
         behind = len(result.shape) - 1 - norm.axis
         shape = (shift.size,) if target.linear.kind == "conv" else (shift.size, *(1,) * behind)
         label = label if label.endswith(FOLDED) else label + FOLDED
-        self._pool[bias_id] = derived(bias_id, label, shift.reshape(shape), result.format)
+        self._constants[bias_id] = derived(bias_id, label, shift.reshape(shape), result.format)
         return bias_id
 
     def _keep(self, node: Node, norm: Affine) -> None:
@@ -207,11 +206,11 @@ class _Folder:
         target = self._target(self._now(original), norm)
         if target is None or target.bias is None:
             return
-        parts = channel_scale_and_shift(node, self._pool)
+        parts = channel_scale_and_shift(node, self._constants)
         assert parts is not None
         scale, shift = parts[0], parts[1] + values_of(target.bias).reshape(-1) * parts[0]
-        self._changed[id(original)] = replace(self._now(original), inputs=target.linear.inputs[:2])
-        self._changed[id(node)] = scale_and_shift(node, scale, shift, self._pool)
+        self._changed[id(original)] = (replace(self._now(original), inputs=target.linear.inputs[:2]),)
+        self._changed[id(node)] = (scale_and_shift(node, scale, shift, self._constants),)
 
 
 def _times(weight: Constant, scale: Array, axis: int, name: str) -> Constant:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.rewrites import evaluate
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.recognize_choices import chosen
 from micronet_verify.analysis.tensors.constants import Codes, Constant
 from micronet_verify.analysis.tensors.exact_grids import product
@@ -20,26 +21,31 @@ from micronet_verify.facts.shapes import integer
 from micronet_verify.facts.tensors import ConstantStore
 
 Array = NDArray[Any]
-Pool = dict[str, Constant]
 
 # Layout changes keep the stored tensor; these choose part of one or join several, which makes another stored tensor.
 _LOOKED_UP = 1 << 26
 _SAME = frozenset({"identity", "reshape", "transpose", "expand", "tile"})
 
 
-def fold(graph: Graph, store: ConstantStore, pool: Pool) -> Graph:
-    """The graph without constant arithmetic; all its constants are added to ``pool`` by value id."""
-    for value in graph.values.values():
-        if value.constant is not None:
-            pool[value.id] = _stored(value, store)
-    kept: list[Node] = []
-    for node in graph.nodes:
-        results = fold_node(graph, node, pool) if node.inputs and all(not name or name in pool for name in node.inputs) else None
+def fold_constants(graph: EditableGraph) -> None:
+    """Arithmetic among constants goes; its results are added to the constants by value id."""
+    constants = graph.constants
+
+    def read(node: Node) -> Sequence[Node]:
+        if not node.inputs or not all(not name or name in constants for name in node.inputs):
+            return (node,)
+        results = fold_node(graph.values, node, constants)
         if results is None:
-            kept.append(node)
-        else:
-            pool.update(results)
-    return replace(graph, nodes=tuple(kept))
+            return (node,)
+        constants.update(results)
+        return ()
+
+    graph.sweep(read)
+
+
+def stored_constants(graph: Graph, store: ConstantStore) -> dict[str, Constant]:
+    """The constants of a graph that lie in the file, by value id."""
+    return {value.id: _stored(value, store) for value in graph.values.values() if value.constant is not None}
 
 
 def _stored(value: Value, store: ConstantStore) -> Constant:
@@ -51,10 +57,10 @@ def _stored(value: Value, store: ConstantStore) -> Constant:
     return Constant(key, value.label or value.id, value.shape, value.format, load)
 
 
-def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int = 0) -> dict[str, Constant] | None:
+def fold_node(values: Mapping[str, Value], node: Node, constants: Mapping[str, Constant], most: int = 0) -> dict[str, Constant] | None:
     """The results of a node of constants alone, ``None`` where they are not folded: more than the operands hold, and than ``most``."""
-    operands = [pool[name] for name in node.inputs if name]
-    results = [graph.values[name] for name in node.outputs]
+    operands = [constants[name] for name in node.inputs if name]
+    results = [values[name] for name in node.outputs]
     op = node.attributes.get("op")
     if node.kind == "dequantize":
         return {results[0].id: _dequantized(node, operands, results[0])}
@@ -78,7 +84,7 @@ def fold_node(graph: Graph, node: Node, pool: Mapping[str, Constant], most: int 
         return {value.id: _viewed(piece, operands, value) for piece, value in zip(evaluate.pieces(node), results, strict=True)}
     made_from = sum(part.numel for constant in operands for part in constant.parts or (constant,))
     if evaluate.is_arithmetic(node, operands) and results[0].numel <= max(made_from, most):
-        load = _computation(node, operands, [pool[name].format if name else None for name in node.inputs], results[0])
+        load = _computation(node, operands, [constants[name].format if name else None for name in node.inputs], results[0])
         return {results[0].id: _computed(node, operands, results[0], load)}
     return None
 

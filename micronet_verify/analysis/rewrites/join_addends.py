@@ -16,11 +16,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.tensors.constants import Array, Constant, derived, values_of
 from micronet_verify.analysis.tensors.exact_grids import MANTISSA
 from micronet_verify.analysis.tensors.measured import Measured
-from micronet_verify.analysis.tensors.storing import StorageCost
-from micronet_verify.analysis.uses import consumers
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Shape
 
@@ -50,41 +49,40 @@ class _Sum:
         return tuple(sorted(hashlib.blake2b((each.aligned * each.sign).tobytes()).digest() for each in self.addends))
 
 
-def join_addends(graph: Graph, pool: dict[str, Constant], cost: StorageCost) -> Graph:
-    """The graph in which every such sum adds one constant; it is added to ``pool``. ``cost`` says which is narrower."""
-    sums = list(_Finder(graph, pool).sums())
+def join_addends(graph: EditableGraph) -> None:
+    """Every such sum adds one constant, which is added to the others."""
+    sums, constants = list(_Finder(graph).sums()), graph.constants
     if not sums:
-        return graph
-    uses, alike = _uses(graph, pool), Counter[tuple[bytes, ...]]()
+        return
+    uses, alike = _uses(graph, constants), Counter[tuple[bytes, ...]]()
     inside: dict[tuple[bytes, ...], Counter[str]] = {}
     for found in sums:
         alike[found.digests] += 1
-        inside.setdefault(found.digests, Counter()).update(pool[each.name].key for each in found.addends)
+        inside.setdefault(found.digests, Counter()).update(constants[each.name].key for each in found.addends)
     changed: dict[int, Node] = {}
     for found in sums:
         own = inside[found.digests]
-        if all(pool[each.name].numel == 1 or own[pool[each.name].key] == uses[pool[each.name].key] for each in found.addends):
-            _join(found, graph, pool, cost, changed)
-    return replace(graph, nodes=tuple(changed.get(id(node), node) for node in graph.nodes)) if changed else graph
+        added = [constants[each.name] for each in found.addends]
+        if all(constant.numel == 1 or own[constant.key] == uses[constant.key] for constant in added):
+            _join(found, graph, changed)
+    graph.replace({at: (node,) for at, node in changed.items()})
 
 
-def _uses(graph: Graph, pool: Mapping[str, Constant]) -> Counter[str]:
+def _uses(graph: Graph | EditableGraph, constants: Mapping[str, Constant]) -> Counter[str]:
     """How often nodes of the graph and of its bodies read what is stored under a key."""
-    found = Counter(pool[name].key for node in graph.nodes for name in node.inputs if name in pool)
-    found.update(pool[name].key for name in graph.outputs if name in pool)
+    found = Counter(constants[name].key for node in graph.nodes for name in node.inputs if name in constants)
+    found.update(constants[name].key for name in graph.outputs if name in constants)
     for node in graph.nodes:
         for body in node.bodies:
-            found.update(_uses(body, pool))
+            found.update(_uses(body, constants))
     return found
 
 
 class _Finder:
     """Goes through trees of additions of one shape and format."""
 
-    def __init__(self, graph: Graph, pool: Mapping[str, Constant]) -> None:
-        self._graph, self._pool, self._readers = graph, pool, consumers(graph)
-        self._made = {name: node for node in graph.nodes for name in node.outputs}
-        self._outputs = frozenset(graph.outputs)
+    def __init__(self, graph: EditableGraph) -> None:
+        self._graph, self._constants, self._made = graph, graph.constants, graph.producers
 
     def sums(self) -> Iterator[_Sum]:
         for node in self._graph.nodes:
@@ -106,12 +104,14 @@ class _Finder:
         return node.kind == "elementwise" and node.attributes["op"] in ("add", "sub") and value.format.family == "float"
 
     def _is_alone(self, name: str) -> bool:
-        readers = self._readers.get(name, ())
-        return name not in self._outputs and len(readers) == 1 and readers[0].inputs.count(name) == 1 and not readers[0].bodies
+        if not self._graph.is_read_once(name):
+            return False
+        (reader,) = self._graph.readers[name]
+        return reader.inputs.count(name) == 1 and not reader.bodies
 
     def _is_inner(self, node: Node) -> bool:
         name = node.outputs[0]
-        return self._is_alone(name) and self._adds(self._readers[name][0]) and self._like(name, self._readers[name][0].outputs[0])
+        return self._is_alone(name) and self._adds(reader := self._graph.readers[name][0]) and self._like(name, reader.outputs[0])
 
     def _like(self, name: str, other: str) -> bool:
         one, two = self._graph.values[name], self._graph.values[other]
@@ -124,9 +124,9 @@ class _Finder:
             node, sign = waiting.pop()
             minus = -sign if node.attributes["op"] == "sub" else sign
             for at, (name, own) in enumerate(zip(node.inputs, (sign, minus), strict=True)):
-                if name in self._pool:
+                if name in self._constants:
                     other = node.inputs[1 - at]
-                    if (at == 1 or minus == sign) and other not in self._pool and self._like(other, root.outputs[0]):
+                    if (at == 1 or minus == sign) and other not in self._constants and self._like(other, root.outputs[0]):
                         yield from self._addend(node, at, own, result.shape, -1)
                     continue
                 made = self._made.get(name)
@@ -140,7 +140,7 @@ class _Finder:
 
     def _addend(self, node: Node, at: int, sign: int, shape: Shape, axis: int) -> Iterator[_Addend]:
         name = node.inputs[at]
-        constant = self._pool.get(name)
+        constant = self._constants.get(name)
         if constant is None or constant.codes is not None or constant.parts or constant.numel > _LONGEST:
             return
         if constant.numel == 1:
@@ -158,7 +158,8 @@ def _fit(arrays: list[Array]) -> bool:
     return int(np.prod(shape, dtype=np.int64)) == max(array.size for array in arrays) <= _LONGEST
 
 
-def _join(found: _Sum, graph: Graph, pool: dict[str, Constant], cost: StorageCost, changed: dict[int, Node]) -> None:
+def _join(found: _Sum, graph: EditableGraph, changed: dict[int, Node]) -> None:
+    constants, cost = graph.constants, graph.cost
     total = sum((each.aligned * each.sign for each in found.addends[1:]), found.addends[0].aligned * found.addends[0].sign)
     keeper = next(
         (each for each in found.addends if each.at == 2 and each.sign > 0 and _as_bias(each, np.asarray(total)) is not None), None
@@ -171,11 +172,11 @@ def _join(found: _Sum, graph: Graph, pool: dict[str, Constant], cost: StorageCos
     array = (np.asarray(total) if array is None else array).astype(numpy_dtype(result.format))
     name = f"{found.root.outputs[0]}.addend"
     digest = hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest()
-    made = derived(f"sum {array.shape} {digest}", pool[keeper.name].label, array, result.format)
-    parts = {pool[each.name].key: pool[each.name] for each in found.addends if pool[each.name].numel > 1}
+    made = derived(f"sum {array.shape} {digest}", constants[keeper.name].label, array, result.format)
+    parts = {constants[each.name].key: constants[each.name] for each in found.addends if constants[each.name].numel > 1}
     if array.size > 1 and cost.bits(Measured(made)) > sum(cost.bits(Measured(part)) for part in parts.values()):
         return
-    pool[name] = made
+    constants[name] = made
     for each in found.addends:
         now = changed.get(id(each.node), each.node)
         if each is keeper:

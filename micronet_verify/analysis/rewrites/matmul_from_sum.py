@@ -5,28 +5,23 @@ from __future__ import annotations
 import string
 from dataclasses import replace
 
-from micronet_verify.analysis.uses import consumers
-from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.facts.graph import Node, Value
 from micronet_verify.facts.shapes import ints
 
 
-def matmul_from_sum(graph: Graph) -> Graph:
-    """The graph with every multiply that only feeds a sum written as one ``matmul``."""
-    readers = consumers(graph)
-    producer = {name: node for node in graph.nodes for name in node.outputs}
+def matmul_from_sum(graph: EditableGraph) -> None:
+    """Every multiply that only feeds a sum becomes one ``matmul`` with it."""
     replaced: dict[int, tuple[Node, ...]] = {}
-    values = dict(graph.values)
     for node in graph.nodes:
         if node.kind != "reduce" or node.attributes["op"] != "sum":
             continue
-        product = producer.get(node.inputs[0])
+        product = graph.producers.get(node.inputs[0])
         if product is None or product.kind != "elementwise" or product.attributes["op"] != "mul":
             continue
-        if len(readers[node.inputs[0]]) > 1 or node.inputs[0] in graph.outputs or id(product) in replaced:
-            continue
-        replaced[id(product)], replaced[id(node)] = (), _product(values, product, node)
-    nodes = tuple(new for node in graph.nodes for new in replaced.get(id(node), (node,)))
-    return replace(graph, nodes=nodes, values=values)
+        if graph.is_read_once(node.inputs[0]) and id(product) not in replaced:
+            replaced[id(product)], replaced[id(node)] = (), _product(graph.values, product, node)
+    graph.replace(replaced)
 
 
 def _product(values: dict[str, Value], product: Node, total: Node) -> tuple[Node, ...]:

@@ -1,26 +1,22 @@
-"""A graph after all passes, and what is true of it: what is priced, and what can be run to prove the price.
+"""The passes in their order: what each needs, what holds behind it, and why it stands where it stands.
 
-``named`` does what no reading of the rules changes, once for a model: constants are folded, functions, products and masks get
-their names. ``rewrite`` does the rest for one reading: batch norms fold or stay. Either gives a graph that computes what the
-graph before it computed, with the constants of one pool, bodies included; ids are unique in a model, so one pool serves all.
+Each pass gives a graph that computes what the graph before it computed. ``NAMING`` is what no reading of the rules changes, and runs once
+for a model and once for each body in it; ``norm_passes`` are run for each reading of batch norms (S7).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from micronet_verify.analysis.permutations.find import Moved, find_moved
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.fold_batch_norm_back import Folded, Made, fold_batch_norms
 from micronet_verify.analysis.rewrites.fold_batch_norm_forward import fold_batch_norms_forward
-from micronet_verify.analysis.rewrites.fold_constants import Pool, fold
+from micronet_verify.analysis.rewrites.fold_constants import fold_constants
 from micronet_verify.analysis.rewrites.hoist_numbers import hoist_numbers
 from micronet_verify.analysis.rewrites.join_addends import join_addends
 from micronet_verify.analysis.rewrites.matmul_from_sum import matmul_from_sum
 from micronet_verify.analysis.rewrites.norms import name_norms
-from micronet_verify.analysis.rewrites.norms_that_stay import dear
 from micronet_verify.analysis.rewrites.recognize_batch_norms import recognize_batch_norms
 from micronet_verify.analysis.rewrites.recognize_choices import recognize_choices
 from micronet_verify.analysis.rewrites.recognize_functions import recognize_functions
@@ -32,195 +28,96 @@ from micronet_verify.analysis.rewrites.recognize_standardised import recognize_s
 from micronet_verify.analysis.rewrites.recognize_sums import recognize_sums
 from micronet_verify.analysis.rewrites.recognize_variances import recognize_variances
 from micronet_verify.analysis.rewrites.remove_redundant import remove_redundant
-from micronet_verify.analysis.rewrites.sink_slices import with_cuts
-from micronet_verify.analysis.tensors.constants import Constant, derived
+from micronet_verify.analysis.rewrites.sink_slices import sink_slices
 from micronet_verify.analysis.tensors.measurements import Measurements
-from micronet_verify.analysis.tensors.storing import StorageCost
-from micronet_verify.analysis.uses import needed_values, prune
-from micronet_verify.analysis.values.carried_states import Carried
-from micronet_verify.analysis.values.codes import CodeFacts, follow_codes
-from micronet_verify.analysis.values.loop_inputs import Pairs, given_pairs
-from micronet_verify.analysis.values.masked_elements import NOTHING_HIDDEN, Hidden, hidden_elements
-from micronet_verify.analysis.values.model_inputs import as_given, whole_numbers
-from micronet_verify.analysis.values.operand_widths import entering_widths, find_widths
-from micronet_verify.analysis.values.saturation import Saturation, saturation
-from micronet_verify.analysis.values.width import Width
-from micronet_verify.facts.formats import numeric_format
-from micronet_verify.facts.graph import Graph, Node, Value
-from micronet_verify.facts.tensors import ConstantStore
 
-T = TypeVar("T")
+LIVE = "no node is dead"
+"""What holds of every ``EditableGraph``, before the first pass and behind each."""
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A graph whose operators have their names; ``bodies`` by the first result of their node.
+class Pass:
+    """A named pass. ``needs``: what passes before it ``give``; ``why`` it stands here and not elsewhere."""
 
-    ``dead`` and ``unused``: nodes and stored values of the file on which no output depends.
-    """
-
-    graph: Graph
-    dead: tuple[Node, ...]
-    unused: tuple[Value, ...]
-    bodies: Mapping[str, tuple[Named, ...]]
+    name: str
+    run: Callable[[EditableGraph], None]
+    needs: tuple[str, ...]
+    gives: str
+    why: str
 
 
-@dataclass(frozen=True)
-class Rewritten:
-    """A graph or a body as it is priced: it can be executed with ``constants``, and computes what the file computes.
+Watch = Callable[[str, EditableGraph], None]
+"""Told the name of each pass that ran, and the graph behind it."""
 
-    ``bodies`` by the first result of their node, whose own bodies are the graphs in them. ``norms`` were folded;
-    ``moved`` says where elements change their order; ``initial`` are the states before the first token.
-    """
+_CONSTANTS = "what no input can change is a constant"
+_PLACED = "elements at constant places are moves"
+_FUNCTIONS = "functions have their names"
+_ONCE = "nothing is done twice"
+_HOISTED = "numbers of parts are tensors"
+_PRODUCTS = "sums of products are products"
+_ADDENDS = "constants that are only added together are one"
+_REDUNDANT = Pass(
+    "remove_redundant", remove_redundant, (_CONSTANTS, _FUNCTIONS), _ONCE,
+    "norms and softmaxes read the same difference twice, and are seen only where it is one; again behind joined biases, which leave moves",
+)  # fmt: skip
 
-    graph: Graph
-    constants: Mapping[str, Constant]
-    widths: Mapping[str, Width]
-    given: frozenset[str]
-    whole: frozenset[str]
-    hidden: Hidden
-    codes: CodeFacts
-    saturation: Saturation
-    moved: tuple[Moved, ...]
-    norms: tuple[Folded, ...]
-    dead: tuple[Node, ...]
-    unused: tuple[Value, ...]
-    bodies: Mapping[str, tuple[Rewritten, ...]]
-    initial: tuple[Constant, ...] = ()
-
-
-def named(graph: Graph, store: ConstantStore, cost: StorageCost) -> tuple[Named, Pool]:
-    """The graph and its bodies with everything done that no reading of the rules changes, and the pool of constants."""
-    pool: Pool = {}
-    return _named(graph, store, cost, pool, {}), pool
-
-
-def _named(graph: Graph, store: ConstantStore, cost: StorageCost, pool: Pool, around: Mapping[str, Value]) -> Named:
-    live, dead = prune(replace(graph, values={**around, **graph.values}))
-    folded = fold(live, store, pool)
-    folded = recognize_choices(recognize_scatters(folded, pool), pool)
-    folded = recognize_standardised(recognize_functions(prune(folded)[0], pool), pool)
-    folded = recognize_softmaxes(recognize_variances(remove_redundant(folded, pool)))
-    folded = recognize_masks(recognize_selections(matmul_from_sum(recognize_sums(hoist_numbers(folded, pool), pool)), pool), pool)
-    folded = recognize_batch_norms(remove_redundant(join_addends(folded, pool, cost), pool), pool)
-    needed = needed_values(live)
-    unused = tuple(value for value in graph.values.values() if value.constant is not None and value.id not in needed)
-    folded = prune(with_cuts(folded))[0]
-    bodies = {
-        node.outputs[0]: tuple(_named(body, store, cost, pool, seen_by(body, folded.values)) for body in node.bodies)
-        for node in folded.nodes
-        if node.bodies
-    }
-    return Named(
-        _with_bodies(folded, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}), dead, unused, bodies
-    )
+NAMING: tuple[Pass, ...] = (
+    Pass("fold_constants", fold_constants, (LIVE,), _CONSTANTS, "all others ask which operands are constants"),
+    Pass("recognize_scatters", recognize_scatters, (_CONSTANTS,), "no update at constant places is left",
+         "a scatter becomes moves and look-ups' own form, before anybody follows moves"),
+    Pass("recognize_choices", recognize_choices, (_CONSTANTS,), _PLACED, "beside the scatters: one order has one spelling from here on"),
+    Pass("recognize_functions", recognize_functions, (_CONSTANTS,), _FUNCTIONS,
+         "first of what looks at arithmetic: the others look for functions by name"),
+    Pass("recognize_standardised", recognize_standardised, (_FUNCTIONS,), "norms are (x − mean)·inverse",
+         "before what is done twice goes: x − mean may be there already"),
+    _REDUNDANT,
+    Pass("recognize_variances", recognize_variances, (_FUNCTIONS, _ONCE), "variances are means of squared differences",
+         "finds x − mean only where it is computed once"),
+    Pass("recognize_softmaxes", recognize_softmaxes, (_FUNCTIONS, _ONCE), "softmaxes have their name",
+         "finds e^(x − max x) only where it is computed once"),
+    Pass("hoist_numbers", hoist_numbers, (_CONSTANTS, _ONCE), _HOISTED, "before sums: it makes additions of parts for them to read"),
+    Pass("recognize_sums", recognize_sums, (_PLACED, _HOISTED), "which parts are added is a matrix",
+         "behind everything that brings parts together"),
+    Pass("matmul_from_sum", matmul_from_sum, (_FUNCTIONS,), _PRODUCTS, "behind the sums of parts, which have a reduction of their own"),
+    Pass("recognize_selections", recognize_selections, (_PRODUCTS,), "products that choose are orders",
+         "reads weights of products, written as such or made by the passes before"),
+    Pass("recognize_masks", recognize_masks, (_FUNCTIONS, _ONCE), "masks are choices by a constant", "looks for softmaxes by name"),
+    Pass("join_addends", join_addends, (_PRODUCTS,), _ADDENDS, "biases of products: all products are there"),
+    _REDUNDANT,
+    Pass("recognize_batch_norms", recognize_batch_norms, (_ADDENDS, _ONCE), "norms by constants are batch norms",
+         "behind joined addends, which make a shift of several"),
+    Pass("sink_slices", sink_slices, (_PLACED, _HOISTED), "bodies see of which tensor they read parts",
+         "last, so that bodies begin with what is left"),
+)  # fmt: skip
 
 
-def seen_by(body: Graph, around: Mapping[str, T]) -> dict[str, T]:
-    """What is known of the values around a body that it reads."""
-    return {name: around[name] for name in needed_values(body) if name in around}
+def norm_passes(fold: bool, kept: frozenset[str], made: Made, measured: Measurements, folded: list[Folded]) -> tuple[Pass, ...]:
+    """The passes of one reading of batch norms. ``fold``: they fold, but for those that make a ``kept`` value; ``folded`` is told which."""
+
+    def back(graph: EditableGraph) -> None:
+        folded.extend(fold_batch_norms(graph, kept, made))
+
+    def forward(graph: EditableGraph) -> None:
+        folded.extend(fold_batch_norms_forward(graph, measured))
+
+    named = Pass("name_norms", name_norms, (_CONSTANTS,), "batch norms are a scale and a shift", "those that no pass before has folded")
+    if not fold:
+        return (named,)
+    return (
+        Pass("fold_batch_norms", back, ("norms by constants are batch norms",), "no norm is left that fits into what is before it",
+             "before the other direction: a bias there costs less than one in each reader"),
+        Pass("fold_batch_norms_forward", forward, ("no norm is left that fits into what is before it",),
+             "no norm is left that fits into what is behind it", "takes what the first leaves"),
+        named,
+    )  # fmt: skip
 
 
-def with_values(graph: Graph, constants: Mapping[str, Constant]) -> Graph:
-    """The graph with a value for each constant that it reads, also for those that passes made: so it can be executed."""
-    values = dict(graph.values)
-    for name in (*graph.outputs, *(name for node in graph.nodes for name in node.inputs)):
-        if name in constants and name not in values:
-            constant = constants[name]
-            values[name] = Value(name, constant.shape, constant.format, label=constant.label)
-    return replace(graph, values=values)
-
-
-def _with_bodies(graph: Graph, bodies: Mapping[str, tuple[Graph, ...]]) -> Graph:
-    if not bodies:
-        return graph
-    nodes = tuple(replace(node, bodies=bodies[node.outputs[0]]) if node.bodies else node for node in graph.nodes)
-    return replace(graph, nodes=nodes)
-
-
-@dataclass(frozen=True, slots=True)
-class Norms:
-    """How batch norms are read (S7): they fold or stay, and of those that fold, the ones that make a value in ``kept`` stay."""
-
-    fold: bool = True
-    kept: frozenset[str] = frozenset()
-
-
-def dear_norms(found: Rewritten, measured: Measurements, cost: StorageCost, per_word: Fraction) -> frozenset[str]:
-    """Of the norms that were folded, here and in bodies, those that had better stay where weights need not be 16 bits wide (``worth``)."""
-    inside = [dear_norms(body, measured, cost, per_word) for bodies in found.bodies.values() for body in bodies]
-    return dear(found.graph, found.norms, measured, cost, per_word).union(*inside)
-
-
-@dataclass(frozen=True, slots=True)
-class Workshop:
-    """What all readings of a model share: its constants, what was measured of them, and weights with scales in them."""
-
-    constants: Mapping[str, Constant]
-    cost: StorageCost
-    measured: Measurements = field(default_factory=Measurements)
-    made: Made = field(default_factory=dict)
-
-
-def rewrite(found: Named, shared: Workshop, norms: Norms, carried: Carried | None = None) -> Rewritten:
-    """One reading of a model. ``carried``: it is a step of a language model with these states."""
-    return _rewritten(found, dict(shared.constants), shared, norms, carried, {}, frozenset())
-
-
-def unmasked(found: Rewritten) -> Rewritten:
-    """The same where masks spare nothing (O15)."""
-    bodies = {name: tuple(map(unmasked, inside)) for name, inside in found.bodies.items()}
-    return replace(found, hidden=NOTHING_HIDDEN, bodies=bodies)
-
-
-def _rewritten(
-    found: Named,
-    pool: Pool,
-    shared: Workshop,
-    read: Norms,
-    carried: Carried | None,
-    around: Mapping[str, Width],
-    outer: frozenset[str],
-    turns: Pairs = (),
-) -> Rewritten:
-    graph, norms = found.graph, tuple[Folded, ...]()
-    if read.fold:
-        graph, norms = fold_batch_norms(graph, pool, read.kept, shared.made)
-        graph, ahead = fold_batch_norms_forward(graph, pool, shared.measured, shared.cost)
-        norms += ahead
-    graph = with_values(name_norms(graph, pool), pool)
-    states: Pairs = carried.pairs(graph) if carried else turns
-    codes = follow_codes(graph, pool)
-    wide = find_widths(graph, pool, codes, carried.widths(graph, pool, codes) if carried else around)
-    given = as_given(graph, pool, states, outer)
-    bodies: dict[str, tuple[Rewritten, ...]] = {}
-    for node in graph.nodes:
-        inner, turns = wide, ()
-        if node.kind == "loop":
-            inner, turns = {**wide, **entering_widths(node, pool, wide)}, given_pairs(node, node.bodies[0], pool, given)
-        if node.bodies:
-            inside = found.bodies[node.outputs[0]]
-            bodies[node.outputs[0]] = tuple(
-                _rewritten(body, pool, shared, read, None, seen_by(body.graph, inner), given.intersection(needed_values(body.graph)), turns)
-                for body in inside
-            )
-    return Rewritten(
-        _with_bodies(graph, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}),
-        pool,
-        wide,
-        given,
-        whole_numbers(graph),
-        hidden_elements(graph, pool),
-        codes,
-        saturation(graph, pool),
-        find_moved(graph, pool),
-        norms,
-        found.dead,
-        found.unused,
-        bodies,
-        tuple(_first(name, array) for name, array in carried.initial.items()) if carried else (),
-    )
-
-
-def _first(name: str, array: object) -> Constant:
-    return derived(f"initial state {name}", f"initial {name}", array, numeric_format(array.dtype.name))  # type: ignore[arg-type, attr-defined]
+def run(graph: EditableGraph, passes: Iterable[Pass], watch: Watch | None = None) -> None:
+    """Run the passes in their order. One that comes again is left out where nothing has changed since it ran."""
+    seen: dict[str, int] = {}
+    for each in passes:
+        if seen.get(each.name) != graph.version:
+            each.run(graph)
+            seen[each.name] = graph.version
+            if watch is not None:
+                watch(each.name, graph)

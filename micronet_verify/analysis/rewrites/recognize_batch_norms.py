@@ -6,14 +6,13 @@ inference. A number that is the same for all channels is none of it: it belongs 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from micronet_verify.analysis.tensors.constants import Array, Constant, derived, values_of
-from micronet_verify.analysis.uses import consumers
-from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.analysis.tensors.constants import Array, derived, values_of
+from micronet_verify.facts.graph import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,15 @@ class Affine:
         return self.shift is not None and any(node.attributes["op"] in ("mul", "div") for node in self.nodes)
 
 
-def affine_step(graph: Graph, node: Node, pool: Mapping[str, Constant]) -> Affine | None:
+def affine_step(graph: EditableGraph, node: Node) -> Affine | None:
     """What an add, subtract, multiply or divide by a constant per channel does, else ``None``."""
     op = node.attributes.get("op")
     if node.kind != "elementwise" or op not in ("add", "sub", "mul", "div"):
         return None
-    constant_at = 1 if node.inputs[1] in pool else 0
-    x, constant = node.inputs[1 - constant_at], pool.get(node.inputs[constant_at])
+    constant_at = 1 if node.inputs[1] in graph.constants else 0
+    x, constant = node.inputs[1 - constant_at], graph.constants.get(node.inputs[constant_at])
     value, result = graph.values.get(x), graph.values[node.outputs[0]]
-    if constant is None or x in pool or value is None or (op == "div" and constant_at == 0):
+    if constant is None or x in graph.constants or value is None or (op == "div" and constant_at == 0):
         return None
     axis = _axis(constant.shape, value.shape)
     if axis is None or (value.shape, value.format) != (result.shape, result.format) or value.format.family != "float":
@@ -65,16 +64,15 @@ def _axis(constant: tuple[int, ...], shape: tuple[int, ...]) -> int | None:
     return axis if fits else None
 
 
-def recognize_batch_norms(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph with every spelled-out batch normalisation as one; its scale and shift are added to ``pool``."""
-    readers = consumers(graph)
+def recognize_batch_norms(graph: EditableGraph) -> None:
+    """Every spelled-out batch normalisation becomes one; its scale and shift are added to the constants."""
     chains: dict[str, Affine] = {}
     for node in graph.nodes:
-        step = affine_step(graph, node, pool)
+        step = affine_step(graph, node)
         if step is None:
             continue
         before = chains.get(step.x)
-        if before is not None and before.axis == step.axis and len(readers[step.x]) == 1 and step.x not in graph.outputs:
+        if before is not None and before.axis == step.axis and graph.is_read_once(step.x):
             del chains[step.x]
             step = _joined(before, step)
         chains[node.outputs[0]] = step
@@ -82,12 +80,9 @@ def recognize_batch_norms(graph: Graph, pool: dict[str, Constant]) -> Graph:
     # One multiply and one add that stand alone are written as short as can be.
     found = {name: chain for name, chain in chains.items() if chain.is_norm and (len(chain.nodes) > 2 or chain.x in linear)}
     inner = {id(node) for chain in found.values() for node in chain.nodes}
-    nodes = [
-        _norm(graph, found[node.outputs[0]], pool) if node.outputs[0] in found else node
-        for node in graph.nodes
-        if id(node) not in inner or node.outputs[0] in found
-    ]
-    return replace(graph, nodes=tuple(nodes))
+    replaced: dict[int, tuple[Node, ...]] = dict.fromkeys(inner, ())
+    replaced |= {id(chain.nodes[-1]): (_norm(graph, chain),) for chain in found.values()}
+    graph.replace(replaced)
 
 
 def _joined(first: Affine, then: Affine) -> Affine:
@@ -95,18 +90,18 @@ def _joined(first: Affine, then: Affine) -> Affine:
     return Affine(first.x, first.axis, first.scale * then.scale, shift, (*first.nodes, *then.nodes))
 
 
-def _norm(graph: Graph, chain: Affine, pool: dict[str, Constant]) -> Node:
+def _norm(graph: EditableGraph, chain: Affine) -> Node:
     """A batch normalisation of mean 0 and variance 1 with this scale and shift."""
     last = chain.nodes[-1]
     name, fmt = last.outputs[0], graph.values[last.outputs[0]].format
     factor = next(node for node in chain.nodes if node.attributes["op"] in ("mul", "div"))
-    label = next(pool[operand].label for operand in factor.inputs if operand in pool)
+    label = next(graph.constants[operand].label for operand in factor.inputs if operand in graph.constants)
     assert chain.shift is not None
     parts = {"mean": np.zeros_like(chain.scale), "variance": np.ones_like(chain.scale), "scale": chain.scale, "shift": chain.shift}
     # The same constants in the same arithmetic are the same norm, wherever it stands.
-    steps = [f"{node.attributes['op']} {pool[at].key}" for node in chain.nodes for at in node.inputs if at in pool]
+    steps = [f"{node.attributes['op']} {graph.constants[at].key}" for node in chain.nodes for at in node.inputs if at in graph.constants]
     for part, array in parts.items():
-        pool[f"{name}.{part}"] = derived(f"{part} of ({', '.join(steps)})", f"{label}.{part}", array.astype(np.float32), fmt)
+        graph.constants[f"{name}.{part}"] = derived(f"{part} of ({', '.join(steps)})", f"{label}.{part}", array.astype(np.float32), fmt)
     attributes: dict[str, str | float | bool] = {"op": "batch_norm", "eps": 0.0}
     if chain.axis != 1:
         attributes["channels_last"] = True

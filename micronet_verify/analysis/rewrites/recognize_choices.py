@@ -6,15 +6,17 @@ tuples. So it costs what the same order costs in any other spelling, and is foll
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.tensors.constants import Constant, derived
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.analysis.rewrites.node_writer import NodeWriter
+from micronet_verify.analysis.tensors.constants import derived
 from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
+from micronet_verify.facts.graph import Node, Shape
 from micronet_verify.facts.shapes import integer
 
 Places = NDArray[np.int64]
@@ -22,41 +24,26 @@ Places = NDArray[np.int64]
 _MOST = 1 << 24
 
 
-def recognize_choices(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph with every such look-up written as moves; orders are added to ``pool``."""
-    if not any(node.kind == "lookup" for node in graph.nodes):
-        return graph
-    values = dict(graph.values)
-    nodes = tuple(new for node in graph.nodes for new in _named(node, values, pool))
-    return replace(graph, nodes=nodes, values=values)
+def recognize_choices(graph: EditableGraph) -> None:
+    """Every such look-up becomes moves; orders are added to the constants."""
+    if any(node.kind == "lookup" for node in graph.nodes):
+        graph.sweep(lambda node: _read(graph, node))
 
 
-def _named(node: Node, values: dict[str, Value], pool: dict[str, Constant]) -> tuple[Node, ...]:
-    if node.kind != "lookup" or node.inputs[1] not in pool or node.inputs[0] in pool or pool[node.inputs[1]].numel > _MOST:
+def _read(graph: EditableGraph, node: Node) -> Sequence[Node]:
+    constants = graph.constants
+    if node.kind != "lookup" or node.inputs[1] not in constants or node.inputs[0] in constants or constants[node.inputs[1]].numel > _MOST:
         return (node,)
-    table, index = values[node.inputs[0]], pool[node.inputs[1]]
+    table, index = graph.values[node.inputs[0]], constants[node.inputs[1]]
     found = chosen(node, table.shape, np.asarray(index.load(), np.int64))
     if found is None:
         return (node,)
     (first, last), places = found
-    result = values[node.outputs[0]]
-    order = f"{result.id}.order"
-    pool[order] = derived(order, f"{index.label}, the order", places.reshape(-1), INT64)
-    values[order] = Value(order, (places.size,), INT64)
+    writer = NodeWriter(graph, node)
+    order = writer.constant("order", derived(f"{writer.result}.order", f"{index.label}, the order", places.reshape(-1), INT64))
     lead, tail = table.shape[:first], table.shape[last:]
-    nodes: list[Node] = []
-
-    def emit(kind: str, inputs: tuple[str, ...], shape: Shape, attributes: dict[str, Attribute]) -> str:
-        name = f"{result.id}.{len(nodes)}"
-        values[name] = replace(result, id=name, shape=shape)
-        nodes.append(Node(kind, inputs, (name,), attributes, node.source, node.scope))
-        return name
-
-    flat = (*lead, prod(table.shape[first:last]), *tail)
-    x = table.id if flat == table.shape else emit("move", (table.id,), flat, {"op": "reshape", "shape": flat})
-    y = emit("permute", (x, order), (*lead, places.size, *tail), {"op": "index", "axis": first})
-    nodes.append(Node("move", (y,), node.outputs, {"op": "reshape", "shape": result.shape}, node.source, node.scope))
-    return tuple(nodes)
+    x = writer.reshape(table.id, (*lead, prod(table.shape[first:last]), *tail))
+    return writer.end(writer.emit("permute", (x, order), (*lead, places.size, *tail), {"op": "index", "axis": first}))
 
 
 def chosen(node: Node, table: Shape, index: Places) -> tuple[tuple[int, int], Places] | None:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.fold_constants import fold_node
+from micronet_verify.analysis.rewrites.node_writer import NodeWriter
 from micronet_verify.analysis.tensors.constants import Constant, derived
-from micronet_verify.analysis.uses import consumers, prune
 from micronet_verify.analysis.values.masked_elements import HIDING, MOST_SCORES, Kept
 from micronet_verify.facts.formats import BOOL
-from micronet_verify.facts.graph import Graph, Node, Shape, Value
+from micronet_verify.facts.graph import Node, Shape, Value
 from micronet_verify.facts.shapes import integer
 
 
@@ -37,41 +38,39 @@ class Mask:
     rest: NDArray[Any] | None = None
 
 
-def recognize_masks(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph with every constant mask on scores written alike; the masks are added to ``pool``."""
+def recognize_masks(graph: EditableGraph) -> None:
+    """Every constant mask on scores is written alike; the masks are added to the constants."""
     before, after = _near_softmax(graph)
-    nodes: list[Node] = []
-    values = dict(graph.values)
-    known = _known(graph, pool)
-    for node in graph.nodes:
+    if not before and not after:
+        return
+    known = _known(graph)
+
+    def read(node: Node) -> Sequence[Node]:
         at = node.outputs[0]
         mask = _mask(node, graph.values, known) if node.kind == "elementwise" and (at in before or at in after) else None
         if mask is not None and mask.fill:
             mask = _filled(mask, before.get(at), len(graph.values[at].shape))
-        if mask is None or mask.kept.all():
-            nodes.append(node)
-        else:
-            nodes += _written(node, mask, values, pool)
-    return graph if values.keys() == graph.values.keys() else prune(replace(graph, nodes=tuple(nodes), values=values))[0]
+        return (node,) if mask is None or mask.kept.all() else _written(graph, node, mask)
+
+    graph.sweep(read)
 
 
-def _known(graph: Graph, pool: Mapping[str, Constant]) -> Mapping[str, Constant]:
+def _known(graph: EditableGraph) -> Mapping[str, Constant]:
     """The constants, and what a graph computes from nothing else (a mask compared from two rows of positions)."""
-    known = dict(pool)
+    known = dict(graph.constants)
     for node in graph.nodes:
         if node.inputs and not node.bodies and all(name in known for name in node.inputs):
-            known.update(fold_node(graph, node, known, MOST_SCORES) or {})
+            known.update(fold_node(graph.values, node, known, MOST_SCORES) or {})
     return known
 
 
-def _near_softmax(graph: Graph) -> tuple[dict[str, set[int]], set[str]]:
+def _near_softmax(graph: EditableGraph) -> tuple[dict[str, set[int]], set[str]]:
     """Values that only functions and moves separate from the softmax (or exponential) that reads them, and that made them.
 
     The first with the axes along which they are read (−1: it may be any).
     """
     before: dict[str, set[int]] = {}
     after: set[str] = set()
-    readers = consumers(graph)
     for node in reversed(graph.nodes):
         axes = set().union(*(before.get(name, ()) for name in node.outputs)) if _passes(node) else set[int]()
         if axes and node.kind == "move" and node.attributes["op"] not in ("identity", "cast"):
@@ -84,7 +83,7 @@ def _near_softmax(graph: Graph) -> tuple[dict[str, set[int]], set[str]]:
     for node in graph.nodes:
         if _normalises(node) or (_passes(node) and after.intersection(node.inputs)):
             after.update(node.outputs)
-    return before, {name for name in after if name in readers}
+    return before, {name for name in after if name in graph.readers}
 
 
 def _normalises(node: Node) -> bool:
@@ -106,31 +105,31 @@ def _filled(mask: Mask, axes: set[int] | None, rank: int) -> Mask | None:
     return None if math.isnan(mask.fill) else mask
 
 
-def _mask(node: Node, values: Mapping[str, Value], pool: Mapping[str, Constant]) -> Mask | None:
+def _mask(node: Node, values: Mapping[str, Value], constants: Mapping[str, Constant]) -> Mask | None:
     """What the node hides, if it masks."""
     op, result = node.attributes["op"], values[node.outputs[0]]
     if result.format.family != "float" or result.numel > MOST_SCORES:
         return None
     if op == "where":
         condition, then, other = node.inputs
-        if condition not in pool:
+        if condition not in constants:
             return None
         for x, fill, keep in ((then, other, True), (other, then, False)):
-            number = _hiding(pool.get(fill))
-            if number is not None and _fits(x, values, pool, result.shape):
-                return Mask(x, np.asarray(pool[condition].load(), np.bool_) == keep, number, pool[condition].label)
+            number = _hiding(constants.get(fill))
+            if number is not None and _fits(x, values, constants, result.shape):
+                return Mask(x, np.asarray(constants[condition].load(), np.bool_) == keep, number, constants[condition].label)
         return None
     if op not in ("add", "sub", "mul"):
         return None
     for x, name in (node.inputs, node.inputs[::-1])[: 1 if op == "sub" else 2]:
-        constant = pool.get(name)
-        if constant is not None and constant.numel > 1 and constant.row_scale is None and _fits(x, values, pool, result.shape):
+        constant = constants.get(name)
+        if constant is not None and constant.numel > 1 and constant.row_scale is None and _fits(x, values, constants, result.shape):
             return _multiplied(x, constant) if op == "mul" else _added(x, constant, 1 if op == "add" else -1)
     return None
 
 
-def _fits(name: str, values: Mapping[str, Value], pool: Mapping[str, Constant], shape: Shape) -> bool:
-    return name not in pool and name in values and values[name].shape == shape
+def _fits(name: str, values: Mapping[str, Value], constants: Mapping[str, Constant], shape: Shape) -> bool:
+    return name not in constants and name in values and values[name].shape == shape
 
 
 def _hiding(constant: Constant | None) -> float | None:
@@ -157,21 +156,19 @@ def _multiplied(x: str, constant: Constant) -> Mask | None:
     return Mask(x, data != 0, 0.0, constant.label) if ((first == 0) | (first == 1)).all() and ((data == 0) | (data == 1)).all() else None
 
 
-def _written(node: Node, mask: Mask, values: dict[str, Value], pool: dict[str, Constant]) -> list[Node]:
-    name, result, x, nodes = node.outputs[0], values[node.outputs[0]], mask.x, []
+def _written(graph: EditableGraph, node: Node, mask: Mask) -> list[Node]:
+    name, result, x = node.outputs[0], graph.values[node.outputs[0]], mask.x
+    writer, array = NodeWriter(graph, node, "masked"), _shortest(mask.kept)
     if mask.rest is not None:
-        rest, x = f"{name}.bias", f"{name}.added"
-        pool[rest] = derived(f"{rest} of {name}", mask.label, mask.rest, result.format)
-        values[x] = replace(result, id=x)
-        nodes.append(Node("elementwise", (mask.x, rest), (x,), {"op": "add"}, node.source, node.scope))
-    kept, fill, array = f"{name}.kept", f"{name}.fill", _shortest(mask.kept)
+        rest = f"{name}.bias"
+        graph.constants[rest] = derived(f"{rest} of {name}", mask.label, mask.rest, result.format)
+        x = writer.emit("elementwise", (mask.x, rest), result.shape, {"op": "add"})
     # Masks that say the same are one, wherever they stand (S4).
     key = f"mask {array.shape} {hashlib.sha256(np.packbits(array).tobytes()).hexdigest()}"
-    pool[kept] = derived(key, mask.label or "mask", array, BOOL)
-    pool[fill] = derived(f"fill {mask.fill}", str(mask.fill), np.array(mask.fill, np.float32), result.format)
-    for constant in (kept, fill):
-        values[constant] = Value(constant, pool[constant].shape, pool[constant].format)
-    return [*nodes, Node("elementwise", (kept, x, fill), (name,), {"op": "where"}, node.source, node.scope)]
+    kept = writer.constant("kept", derived(key, mask.label or "mask", array, BOOL))
+    fill = writer.constant("fill", derived(f"fill {mask.fill}", str(mask.fill), np.array(mask.fill, np.float32), result.format))
+    writer.write("elementwise", (kept, x, fill), node.outputs, {"op": "where"})
+    return writer.nodes
 
 
 def _shortest(kept: Kept) -> Kept:

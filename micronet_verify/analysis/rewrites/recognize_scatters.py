@@ -9,16 +9,17 @@ their places first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.tensors.constants import Constant, derived
-from micronet_verify.analysis.uses import prune
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.analysis.rewrites.node_writer import NodeWriter
+from micronet_verify.analysis.tensors.constants import derived
 from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
+from micronet_verify.facts.graph import Attribute, Node, Shape
 from micronet_verify.facts.shapes import integer
 
 Places = NDArray[np.int64]
@@ -37,25 +38,21 @@ class _Assembled:
     position: Places
 
 
-def recognize_scatters(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph with every such scatter written as moves; orders are added to ``pool``."""
-    if not any(node.kind == "scatter" for node in graph.nodes):
-        return graph
-    writer = _Writer(dict(graph.values), pool)
-    nodes = tuple(new for node in graph.nodes for new in writer.read(node))
-    return prune(replace(graph, nodes=nodes, values=writer.values))[0]
+def recognize_scatters(graph: EditableGraph) -> None:
+    """Every such scatter becomes moves; orders are added to the constants."""
+    if any(node.kind == "scatter" for node in graph.nodes):
+        graph.sweep(_Scatters(graph).read)
 
 
-class _Writer:
+class _Scatters:
     """Reads nodes in order; ``_assembled`` says of what each scattered tensor consists."""
 
-    def __init__(self, values: dict[str, Value], pool: dict[str, Constant]) -> None:
-        self.values, self._pool = values, pool
+    def __init__(self, graph: EditableGraph) -> None:
+        self._graph, self._values, self._constants = graph, graph.values, graph.constants
         self._assembled: dict[str, _Assembled] = {}
-        self._nodes: list[Node] = []
 
     def read(self, node: Node) -> Sequence[Node]:
-        if node.kind != "scatter" or node.attributes["op"] != "replace" or node.inputs[1] not in self._pool:
+        if node.kind != "scatter" or node.attributes["op"] != "replace" or node.inputs[1] not in self._constants:
             return (node,)
         found = self._places(node)
         if found is None:
@@ -63,18 +60,16 @@ class _Writer:
         shape, axis, places = found
         whole = self._after(node, shape, axis, places)
         self._assembled[node.outputs[0]] = whole
-        self._nodes = []
+        writer = NodeWriter(self._graph, node)
         used = [whole.sources[at] for at in dict.fromkeys(whole.source.tolist())]
-        if any(name in self._pool for name in used):
-            return self._in_order(node, shape, axis, places) or (node,)
-        y = self._written(node, whole, used)
-        self._end(node, y)
-        return self._nodes
+        if any(name in self._constants for name in used):
+            return self._in_order(writer, shape, axis, places) or (node,)
+        return writer.end(self._written(writer, whole, used))
 
     def _places(self, node: Node) -> tuple[Shape, int, Places] | None:
         """(shape of the tensor in which places are slices of one axis, that axis, the places), if each has its update."""
         x, updates = self._shape(node.inputs[0]), self._shape(node.inputs[2])
-        index, kind, axis = self._pool[node.inputs[1]], node.attributes.get("places"), integer(node.attributes, "axis")
+        index, kind, axis = self._constants[node.inputs[1]], node.attributes.get("places"), integer(node.attributes, "axis")
         if kind is None or not index.numel or index.numel > _MOST or prod(x) > _MOST:
             return None
         places = np.asarray(index.load(), np.int64)
@@ -109,12 +104,10 @@ class _Writer:
         source[places], position[places] = len(before.sources), np.arange(len(places))
         return _Assembled(shape, axis, (*before.sources, node.inputs[2]), source, position)
 
-    def _written(self, node: Node, whole: _Assembled, used: list[str]) -> str:
+    def _written(self, writer: NodeWriter, whole: _Assembled, used: list[str]) -> str:
         shape, axis = whole.shape, whole.axis
         lengths = [prod(self._shape(name)) // max(prod(shape) // shape[axis], 1) for name in used]
-        pieces = [
-            self._reshape(node, name, (*shape[:axis], length, *shape[axis + 1 :])) for name, length in zip(used, lengths, strict=True)
-        ]
+        pieces = [writer.reshape(name, (*shape[:axis], length, *shape[axis + 1 :])) for name, length in zip(used, lengths, strict=True)]
         begins = np.cumsum([0, *lengths[:-1]])
         rank = {source: used.index(name) for source, name in enumerate(whole.sources) if name in used}  # x may be its own update
         order = np.array([begins[rank[source]] for source in whole.source.tolist()], np.int64) + whole.position
@@ -124,13 +117,12 @@ class _Writer:
             parts = []
             for start, end in runs:
                 at, first = rank[int(whole.source[start])], int(whole.position[start])
-                parts.append(self._slice(node, pieces[at], axis, first, first + end - start, lengths[at]))
-            return self._concat(node, parts, axis)
-        joined = self._concat(node, pieces, axis)
-        index = f"{node.outputs[0]}.order"
-        self._pool[index] = derived(index, f"{self._pool[node.inputs[1]].label}, the order", order, INT64)
-        self.values[index] = Value(index, order.shape, INT64)
-        return self._emit(node, "permute", (joined, index), shape, {"op": "index", "axis": axis})
+                parts.append(_slice(writer, pieces[at], axis, first, first + end - start, lengths[at]))
+            return _concat(writer, parts, axis)
+        joined = _concat(writer, pieces, axis)
+        label = f"{self._constants[writer.node.inputs[1]].label}, the order"
+        index = writer.constant("order", derived(f"{writer.result}.order", label, order, INT64))
+        return writer.emit("permute", (joined, index), shape, {"op": "index", "axis": axis})
 
     @staticmethod
     def _rise(whole: _Assembled, runs: list[tuple[int, int]]) -> bool:
@@ -143,58 +135,40 @@ class _Writer:
             last[source] = first + end - start
         return True
 
-    def _in_order(self, node: Node, shape: Shape, axis: int, places: Places) -> Sequence[Node]:
+    def _in_order(self, writer: NodeWriter, shape: Shape, axis: int, places: Places) -> Sequence[Node]:
         """The scatter of updates that stand in the order of their places, each once; nothing where they do already."""
         if bool((np.diff(places) > 0).all()):
             return ()
-        last = {place: at for at, place in enumerate(places.tolist())}
-        order = np.array([last[place] for place in sorted(last)], np.int64)
-        chosen, at = f"{node.outputs[0]}.order", f"{node.outputs[0]}.places"
-        for name, array in ((chosen, order), (at, np.array(sorted(last), np.int64))):
-            self._pool[name] = derived(name, self._pool[node.inputs[1]].label, array, INT64)
-            self.values[name] = Value(name, array.shape, INT64)
-        updates = self._reshape(node, node.inputs[2], (*shape[:axis], len(places), *shape[axis + 1 :]))
-        updates = self._emit(
-            node, "permute", (updates, chosen), (*shape[:axis], len(order), *shape[axis + 1 :]), {"op": "index", "axis": axis}
-        )
-        x = self._reshape(node, node.inputs[0], shape)
-        self._end(node, self._emit(node, "scatter", (x, at, updates), shape, {"op": "replace", "axis": axis, "places": "slices"}))
-        return self._nodes
+        last, node = {place: at for at, place in enumerate(places.tolist())}, writer.node
+        order, label = np.array([last[place] for place in sorted(last)], np.int64), self._constants[node.inputs[1]].label
+        chosen = writer.constant("order", derived(f"{writer.result}.order", label, order, INT64))
+        at = writer.constant("places", derived(f"{writer.result}.places", label, np.array(sorted(last), np.int64), INT64))
+        updates = self._reshape(writer, node.inputs[2], (*shape[:axis], len(places), *shape[axis + 1 :]))
+        wanted = (*shape[:axis], len(order), *shape[axis + 1 :])
+        updates = writer.emit("permute", (updates, chosen), wanted, {"op": "index", "axis": axis})
+        x = self._reshape(writer, node.inputs[0], shape)
+        return writer.end(writer.emit("scatter", (x, at, updates), shape, {"op": "replace", "axis": axis, "places": "slices"}))
 
     def _shape(self, name: str) -> Shape:
-        return self._pool[name].shape if name in self._pool else self.values[name].shape
+        return self._constants[name].shape if name in self._constants else self._values[name].shape
 
-    def _reshape(self, node: Node, name: str, shape: Shape) -> str:
-        if self._shape(name) == shape:
-            return name
-        if name in self._pool:
-            at = f"{node.outputs[0]}.{name}"
-            self._pool[at] = self._pool[name].viewed(shape, lambda array: array.reshape(shape))
-            self.values[at] = Value(at, shape, self._pool[at].format)
-            return at
-        return self._emit(node, "move", (name,), shape, {"op": "reshape", "shape": shape})
+    def _reshape(self, writer: NodeWriter, name: str, shape: Shape) -> str:
+        """A value or a constant in another shape."""
+        if name in self._constants and self._shape(name) != shape:
+            return writer.constant(name, self._constants[name].viewed(shape, lambda array: array.reshape(shape)))
+        return writer.reshape(name, shape)
 
-    def _slice(self, node: Node, name: str, axis: int, start: int, end: int, length: int) -> str:
-        if (start, end) == (0, length):
-            return name
-        shape = self.values[name].shape
-        cut: dict[str, Attribute] = {"op": "slice", "axes": (axis,), "starts": (start,), "ends": (end,), "steps": (1,)}
-        return self._emit(node, "move", (name,), (*shape[:axis], end - start, *shape[axis + 1 :]), cut)
 
-    def _concat(self, node: Node, parts: list[str], axis: int) -> str:
-        if len(parts) == 1:
-            return parts[0]
-        shape = self.values[parts[0]].shape
-        length = sum(self.values[part].shape[axis] for part in parts)
-        return self._emit(node, "move", tuple(parts), (*shape[:axis], length, *shape[axis + 1 :]), {"op": "concat", "axis": axis})
-
-    def _emit(self, node: Node, kind: str, inputs: tuple[str, ...], shape: Shape, attributes: dict[str, Attribute]) -> str:
-        name = f"{node.outputs[0]}.{len(self._nodes)}"
-        self.values[name] = replace(self.values[node.outputs[0]], id=name, shape=shape)
-        self._nodes.append(Node(kind, inputs, (name,), attributes, node.source, node.scope))
+def _slice(writer: NodeWriter, name: str, axis: int, start: int, end: int, length: int) -> str:
+    if (start, end) == (0, length):
         return name
+    shape = writer.shape(name)
+    cut: dict[str, Attribute] = {"op": "slice", "axes": (axis,), "starts": (start,), "ends": (end,), "steps": (1,)}
+    return writer.emit("move", (name,), (*shape[:axis], end - start, *shape[axis + 1 :]), cut)
 
-    def _end(self, node: Node, name: str) -> None:
-        """The node's own result, from the last thing written."""
-        shape = self.values[node.outputs[0]].shape
-        self._nodes.append(Node("move", (name,), node.outputs, {"op": "reshape", "shape": shape}, node.source, node.scope))
+
+def _concat(writer: NodeWriter, parts: list[str], axis: int) -> str:
+    if len(parts) == 1:
+        return parts[0]
+    shape, length = writer.shape(parts[0]), sum(writer.shape(part)[axis] for part in parts)
+    return writer.emit("move", tuple(parts), (*shape[:axis], length, *shape[axis + 1 :]), {"op": "concat", "axis": axis})

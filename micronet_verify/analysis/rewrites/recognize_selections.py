@@ -10,50 +10,50 @@ from dataclasses import replace
 
 import numpy as np
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.analysis.rewrites.node_writer import NodeWriter
 from micronet_verify.analysis.tensors.constants import Array, Constant, derived
 from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Graph, Node, Shape, Value
+from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer, ints, text
 
 
-def recognize_selections(graph: Graph, pool: dict[str, Constant]) -> Graph:
-    """The graph with every such product written as moves; indices and signs are added to ``pool``."""
-    values = dict(graph.values)
-    nodes = tuple(new for node in graph.nodes for new in _selected(node, values, pool) or (node,))
-    return graph if len(values) == len(graph.values) else replace(graph, nodes=nodes, values=values)
+def recognize_selections(graph: EditableGraph) -> None:
+    """Every such product becomes moves; indices and signs are added to the constants."""
+    graph.sweep(lambda node: _selected(graph, node) or (node,))
 
 
-def _selected(node: Node, values: dict[str, Value], pool: dict[str, Constant]) -> tuple[Node, ...] | None:
+def _selected(graph: EditableGraph, node: Node) -> list[Node] | None:
     if node.kind == "matmul":
-        return _product(node, values, pool)
+        return _product(graph, node)
     if node.kind == "conv" and not node.attributes.get("transposed"):
-        return _convolution(node, values, pool)
+        return _convolution(graph, node)
     return None
 
 
-def _product(node: Node, values: dict[str, Value], pool: dict[str, Constant]) -> tuple[Node, ...] | None:
+def _product(graph: EditableGraph, node: Node) -> list[Node] | None:
     """x[.., c, ..] times w[o, c], where everything else of x stays."""
-    at = 1 if node.inputs[1] in pool else 0
-    x, weight = node.inputs[1 - at], pool.get(node.inputs[at])
+    at = 1 if node.inputs[1] in graph.constants else 0
+    x, weight = node.inputs[1 - at], graph.constants.get(node.inputs[at])
     left, right, out = (text(node.attributes, name) for name in ("left", "right", "out"))
     labels, others = (right, left) if at else (left, right)
-    if weight is None or x in pool or len(weight.shape) != 2:
+    if weight is None or x in graph.constants or len(weight.shape) != 2:
         return None
     summed, kept = [label for label in labels if label not in out], [label for label in labels if label in out]
     if len(summed) != 1 or len(kept) != 1 or summed[0] not in others or kept[0] in others or len(out) != len(others):
         return None
     axis = others.index(summed[0])
     matrix = _matrix(weight, 0 if labels[0] == kept[0] else 1)
-    if matrix is None or values[x].shape[axis] != matrix.shape[1]:
+    if matrix is None or graph.values[x].shape[axis] != matrix.shape[1]:
         return None
     perm = [others.replace(summed[0], kept[0]).index(label) for label in out]
-    return _Writer(node, values, pool).write(x, axis, np.abs(matrix).argmax(1), matrix.sum(1), perm)
+    return _written(graph, node, x, axis, np.abs(matrix).argmax(1), matrix.sum(1), perm)
 
 
-def _convolution(node: Node, values: dict[str, Value], pool: dict[str, Constant]) -> tuple[Node, ...] | None:
+def _convolution(graph: EditableGraph, node: Node) -> list[Node] | None:
     """A convolution of one tap per output channel, at every position."""
-    x, weight = node.inputs[0], pool.get(node.inputs[1])
-    if weight is None or x in pool or any(size != 1 for size in weight.shape[2:]) or weight.shape[1] < 2:
+    x, weight = node.inputs[0], graph.constants.get(node.inputs[1])
+    if weight is None or x in graph.constants or any(size != 1 for size in weight.shape[2:]) or weight.shape[1] < 2:
         return None
     if any(ints(node.attributes, "padding")) or any(step != 1 for step in ints(node.attributes, "stride")):
         return None
@@ -63,9 +63,7 @@ def _convolution(node: Node, values: dict[str, Value], pool: dict[str, Constant]
     rank, groups = len(weight.shape), integer(node.attributes, "groups", 1)
     axis = rank - 1 if node.attributes.get("channels_last") else 1
     group = np.arange(weight.shape[0]) // (weight.shape[0] // groups)
-    return _Writer(node, values, pool).write(
-        x, axis, np.abs(matrix).argmax(1) + group * weight.shape[1], matrix.sum(1), list(range(rank)), axis
-    )
+    return _written(graph, node, x, axis, np.abs(matrix).argmax(1) + group * weight.shape[1], matrix.sum(1), list(range(rank)), axis)
 
 
 def _matrix(weight: Constant, rows: int) -> Array | None:
@@ -85,55 +83,37 @@ def _is_choice(matrix: Array) -> bool:
     return bool((np.count_nonzero(matrix, 1) == 1).all() and (np.abs(matrix).sum(1) == 1).all())
 
 
-class _Writer:
-    """Writes the moves that a product comes to; they end in the product's own result."""
+def _written(
+    graph: EditableGraph, node: Node, x: str, axis: int, index: Array, signs: Array, perm: list[int], bias_axis: int | None = None
+) -> list[Node]:
+    """The moves that a product comes to; they end in the product's own result."""
+    writer, result = NodeWriter(graph, node), graph.values[node.outputs[0]]
+    label = next(graph.constants[name].label for name in node.inputs[:2] if name in graph.constants)
+    order = writer.constant("order", derived(f"{result.id}.order", f"{label}, the order", index.astype(np.int64), INT64))
+    shape = list(graph.values[x].shape)
+    shape[axis] = len(index)
+    y = writer.emit("permute", (x, order), tuple(shape), {"op": "index", "axis": axis})
+    if (signs < 0).all():
+        y = writer.emit("elementwise", (y,), tuple(shape), {"op": "neg"})
+    elif (signs < 0).any():
+        lined = signs.reshape([-1 if at == axis else 1 for at in range(len(shape))])
+        flips = writer.constant("signs", derived(f"{result.id}.signs", f"{label}, the signs", lined, result.format))
+        y = writer.emit("elementwise", (y, flips), tuple(shape), {"op": "mul"})
+    if perm != list(range(len(shape))):
+        y = writer.emit("move", (y,), tuple(shape[at] for at in perm), {"op": "transpose", "perm": tuple(perm)})
+    bias = node.inputs[2] if len(node.inputs) > 2 else ""
+    if bias:
+        writer.emit("elementwise", (y, _lined(writer, bias, bias_axis)), result.shape, {"op": "add"})
+    writer.nodes[-1] = replace(writer.nodes[-1], outputs=node.outputs)
+    return writer.nodes
 
-    def __init__(self, node: Node, values: dict[str, Value], pool: dict[str, Constant]) -> None:
-        self._node, self._values, self._pool = node, values, pool
-        self._nodes: list[Node] = []
 
-    def write(self, x: str, axis: int, index: Array, signs: Array, perm: list[int], bias_axis: int | None = None) -> tuple[Node, ...]:
-        label, result = self._label(), self._values[self._node.outputs[0]]
-        order = self._constant("order", derived(f"{result.id}.order", f"{label}, the order", index.astype(np.int64), INT64))
-        shape = list(self._values[x].shape)
-        shape[axis] = len(index)
-        y = self._emit("permute", (x, order), tuple(shape), {"op": "index", "axis": axis})
-        if (signs < 0).all():
-            y = self._emit("elementwise", (y,), tuple(shape), {"op": "neg"})
-        elif (signs < 0).any():
-            lined = signs.reshape([-1 if at == axis else 1 for at in range(len(shape))])
-            flips = self._constant("signs", derived(f"{result.id}.signs", f"{label}, the signs", lined, result.format))
-            y = self._emit("elementwise", (y, flips), tuple(shape), {"op": "mul"})
-        if perm != list(range(len(shape))):
-            y = self._emit("move", (y,), tuple(shape[at] for at in perm), {"op": "transpose", "perm": tuple(perm)})
-        bias = self._node.inputs[2] if len(self._node.inputs) > 2 else ""
-        if bias:
-            y = self._emit("elementwise", (y, self._lined(bias, bias_axis)), result.shape, {"op": "add"})
-        self._nodes[-1] = replace(self._nodes[-1], outputs=self._node.outputs)
-        return tuple(self._nodes)
-
-    def _lined(self, bias: str, axis: int | None) -> str:
-        """The bias of a convolution in line with the channel axis."""
-        if axis is None:
-            return bias
-        rank = len(self._values[self._node.outputs[0]].shape)
-        size = (self._pool[bias].shape if bias in self._pool else self._values[bias].shape)[0]
-        shape = tuple(size if at == axis else 1 for at in range(rank))
-        if bias in self._pool:
-            return self._constant("bias", self._pool[bias].viewed(shape, lambda array: array.reshape(shape)))
-        return self._emit("move", (bias,), shape, {"op": "reshape", "shape": shape})
-
-    def _emit(self, kind: str, inputs: tuple[str, ...], shape: Shape, attributes: dict[str, str | int | tuple[int, ...]]) -> str:
-        name = f"{self._node.outputs[0]}.{len(self._nodes)}"
-        self._values[name] = replace(self._values[self._node.outputs[0]], id=name, shape=shape)
-        self._nodes.append(Node(kind, inputs, (name,), attributes, self._node.source, self._node.scope))
-        return name
-
-    def _constant(self, part: str, constant: Constant) -> str:
-        name = f"{self._node.outputs[0]}.{part}"
-        self._pool[name] = constant
-        self._values[name] = Value(name, constant.shape, constant.format)
-        return name
-
-    def _label(self) -> str:
-        return next(self._pool[name].label for name in self._node.inputs[:2] if name in self._pool)
+def _lined(writer: NodeWriter, bias: str, axis: int | None) -> str:
+    """The bias of a convolution in line with the channel axis."""
+    if axis is None:
+        return bias
+    rank, constant = len(writer.shape(writer.result)), writer.graph.constants.get(bias)
+    shape = tuple(writer.shape(bias)[0] if at == axis else 1 for at in range(rank))
+    if constant is not None:
+        return writer.constant("bias", constant.viewed(shape, lambda array: array.reshape(shape)))
+    return writer.emit("move", (bias,), shape, {"op": "reshape", "shape": shape})

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from micronet_verify.analysis.uses import consumers, prune
-from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import ints
 
 
-def recognize_softmaxes(graph: Graph) -> Graph:
-    """The graph with every softmax that is written out as one node. Nothing in it may be read by anything else."""
+def recognize_softmaxes(graph: EditableGraph) -> None:
+    """Every softmax that is written out becomes one node. Nothing in it may be read by anything else."""
     finder = _Finder(graph)
-    nodes = tuple(finder.read(node) for node in graph.nodes)
-    changed = any(new is not old for new, old in zip(nodes, graph.nodes, strict=True))
-    return prune(replace(graph, nodes=nodes))[0] if changed else graph
+    graph.put([finder.read(node) for node in graph.nodes])
 
 
 class _Finder:
-    def __init__(self, graph: Graph) -> None:
-        self._values, self._readers, self._outputs = graph.values, consumers(graph), frozenset(graph.outputs)
-        self._made = {name: node for node in graph.nodes for name in node.outputs}
+    def __init__(self, graph: EditableGraph) -> None:
+        self._values, self._readers, self._outputs = graph.values, graph.readers, frozenset(graph.outputs)
+        self._made = graph.producers
 
     def read(self, node: Node) -> Node:
         if node.kind == "elementwise" and node.attributes["op"] == "div":

@@ -6,28 +6,23 @@ batch norm is, it has been folded before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
-from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.uses import consumers, prune
-from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.facts.graph import Node, Value
 
 
-def recognize_standardised(graph: Graph, pool: Mapping[str, Constant]) -> Graph:
-    """The graph with every such sum written as the shorter one."""
-    finder = _Finder(graph, pool)
-    nodes = [new for node in graph.nodes for new in finder.read(node)]
-    return graph if len(nodes) == len(graph.nodes) else prune(replace(graph, nodes=tuple(nodes), values=finder.values))[0]
+def recognize_standardised(graph: EditableGraph) -> None:
+    """Every such sum becomes the shorter one."""
+    graph.sweep(_Finder(graph).read)
 
 
 class _Finder:
-    """Looks behind additions; ``values`` grows by what is written."""
+    """Looks behind additions."""
 
-    def __init__(self, graph: Graph, pool: Mapping[str, Constant]) -> None:
-        self.values: dict[str, Value] = dict(graph.values)
-        self._pool, self._readers, self._outputs = pool, consumers(graph), frozenset(graph.outputs)
-        self._made = {name: node for node in graph.nodes for name in node.outputs}
+    def __init__(self, graph: EditableGraph) -> None:
+        self._graph, self._values, self._constants, self._made = graph, graph.values, graph.constants, graph.producers
 
     def read(self, node: Node) -> Iterator[Node]:
         found = self._found(node) if node.kind == "elementwise" and node.attributes["op"] in ("add", "sub") else None
@@ -35,8 +30,8 @@ class _Finder:
             yield node
             return
         x, mean, inverse, shift = found
-        result = self.values[node.outputs[0]]
-        centred = self._new(f"{result.id}.centred", self.values[x])
+        result = self._values[node.outputs[0]]
+        centred = self._new(f"{result.id}.centred", self._values[x])
         scaled = self._new(f"{result.id}.scaled", result) if shift else result.id
         yield Node("elementwise", (x, mean), (centred,), {"op": "sub"}, node.source, node.scope)
         yield Node("elementwise", (centred, inverse), (scaled,), {"op": "mul"}, node.source, node.scope)
@@ -44,7 +39,7 @@ class _Finder:
             yield replace(node, inputs=(scaled, shift), attributes={"op": "add"})
 
     def _new(self, name: str, like: Value) -> str:
-        self.values[name] = replace(like, id=name, constant=None)
+        self._values[name] = replace(like, id=name, constant=None)
         return name
 
     def _found(self, node: Node) -> tuple[str, str, str, str] | None:
@@ -72,12 +67,12 @@ class _Finder:
         ``negative``: the mean of ``taken`` has its sign turned.
         """
         one, two = self._alone(scaled, "mul", node), self._alone(taken, "mul", node)
-        if one is None or two is None or self.values[taken].numel < self.values[node.outputs[0]].numel:
+        if one is None or two is None or self._values[taken].numel < self._values[node.outputs[0]].numel:
             return None
         for x, inverse in (one.inputs, one.inputs[::-1]):
             for mean, other in (two.inputs, two.inputs[::-1]):
                 own = self._positive(mean) if negative else mean
-                if inverse == other and inverse not in self._pool and own and self._is_mean(own, x, node):
+                if inverse == other and inverse not in self._constants and own and self._is_mean(own, x, node):
                     return x, own, inverse, shift
         return None
 
@@ -88,17 +83,17 @@ class _Finder:
 
     def _is_mean(self, mean: str, x: str, node: Node) -> bool:
         """Whether ``mean`` broadcasts against ``x``, which is as large as the result; neither is a constant."""
-        if mean in self._pool or x in self._pool or x not in self.values or mean not in self.values:
+        if mean in self._constants or x in self._constants or x not in self._values or mean not in self._values:
             return False
-        own, shape = self.values[mean].shape, self.values[x].shape
+        own, shape = self._values[mean].shape, self._values[x].shape
         lined = (1,) * (len(shape) - len(own)) + own
         fits = len(lined) == len(shape) and all(size in (1, extent) for size, extent in zip(lined, shape, strict=True))
-        return fits and shape == self.values[node.outputs[0]].shape and self.values[mean].numel < self.values[x].numel
+        return fits and shape == self._values[node.outputs[0]].shape and self._values[mean].numel < self._values[x].numel
 
     def _alone(self, name: str, op: str, node: Node) -> Node | None:
         """The node of this function that makes ``name``, if nothing else reads it."""
         made = self._made.get(name)
-        if made is None or made.kind != "elementwise" or made.attributes["op"] != op or name in self._outputs:
+        if made is None or made.kind != "elementwise" or made.attributes["op"] != op or not self._graph.is_read_once(name):
             return None
-        same = self.values[name].format == self.values[node.outputs[0]].format
-        return made if same and len(self._readers.get(name, ())) == 1 else None
+        same = self._values[name].format == self._values[node.outputs[0]].format
+        return made if same else None

@@ -9,26 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from micronet_verify.analysis.uses import consumers, prune
-from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.facts.graph import Node
 
 
-def recognize_variances(graph: Graph) -> Graph:
-    """The graph with every such difference as the mean of the squares of differences. Nothing else may read what is in between."""
-    finder = _Finder(graph)
-    nodes = [new for node in graph.nodes for new in finder.read(node)]
-    return prune(replace(graph, nodes=tuple(nodes), values=finder.values))[0] if finder.found else graph
+def recognize_variances(graph: EditableGraph) -> None:
+    """Every such difference becomes the mean of the squares of differences. Nothing else may read what is in between."""
+    graph.sweep(_Finder(graph).read)
 
 
 class _Finder:
-    """Looks behind differences; ``values`` grows by the squares, ``early`` are the x − mean that are computed ahead of their place."""
+    """Looks behind differences; ``early`` are the x − mean that are computed ahead of their place."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.values: dict[str, Value] = dict(graph.values)
-        self.early, self.found = set[str](), False
-        self._done = set[str]()
-        self._readers, self._outputs = consumers(graph), frozenset(graph.outputs)
-        self._made = {name: node for node in graph.nodes for name in node.outputs}
+    def __init__(self, graph: EditableGraph) -> None:
+        self._graph, self._values, self._made = graph, graph.values, graph.producers
+        self.early, self._done = set[str](), set[str]()
 
     def read(self, node: Node) -> Iterator[Node]:
         if self.early.intersection(node.outputs):
@@ -43,9 +38,8 @@ class _Finder:
         if difference not in self._done:
             self.early.add(difference)
             yield centred
-        self.found = True
         square = f"{node.outputs[0]}.square"
-        self.values[square] = replace(self.values[difference], id=square, constant=None)
+        self._values[square] = replace(self._values[difference], id=square, constant=None)
         yield Node("elementwise", (difference,), (square,), {"op": "square"}, node.source, node.scope)
         yield replace(mean, inputs=(square,), outputs=node.outputs)
 
@@ -58,10 +52,10 @@ class _Finder:
             return None
         if dict(mean.attributes) != dict(squares.attributes) or not mean.attributes["keepdims"]:
             return None
-        x, formats = self.values[inner], {self.values[name].format for name in (inner, own, *node.inputs, *node.outputs)}
-        for reader in self._readers.get(own, ()):
+        x, formats = self._values[inner], {self._values[name].format for name in (inner, own, *node.inputs, *node.outputs)}
+        for reader in self._graph.readers.get(own, ()):
             if reader.kind == "elementwise" and reader.attributes["op"] == "sub" and reader.inputs == (inner, own):
-                same = self.values[reader.outputs[0]].shape == x.shape and formats == {self.values[reader.outputs[0]].format}
+                same = self._values[reader.outputs[0]].shape == x.shape and formats == {self._values[reader.outputs[0]].format}
                 return (mean, reader) if same and x.format.family == "float" else None
         return None
 
@@ -79,4 +73,4 @@ class _Finder:
 
     def _alone(self, name: str) -> Node | None:
         """The node that makes ``name``, if nothing else reads it."""
-        return self._made.get(name) if name not in self._outputs and len(self._readers.get(name, ())) == 1 else None
+        return self._made.get(name) if self._graph.is_read_once(name) else None

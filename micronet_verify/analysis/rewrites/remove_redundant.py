@@ -7,14 +7,13 @@ implementation of the same function would do, and other exporters leave it out (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.uses import prune
-from micronet_verify.facts.graph import Attribute, Graph, Node, Value
+from micronet_verify.analysis.rewrites.editable import EditableGraph
+from micronet_verify.facts.graph import Attribute, Node
 from micronet_verify.facts.shapes import integer, ints, number
 
 _HANDING_ON = frozenset({"sum", "mean", "max", "min", "prod", "logsumexp"})
@@ -23,53 +22,39 @@ _LONGEST = 1 << 20
 _Key = tuple[str, tuple[str, ...], tuple[tuple[str, Attribute], ...], tuple[tuple[tuple[int, ...], str], ...]]
 
 
-def remove_redundant(graph: Graph, pool: Mapping[str, Constant]) -> Graph:
-    """The graph without moves that undo each other, biases of zeros, and repeated operations (``spelling`` has x + 0 and x·1)."""
-    tidying = _Tidying(graph.values, pool)
-    nodes = [kept for node in graph.nodes if (kept := tidying.read(node)) is not None]
-    outputs = tuple(tidying.now(name) for name in graph.outputs)
-    return prune(replace(graph, nodes=tuple(nodes), outputs=outputs))[0]
+def remove_redundant(graph: EditableGraph) -> None:
+    """Moves that undo each other, biases of zeros and repeated operations go (``recognize_functions`` has x + 0 and x·1)."""
+    graph.sweep(_Remover(graph).read)
 
 
-class _Tidying:
-    """Reads nodes in order; ``same`` maps a value to the earlier one that it equals."""
+class _Remover:
+    """Reads nodes in order; what equals an earlier value is called by its name from there on."""
 
-    def __init__(self, values: Mapping[str, Value], pool: Mapping[str, Constant]) -> None:
-        self._values, self._pool = values, pool
-        self._same: dict[str, str] = {}
+    def __init__(self, graph: EditableGraph) -> None:
+        self._graph, self._values, self._constants = graph, graph.values, graph.constants
         self._made: dict[str, Node] = {}
         self._done: dict[_Key, tuple[str, ...]] = {}
 
-    def now(self, name: str) -> str:
-        return self._same.get(name, name)
-
-    def read(self, node: Node) -> Node | None:
-        """The node as it stays, ``None`` where its results are there already."""
-        node = self._renamed(node)
+    def read(self, node: Node) -> Iterator[Node]:
+        """The node as it stays, nothing where its results are there already."""
         if node.bodies:
-            return node
+            yield node
+            return
         node = self._composed(self._of_one_value(self._without_zeros(node)))
         equal = self._handed_on(node) or self._done.setdefault(self._key(node), node.outputs)
         if equal != node.outputs:
-            self._same.update(zip(node.outputs, equal, strict=True))
-            return None
+            for name, other in zip(node.outputs, equal, strict=True):
+                self._graph.rename(name, other)
+            return
         self._made.update(dict.fromkeys(node.outputs, node))
-        return node
-
-    def _renamed(self, node: Node) -> Node:
-        inputs, bodies = tuple(self.now(name) for name in node.inputs), tuple(self._inside(body) for body in node.bodies)
-        return replace(node, inputs=inputs, bodies=bodies)
-
-    def _inside(self, body: Graph) -> Graph:
-        nodes, outputs = tuple(self._renamed(node) for node in body.nodes), tuple(self.now(name) for name in body.outputs)
-        return replace(body, nodes=nodes, outputs=outputs)
+        yield node
 
     def _key(self, node: Node) -> _Key:
         results = tuple((self._values[name].shape, self._values[name].format.name) for name in node.outputs)
         return node.kind, node.inputs, tuple(sorted(node.attributes.items())), results
 
     def _zeros(self, name: str) -> bool:
-        constant = self._pool.get(name)
+        constant = self._constants.get(name)
         return constant is not None and constant.numel <= _LONGEST and not np.any(constant.load())
 
     def _without_zeros(self, node: Node) -> Node:
@@ -82,7 +67,7 @@ class _Tidying:
         if node.kind == "cumulative" and not node.attributes.get("exclusive"):
             one = self._values[node.outputs[0]].shape[integer(node.attributes, "axis")] == 1
             return replace(node, kind="move", attributes={"op": "identity"}) if one else node
-        if node.kind not in ("pool", "reduce") or node.inputs[0] in self._pool:
+        if node.kind not in ("pool", "reduce") or node.inputs[0] in self._constants:
             return node
         x, result = self._values.get(node.inputs[0]), self._values[node.outputs[0]]
         if x is None or x.format != result.format:
@@ -114,7 +99,7 @@ class _Tidying:
 
     def _handed_on(self, node: Node) -> tuple[str, ...]:
         """The operand that the node hands on as it is, or nothing."""
-        if len(node.outputs) != 1 or not node.inputs or node.inputs[0] in self._pool:
+        if len(node.outputs) != 1 or not node.inputs or node.inputs[0] in self._constants:
             return ()
         x, result = self._values.get(node.inputs[0]), self._values[node.outputs[0]]
         if x is None or (x.shape, x.format) != (result.shape, result.format):

@@ -9,26 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.sum_parts import Parts
-from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.facts.graph import Graph, Node, Shape
+from micronet_verify.facts.graph import Node, Shape
 
-Pool = tuple[str, Shape, str]
+Kin = tuple[str, Shape, str]
+"""The tensor of whose parts siblings are functions, their shape and the name of their format."""
 # Two siblings make a sum or a difference, which says nothing.
 _LEAST = 3
 
 
-def siblings(graph: Graph, pool: Mapping[str, Constant], parts: Parts) -> dict[Pool, list[str]]:
+def siblings(graph: EditableGraph, parts: Parts) -> dict[Kin, list[str]]:
     """Terms of additions that are functions of proper parts of one tensor, by that tensor, their shape and their format."""
-    found: dict[Pool, set[str]] = {}
-    ancestors = _ancestors(graph, pool, parts)
+    found: dict[Kin, set[str]] = {}
+    ancestors = _ancestors(graph, parts)
     if not ancestors:
         return {}
     places = {name: at for at, node in enumerate(graph.nodes) for name in node.outputs}
     for node in filter(_adds, graph.nodes):
         shape = graph.values[node.outputs[0]].shape
         for name in node.inputs:
-            if name in pool or (name in places and _adds(graph.nodes[places[name]])):
+            if name in graph.constants or (name in places and _adds(graph.nodes[places[name]])):
                 continue
             ancestor = ancestors.get(parts.source(name))
             if ancestor is not None and graph.values[name].shape == shape:
@@ -42,14 +43,14 @@ def _adds(node: Node) -> bool:
     return node.kind == "elementwise" and node.attributes["op"] in ("add", "sub", "neg")
 
 
-def _ancestors(graph: Graph, pool: Mapping[str, Constant], parts: Parts) -> dict[str, str]:
+def _ancestors(graph: EditableGraph, parts: Parts) -> dict[str, str]:
     """By result of a function of one part (and of numbers), the tensor of which that is a part."""
     found: dict[str, str] = {}
-    values = graph.values
+    values, constants = graph.values, graph.constants
     for node in graph.nodes:
-        varying = [name for name in node.inputs if name and name not in pool]
+        varying = [name for name in node.inputs if name and name not in constants]
         functions = node.kind in ("elementwise", "quantize", "dequantize") or (node.kind == "move" and node.attributes["op"] == "cast")
-        if not functions or len(set(varying)) != 1 or any(pool[name].numel != 1 for name in node.inputs if name in pool):
+        if not functions or len(set(varying)) != 1 or any(graph.constants[name].numel != 1 for name in node.inputs if name in constants):
             continue
         source, x = parts.source(varying[0]), varying[0]
         if source in found:
@@ -59,10 +60,10 @@ def _ancestors(graph: Graph, pool: Mapping[str, Constant], parts: Parts) -> dict
     return found
 
 
-def stacked(graph: Graph, pools: Mapping[Pool, list[str]]) -> tuple[Graph, dict[str, Pool]]:
-    """The graph whose additions read slices of stacks of siblings, and the stacks by name."""
-    values, stacks, part, new = dict(graph.values), dict[str, Pool](), dict[str, str](), list[Node]()
-    for number, (key, names) in enumerate(pools.items()):
+def stacked(graph: EditableGraph, families: Mapping[Kin, list[str]]) -> tuple[EditableGraph, dict[str, Kin]]:
+    """Another graph, whose additions read slices of stacks of siblings, and the stacks by name."""
+    values, stacks, part, new = dict(graph.values), dict[str, Kin](), dict[str, str](), list[Node]()
+    for number, (key, names) in enumerate(families.items()):
         stack, one = f"{names[0]}.stack{number}", (1, *key[1])
         for at, name in enumerate(names):
             lined, cut, own = (f"{name}.{what}{number}" for what in ("lined", "cut", "own"))
@@ -76,7 +77,7 @@ def stacked(graph: Graph, pools: Mapping[Pool, list[str]]) -> tuple[Graph, dict[
         new.append(Node("move", tuple(f"{name}.lined{number}" for name in names), (stack,), {"op": "concat", "axis": 0}))
         stacks[stack] = key
     nodes = [_reading(node, part) for node in graph.nodes]
-    return replace(graph, nodes=tuple(in_order([*nodes, *new])), values=values), stacks
+    return graph.with_nodes(in_order([*nodes, *new]), values), stacks
 
 
 def _reading(node: Node, part: Mapping[str, str]) -> Node:

@@ -6,9 +6,10 @@ which tensor the pieces are parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from micronet_verify.analysis.rewrites.editable import EditableGraph, renamed_body
 from micronet_verify.analysis.uses import needed_values
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.facts.shapes import integer, ints
@@ -19,16 +20,18 @@ _SUNK = _CUTS | {"reshape", "transpose", "identity"}
 _LEAST = 3
 
 
-def with_cuts(graph: Graph) -> Graph:
-    """The graph whose bodies have copies of the moves that cut what they read, where they read several pieces."""
+def sink_slices(graph: EditableGraph) -> None:
+    """Bodies have copies of the moves that cut what they read, where they read several pieces."""
     if not any(node.bodies for node in graph.nodes):
-        return graph
+        return
     made = {name: node for node in graph.nodes if _is_sunk(node) for name in node.outputs}
-    nodes = (
-        replace(node, bodies=tuple(_with_cuts(body, made, graph.values) for body in node.bodies)) if node.bodies else node
-        for node in graph.nodes
-    )
-    return replace(graph, nodes=tuple(nodes))
+
+    def read(node: Node) -> Sequence[Node]:
+        bodies = tuple(_with_cuts(body, made, graph.values) for body in node.bodies)
+        changed = any(new is not old for new, old in zip(bodies, node.bodies, strict=True))
+        return (replace(node, bodies=bodies),) if changed else (node,)
+
+    graph.sweep(read)
 
 
 def _with_cuts(body: Graph, made: Mapping[str, Node], known: Mapping[str, Value]) -> Graph:
@@ -53,7 +56,7 @@ def _with_cuts(body: Graph, made: Mapping[str, Node], known: Mapping[str, Value]
     for name in pieces:
         sink(name)
     renaming = {name: renamed[name] for name in pieces}
-    inside = _renamed(replace(body, values=values), renaming)
+    inside = renamed_body(replace(body, values=values), renaming)
     return replace(inside, nodes=(*nodes, *inside.nodes))
 
 
@@ -77,13 +80,3 @@ def _alone(node: Node, result: str) -> dict[str, Attribute]:
     start = sum(sizes[:at])
     axis = integer(node.attributes, "axis")
     return {"op": "slice", "axes": (axis,), "starts": (start,), "ends": (start + sizes[at],), "steps": (1,)}
-
-
-def _renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
-    nodes = tuple(
-        replace(
-            node, inputs=tuple(names.get(name, name) for name in node.inputs), bodies=tuple(_renamed(body, names) for body in node.bodies)
-        )
-        for node in graph.nodes
-    )
-    return replace(graph, nodes=nodes, outputs=tuple(names.get(name, name) for name in graph.outputs))

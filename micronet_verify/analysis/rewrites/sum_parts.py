@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.analysis.rewrites import evaluate
+from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.sum_matrices import Entries
-from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer, ints
 
 Places = NDArray[np.int64]
@@ -23,8 +22,8 @@ _CHOOSING = frozenset({"concat", "pad"})
 class Parts:
     """Follows moves of one tensor; ``source`` names it."""
 
-    def __init__(self, graph: Graph, pool: Mapping[str, Constant]) -> None:
-        self._values, self._pool = graph.values, pool
+    def __init__(self, graph: EditableGraph) -> None:
+        self._values, self._constants = graph.values, graph.constants
         self._made: dict[str, Node] = {}
         self._source: dict[str, str] = {}
         self._chosen: set[str] = set()
@@ -55,7 +54,7 @@ class Parts:
             return
         moved = node.inputs if node.kind == "move" else node.inputs[:1]
         sources = {self._source.get(name, name) for name in moved}
-        if len(sources) > 1 or any(name in self._pool or self.is_reduced(name) for name in moved):
+        if len(sources) > 1 or any(name in self._constants or self.is_reduced(name) for name in moved):
             return
         chosen = node.kind != "move" or node.attributes["op"] in _CHOOSING or not self._chosen.isdisjoint(moved)
         for result, piece in zip(node.outputs, evaluate.pieces(node), strict=True):
@@ -70,8 +69,13 @@ class Parts:
                 return node.attributes.get("value", 0) == 0 and node.attributes.get("mode", "constant") == "constant"
             return op != "cast"
         if node.kind == "permute":
-            return len(node.inputs) == 1 or node.inputs[1] in self._pool
-        return node.kind == "lookup" and op in ("gather", "embedding") and node.inputs[1] in self._pool and not node.attributes.get("batch")
+            return len(node.inputs) == 1 or node.inputs[1] in self._constants
+        return (
+            node.kind == "lookup"
+            and op in ("gather", "embedding")
+            and node.inputs[1] in self._constants
+            and not node.attributes.get("batch")
+        )
 
     def entries(self, name: str) -> Entries | None:
         """(elements of the value, elements of its source, factors); ``None`` for one of too many elements."""
@@ -115,7 +119,7 @@ class Parts:
 
     def _moved(self, node: Node, operands: list[Places]) -> Places:
         if node.kind == "lookup" or (node.kind == "permute" and len(node.inputs) > 1):
-            places, axis = np.asarray(self._pool[node.inputs[1]].load(), np.int64), integer(node.attributes, "axis")
+            places, axis = np.asarray(self._constants[node.inputs[1]].load(), np.int64), integer(node.attributes, "axis")
             return np.take(operands[0], places, axis)
         if node.kind == "move" and node.attributes["op"] == "pad":
             padding, rank = ints(node.attributes, "padding"), operands[0].ndim

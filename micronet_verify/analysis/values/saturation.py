@@ -6,14 +6,14 @@ have one price: either both cut for nothing, or both pay a compare for each end 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
 import numpy as np
 
 from micronet_verify.analysis.tensors.constants import Constant
-from micronet_verify.analysis.uses import consumers
+from micronet_verify.analysis.uses import Readers
 from micronet_verify.analysis.values.codes import code_range
 from micronet_verify.facts.graph import Graph, Node
 
@@ -48,8 +48,8 @@ class _Ends:
     outer_high: float
 
 
-def saturation(graph: Graph, constants: Mapping[str, Constant]) -> Saturation:
-    """The facts of one graph, whose constants have been folded."""
+def saturation(graph: Graph, constants: Mapping[str, Constant], readers: Readers) -> Saturation:
+    """The facts of one graph, whose constants have been folded. ``readers``: the nodes that read each value."""
     ends = {node.outputs[0]: _ends(node, graph, constants) for node in graph.nodes if node.kind == "quantize"}
     if not ends:
         return NO_SATURATION
@@ -64,7 +64,7 @@ def saturation(graph: Graph, constants: Mapping[str, Constant]) -> Saturation:
                     ranges[node.outputs[0]] = (own.outer_low, own.outer_high)
         elif (found := _range(node, ranges, constants, graph)) is not None:
             ranges.update(dict.fromkeys(node.outputs, found))
-    return Saturation(reached, _spared(graph, constants, ends))
+    return Saturation(reached, _spared(graph, constants, ends, readers))
 
 
 def _ends(node: Node, graph: Graph, constants: Mapping[str, Constant]) -> _Ends | None:
@@ -136,13 +136,12 @@ def _bounds(node: Node, constants: Mapping[str, Constant]) -> Range | None:
     return None
 
 
-def _spared(graph: Graph, constants: Mapping[str, Constant], ends: Mapping[str, _Ends | None]) -> dict[str, int]:
+def _spared(graph: Graph, constants: Mapping[str, Constant], ends: Mapping[str, _Ends | None], readers: Readers) -> dict[str, int]:
     """Backwards: between which numbers everybody who reads a value tells values apart. What a clip cuts off beyond is cut off anyway."""
     told: dict[str, Range] = {}
-    readers, outputs = consumers(graph), set(graph.outputs)
-    spared: dict[str, int] = {}
+    spared, outputs = dict[str, int](), set(graph.outputs)
     for node in reversed(graph.nodes):
-        found = [_told(name, readers.get(name, []), told, ends, outputs) for name in node.outputs]
+        found = [_told(name, readers.get(name, ()), told, ends, outputs) for name in node.outputs]
         own = min(low for low, _ in found), max(high for _, high in found)
         bounds = (
             (0.0, 1.0) if node.attributes.get("op") == "hard_sigmoid" else _bounds(node, constants) if node.kind == "elementwise" else None
@@ -158,7 +157,7 @@ def _spared(graph: Graph, constants: Mapping[str, Constant], ends: Mapping[str, 
     return spared
 
 
-def _told(name: str, readers: list[Node], told: Mapping[str, Range], ends: Mapping[str, _Ends | None], outputs: set[str]) -> Range:
+def _told(name: str, readers: Sequence[Node], told: Mapping[str, Range], ends: Mapping[str, _Ends | None], outputs: set[str]) -> Range:
     if name in outputs or not readers:
         return _EVERYTHING
     found: list[Range] = []
