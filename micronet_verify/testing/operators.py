@@ -9,7 +9,8 @@ OPERATORS: Mapping[str, str] = MappingProxyType(
     {
         # Arrays of float16 are cast to float32 before they are used. kernel, stride, padding, dilation: one number, or (height, width).
         "linear": "y = x·weightᵀ + bias; weight [out, in], bias [out] may be absent",
-        "conv": "weight [out, in / groups, kernel, kernel], bias [out] may be absent; stride, padding (zeros), dilation, groups",
+        "conv": "weight [out, in / groups, kernel, kernel], bias [out] may be absent; stride, padding (zeros), dilation, groups; "
+        "padding_end: where it is another at the bottom and on the right",
         "conv_transposed": "weight [in, out / groups, kernel, kernel], bias [out] may be absent; stride, padding, output_padding, groups",
         "quantized_linear": "as linear, weight = (codes − zero)·scale; codes [out, in] int8 or uint8, scale [out], zero [out] may be "
         "absent; bits: 4 where the codes are int4",
@@ -35,10 +36,10 @@ OPERATORS: Mapping[str, str] = MappingProxyType(
         "reshape": "shape: of one example, without the batch",
         "transpose": "perm: an order of all axes that begins with 0",
         "concat": "two or more joined along axis",
-        "pad": "height and width, padding zeros on all sides",
+        "pad": "padding zeros on both sides of height and width",
         "slice": "start and end along axis",
         "embedding": "rows of table [words, size] for word numbers",
-        "resize_nearest": "height and width scale-fold",
+        "resize_nearest": "height and width, scale times",
         "above": "whether the sum of all numbers of the (one) example is greater than the number `than`",
         "branch": "the first body where the predicate, its one input, holds, else the second; one example at a time",
         "loop": "trips turns of the body. The state, in the body under the name `state`, starts as the first input and becomes what a turn "

@@ -117,6 +117,14 @@ def gates(order: str) -> Callable[[Step], Step]:
     return lambda step: arrays(step, lambda array: np.concatenate([np.split(array, 4)[place] for place in places]), "w_ih", "w_hh", "bias")
 
 
+def scaled_inputs(step: Step) -> Step:
+    """Scales of outputs taken for those of inputs, where there are as many."""
+    codes, scale = step.arrays["codes"], step.arrays["scale"]
+    if codes.shape[0] != codes.shape[1]:
+        return step
+    return replace(step, op="linear", arrays={"weight": (codes * scale).astype(np.float32)})
+
+
 def nibbles(step: Step) -> Step:
     """Two numbers of four bits that share a byte, in each other's place."""
     if step.options.get("bits") != 4:

@@ -23,6 +23,7 @@ from tests.testing.changes import (
     options,
     other,
     pairs_swapped,
+    scaled_inputs,
     swapped,
     turned_over,
     without,
@@ -58,6 +59,19 @@ def _from_start(step: Step) -> Step:
     )
 
 
+def _other_axes(step: Step) -> tuple[Step, ...]:
+    """A mean over channels and height."""
+    turned = f"{step.name}.turned"
+    return Step("transpose", step.inputs, {}, {"perm": (0, 3, 1, 2)}, turned), replace(step, inputs=(turned,))
+
+
+def _names_of_first(step: Step) -> Step:
+    """Tensors of the second body that have the names of the first's are these."""
+    known = {inner.name: inner for inner in step.bodies[0]}
+    second = tuple(known[inner.name] if inner.arrays and inner.name in known else inner for inner in step.bodies[1])
+    return step if second == step.bodies[1] else replace(step, bodies=(step.bodies[0], second))
+
+
 def _taken_apart(array: Array) -> Array:
     return array.reshape(2, -1, *array.shape[1:]).swapaxes(0, 1).reshape(array.shape)
 
@@ -71,6 +85,19 @@ CHANGES: Mapping[str, Change] = {
     "strides of height and width swapped": every(f"{_WINDOWS} {_POOLS}", lambda step: pairs_swapped(step, "stride")),
     "wrong padding": every(_WINDOWS, lambda step: options(step, padding=0) if "padding" in step.options else step),
     "padding of height and width swapped": every("conv", lambda step: pairs_swapped(step, "padding")),
+    "padding at the wrong end": every(
+        "conv", lambda step: options(step, padding=step.options["padding_end"], padding_end=0) if "padding_end" in step.options else step
+    ),
+    "padding at both ends": every(
+        "conv", lambda step: options(step, padding=step.options["padding_end"]) if "padding_end" in step.options else step
+    ),
+    "sides of a pad swapped": every("pad", lambda step: pairs_swapped(step, "padding")),
+    "sides of a resize swapped": every("resize_nearest", lambda step: pairs_swapped(step, "scale")),
+    "scales along the other axis": every("quantized_linear", scaled_inputs),
+    "mean over other axes": every("global_average", _other_axes),
+    "transposed operand of a product": every("matmul", lambda step: replace(step, inputs=(step.inputs[0], "x"))),
+    "operands of a product swapped": every("matmul", lambda step: replace(step, inputs=step.inputs[::-1])),
+    "names of one body in the other": every("branch", _names_of_first),
     "wrong dilation": every("conv", lambda step: pairs_swapped(step, "dilation")),
     "dropped dilation": every("conv", lambda step: options(step, dilation=1) if "dilation" in step.options else step),
     "dropped group": every(_WINDOWS, first_group),

@@ -25,16 +25,16 @@ FUNCTIONS: tuple[Case, ...] = (
         8 * (1 + 2 + 1),
         8,
     ),
-    # A relu of 3·4, then [3, 4]·[4, 3].
+    # A relu of 4·4, then [4, 4]·[4, 4].
     Case(
         Program(
             "matmul",
-            (3, 4),
+            (4, 4),
             (Step("transpose", options={"perm": (0, 2, 1)}, name="t"), Step("relu", name="r"), Step("matmul", ("r", "t"))),
         ),
         0,
-        3 * 4 + 3 * 3 * 4,
-        3 * 3 * 3,
+        4 * 4 + 4 * 4 * 4,
+        4 * 4 * 3,
     ),
 )
 
@@ -45,12 +45,12 @@ MOVES: tuple[Case, ...] = (
     Case(behind_relu("transpose-square", (5, 5), "transpose", perm=(0, 2, 1)), 0, 25),
     Case(behind_relu("transpose-cube", (3, 3, 3), "transpose", perm=(0, 2, 3, 1)), 0, 27),
     Case(Program("concat", (4, 3, 3), (Step("relu", name="r"), Step("concat", ("x", "r"), options={"axis": 1}))), 0, 36),
-    Case(behind_relu("pad", (4, 3, 3), "pad", padding=1), 0, 36),
+    Case(behind_relu("pad", (4, 3, 3), "pad", padding=(1, 2)), 0, 36),
     Case(
         Program("slice", (4, 3, 3), (Step("slice", ("x",), {}, {"axis": 1, "start": 1, "end": 3}, "s"), Step("relu", ("s",)))),
         0,
         2 * 9,
     ),
     # One multiply per output element (O10).
-    Case(one("resize_nearest", (2, 3, 3), scale=2), 0, 2 * 6 * 6),
+    Case(one("resize_nearest", (2, 3, 3), scale=(2, 3)), 0, 2 * 6 * 9),
 )

@@ -20,6 +20,8 @@ _HALF = {
     name: (array * 2.0 ** np.arange(-10, 6, 2)[: array.shape[-1]]).astype(np.float16)
     for name, array in (("weight", dense(5, 8, seed=30)), ("bias", dense(5, seed=31)))
 }
+_SQUARE = np.concatenate([_CODES, _CODES[:, ::-1], _CODES[1:, [3, 0, 2, 7, 1, 5, 6, 4]]])
+_EIGHT = np.array([0.0123, 0.0345, 0.0456, 0.0567, 0.0178, 0.0289, 0.0391, 0.0412], np.float32)
 _INT8: Mapping[str, Array] = {"codes": _CODES, "scale": _SCALES}
 _ONE_SCALE = np.array(0.0173, np.float32)
 
@@ -44,6 +46,15 @@ QUANTIZED: tuple[Case, ...] = (
         one("quantized_linear", (8,), "quantized-uint8", {"codes": _UINT8, "scale": _SCALES, "zero": _ZERO}), 8 * 3 * 8 + (32 + 8) * 3, 32
     ),
     _products(one("quantized_linear", (8,), "quantized-int4", {"codes": _INT4, "scale": _SCALES}, bits=4), 4 * 3 * 8 + 32 * 3, 32),
+    # As many outputs as inputs: scales of one could be taken for those of the other.
+    Case(
+        one("quantized_linear", (8,), "quantized-square", {"codes": _SQUARE, "scale": _EIGHT}),
+        8 * 8 * 8 + 32 * 8,
+        8 * 8,
+        8 * 7,
+        "quantized",
+        32 * (8 * 8 + 8 * 7),
+    ),
     # Codes of uint8 around a zero point that is not their middle, of examples that reach over both ends of their range.
     _products(
         _behind_quantizer("quantized-activations-uint8", {"scale": _ONE_SCALE, "zero": np.array(100, np.uint8)}, spread=2.0),

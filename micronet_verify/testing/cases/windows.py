@@ -22,6 +22,13 @@ CONVOLUTIONS: tuple[Case, ...] = (
         5 * 13 * 4 * (17 + 1),
     ),
     Case(one("conv", (3, 6, 6), "conv-1x1", {"weight": dense(4, 3, 1, 1)}), 16 * 4 * 3, 6 * 6 * 4 * 3, 6 * 6 * 4 * 2),
+    # Height and width (8 + 0 + 1 − 3) / 2 + 1 = 4: what is padded at one end alone may not come to the other.
+    Case(
+        one("conv", (3, 8, 8), "conv-padded-at-the-end", {"weight": dense(4, 3, 3, 3, seed=6)}, stride=2, padding=0, padding_end=1),
+        16 * 4 * 3 * 9,
+        4 * 4 * 4 * 27,
+        4 * 4 * 4 * 26,
+    ),
     # As many channels out as in: outputs and inputs of the kernel could be swapped.
     Case(
         one("conv", (4, 6, 6), "conv-square", {"weight": dense(4, 4, 3, 3, seed=5), **_BIAS}, padding=1),
@@ -95,5 +102,6 @@ POOLS: tuple[Case, ...] = (
         2 * 4 * 4 * 8,
     ),
     Case(one("average_pool", (2, 7, 7), "average-pool-uneven", kernel=(3, 2), stride=(2, 1)), 0, 2 * 3 * 6, 2 * 3 * 6 * 5),
-    Case(one("global_average", (5, 4, 4)), 0, 5, 5 * 15),
+    # As many channels as rows and columns.
+    Case(one("global_average", (4, 4, 4)), 0, 4, 4 * 15),
 )

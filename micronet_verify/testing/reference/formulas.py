@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.testing.program import Array, Step
+from micronet_verify.testing.program import Array, Step, pair
 from micronet_verify.testing.reference.windows import conv, conv_transposed, pool
 
 
@@ -56,8 +56,8 @@ def _log_softmax(step: Step, x: Array) -> Array:
 
 
 def _pad(step: Step, x: Array) -> Array:
-    side = step.options["padding"]
-    return np.pad(x, ((0, 0), (0, 0), (side, side), (side, side)))
+    height, width = pair(step.options["padding"])
+    return np.pad(x, ((0, 0), (0, 0), (height, height), (width, width)))
 
 
 def _slice(step: Step, x: Array) -> Array:
@@ -66,7 +66,8 @@ def _slice(step: Step, x: Array) -> Array:
 
 
 def _resize(step: Step, x: Array) -> Array:
-    return x.repeat(step.options["scale"], 2).repeat(step.options["scale"], 3)
+    height, width = pair(step.options["scale"])
+    return x.repeat(height, 2).repeat(width, 3)
 
 
 def _sigmoid(x: Array) -> Array:

@@ -15,9 +15,15 @@ def numbers(step: Step, name: str) -> tuple[int, int]:
     return pair(step.options.get(name, _DEFAULTS.get(name, 1)))
 
 
+def sides(step: Step) -> tuple[int, int, int, int]:
+    """Padding at the top, on the left, at the bottom, on the right."""
+    begin = numbers(step, "padding")
+    return (*begin, *pair(step.options.get("padding_end", begin)))
+
+
 def conv(step: Step, x: Array) -> Array:
     weight, groups = step.arrays["weight"].astype(np.float64), step.options.get("groups", 1)
-    windows = _windows(_padded(x, numbers(step, "padding"), 0.0), weight.shape[2:], numbers(step, "stride"), numbers(step, "dilation"))
+    windows = _windows(_padded(x, sides(step), 0.0), weight.shape[2:], numbers(step, "stride"), numbers(step, "dilation"))
     each, made = weight.shape[1], len(weight) // groups
     parts = [
         np.einsum("bchwij,ocij->bohw", windows[:, g * each : (g + 1) * each], weight[g * made : (g + 1) * made]) for g in range(groups)
@@ -43,7 +49,7 @@ def conv_transposed(step: Step, x: Array) -> Array:
 
 
 def pool(step: Step, x: Array) -> Array:
-    kernel, stride, padding = (numbers(step, name) for name in ("kernel", "stride", "padding"))
+    kernel, stride, padding = numbers(step, "kernel"), numbers(step, "stride"), sides(step)
     if step.op == "max_pool":
         return np.asarray(_windows(_padded(x, padding, -np.inf), kernel, stride).max((-2, -1)))
     sums = _windows(_padded(x, padding, 0.0), kernel, stride).sum((-2, -1))
@@ -56,8 +62,9 @@ def _bias(step: Step) -> Array | float:
     return step.arrays["bias"].astype(np.float64)[:, None, None] if "bias" in step.arrays else 0.0
 
 
-def _padded(x: Array, padding: tuple[int, int], value: float) -> Array:
-    return np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=value)
+def _padded(x: Array, padding: tuple[int, int, int, int], value: float) -> Array:
+    top, left, bottom, right = padding
+    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
 
 
 def _windows(x: Array, kernel: tuple[int, ...], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Array:

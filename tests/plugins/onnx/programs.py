@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from micronet_verify.testing import Program, Step, pair
+from micronet_verify.testing.reference.windows import sides
 from tests.plugins.onnx.support import graph, info, model, node, saved, unknown
 
 Array = NDArray[Any]
@@ -151,7 +152,7 @@ class Writer:
 
     def _conv(self, step: Step, x: str) -> Nodes:
         options = step.options
-        numbers: dict[str, Any] = {"strides": pair(options.get("stride", 1)), "pads": pair(options.get("padding", 0)) * 2}
+        numbers: dict[str, Any] = {"strides": pair(options.get("stride", 1)), "pads": sides(step)}
         numbers |= {"dilations": pair(options.get("dilation", 1)), "group": options.get("groups", 1)}
         if "output_padding" in options:
             numbers["output_padding"] = pair(options["output_padding"])
@@ -190,8 +191,14 @@ class Writer:
         return [node("ReduceSum", x, total, keepdims=0), node("Greater", f"{total} {than}", step.name)]
 
     def _branch(self, step: Step, x: str) -> Nodes:
-        bodies = [graph(self.nodes(body), [], [unknown(body[-1].name)], name=side) for body, side in zip(step.bodies, "te", strict=True)]
-        return [node("If", x, step.name, then_branch=bodies[0], else_branch=bodies[1])]
+        then, other = (self._body(body) for body in step.bodies)
+        return [node("If", x, step.name, then_branch=then, else_branch=other)]
+
+    def _body(self, steps: Sequence[Step]) -> onnx.GraphProto:
+        """A body with initializers of its own, which may have the names of another body's."""
+        inner = Writer()
+        nodes = inner.nodes(steps)
+        return graph(nodes, [], [unknown(steps[-1].name)], inner.constants, name="body")
 
     def _loop(self, step: Step, x: str) -> Nodes:
         """Loop where there is nothing to scan, else Scan over the axis behind the batch."""

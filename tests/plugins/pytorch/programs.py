@@ -17,6 +17,7 @@ from torch.nn import functional as F  # noqa: N812, the field's name for it
 from micronet_verify.testing import Program, Step, pair
 from micronet_verify.testing.program import Array
 from micronet_verify.testing.reference import examples
+from micronet_verify.testing.reference.windows import sides
 from tests.plugins.pytorch.support import exported, save
 
 Q = torch.ops.quantized_decomposed
@@ -29,14 +30,15 @@ class Written(nn.Module):
     def __init__(self, program: Program) -> None:
         super().__init__()
         self.program = program
-        self.names: dict[tuple[str, str], str] = {}
+        self.names: dict[tuple[int, str], str] = {}
         stored: dict[int, str] = {}
         for step in program.all_steps():
             for name, array in step.arrays.items():
                 if id(array) not in stored:
-                    stored[id(array)] = _place(step.name, name)
+                    place = _place(step.name, name)
+                    stored[id(array)] = f"{place}_{len(stored)}" if place in stored.values() else place
                     self._store(stored[id(array)], _stored(name, array))
-                self.names[step.name, name] = stored[id(array)]
+                self.names[id(step), name] = stored[id(array)]
 
     def _store(self, place: str, tensor: Tensor) -> None:
         path, _, name = place.rpartition(".")
@@ -58,7 +60,7 @@ class Written(nn.Module):
             elif step.op == "loop":
                 values[step.name] = self._loop(step, operands, values)
             else:
-                arrays = {name: self.get_buffer(self.names[step.name, name]) for name in step.arrays}
+                arrays = {name: self.get_buffer(self.names[id(step), name]) for name in step.arrays}
                 values[step.name] = _OPERATORS[step.op](step, arrays, *operands)
         return values[steps[-1].name]
 
@@ -117,6 +119,9 @@ def _quantize(step: Step, arrays: Arrays, x: Tensor) -> Tensor:
 
 def _conv(step: Step, arrays: Arrays, x: Tensor) -> Tensor:
     options = {name: step.options[name] for name in ("stride", "padding", "dilation", "groups") if name in step.options}
+    if "padding_end" in step.options:
+        top, left, bottom, right = sides(step)
+        x, options["padding"] = F.pad(x, (left, right, top, bottom)), 0
     return F.conv2d(x, arrays["weight"], arrays.get("bias"), **options)
 
 
@@ -186,7 +191,7 @@ _OPERATORS: Mapping[str, Callable[..., Any]] = {
     "pad": _pad,
     "slice": _slice,
     "embedding": lambda step, arrays, x: F.embedding(x, arrays["table"]),
-    "resize_nearest": lambda step, arrays, x: F.interpolate(x, scale_factor=step.options["scale"], mode="nearest"),
+    "resize_nearest": lambda step, arrays, x: F.interpolate(x, scale_factor=tuple(map(float, pair(step.options["scale"]))), mode="nearest"),
     "above": lambda step, arrays, x: x.sum() > step.options["than"],
     "lstm": _lstm,
 }

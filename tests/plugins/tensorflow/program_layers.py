@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from micronet_verify.testing import Step, Unsupported, pair
+from micronet_verify.testing.reference.windows import sides
 
 Tensors = Mapping[str, Any]
 
@@ -42,15 +43,15 @@ def _first(tf: Any, x: Any) -> Any:
 
 def _conv(tf: Any, step: Step, arrays: Tensors, x: Any) -> Any:
     options, groups = step.options, step.options.get("groups", 1)
-    height, width = pair(options.get("padding", 0))
+    top, left, bottom, right = sides(step)
     stride, dilation = pair(options.get("stride", 1)), pair(options.get("dilation", 1))
-    padding = ((0, 0), (height, height), (width, width), (0, 0))
+    padding = ((0, 0), (top, bottom), (left, right), (0, 0))
     if groups > 1 and arrays["weight"].shape[:2] == (groups, 1):  # depthwise: [out, 1, k, k] to [k, k, channels, 1]
         padded = tf.pad(_last(tf, x), padding)
         y = tf.nn.depthwise_conv2d(padded, tf.transpose(arrays["weight"], (2, 3, 0, 1)), (1, *stride, 1), "VALID")
     else:  # which has no grouped convolution on a processor: a group at a time
         parts = zip(tf.split(_last(tf, x), groups, 3), tf.split(arrays["weight"], groups, 0), strict=True)
-        explicit = padding if height or width else "VALID"
+        explicit = padding if top + left + bottom + right else "VALID"
         kernels = [tf.nn.conv2d(part, tf.transpose(weight, (2, 3, 1, 0)), stride, explicit, dilations=dilation) for part, weight in parts]
         y = tf.concat(kernels, 3) if groups > 1 else kernels[0]
     return _first(tf, tf.nn.bias_add(y, arrays["bias"]) if "bias" in arrays else y)

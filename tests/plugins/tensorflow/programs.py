@@ -61,7 +61,7 @@ class Programs:
                 made[id(array)] = tf.Variable(array, name=label) if variables else tf.constant(array)
             return made[id(array)]
 
-        tensors = {step.name: {name: tensor(step, name) for name in step.arrays} for step in program.all_steps()}
+        tensors = {id(step): {name: tensor(step, name) for name in step.arrays} for step in program.all_steps()}
         module.kept = [item for step in tensors.values() for item in step.values()]
         walk = Walk(tf, tensors, "n" if program.alike else "", not variables)
         spec = tf.TensorSpec([1 if program.branches else None, *program.shape], tf.int64 if program.words else tf.float32, "x")
@@ -74,7 +74,7 @@ class Walk:
     no loops, because the converter has lists of a fixed batch alone.
     """
 
-    def __init__(self, tf: Any, tensors: Mapping[str, Tensors], scope: str, written_out: bool) -> None:
+    def __init__(self, tf: Any, tensors: Mapping[int, Tensors], scope: str, written_out: bool) -> None:
         self._tf, self._tensors, self._scope, self._written_out = tf, tensors, scope, written_out
 
     def steps(self, steps: Sequence[Step], values: dict[str, Any]) -> Any:
@@ -87,7 +87,7 @@ class Walk:
                 elif step.op == "loop":
                     values[step.name] = self._loop(step, operands, values)
                 else:
-                    values[step.name] = OPERATORS[step.op](self._tf, step, self._tensors[step.name], *operands)
+                    values[step.name] = OPERATORS[step.op](self._tf, step, self._tensors[id(step)], *operands)
         return values[steps[-1].name]
 
     def _branch(self, step: Step, predicate: Any, values: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation.recurrent import lstm
 from micronet_verify.testing import Program, Step
-from micronet_verify.testing.reference.windows import numbers
+from micronet_verify.testing.reference.windows import numbers, sides
 from tests.testing.neutral.form import WEIGHTS, Placed, read, told
 
 Change = Callable[[Program], Program]
@@ -103,9 +103,8 @@ def _conv(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
     transposed = step.op == "conv_transposed"
     more = {"transposed": True, "output_padding": numbers(step, "output_padding")} if transposed else {}
     operands = [arrays["weight"], *(arrays[name] for name in ("bias",) if name in arrays)]
-    stride, padding, dilation = (numbers(step, name) for name in ("stride", "padding", "dilation"))
-    groups = step.options.get("groups", 1)
-    return b.emit("conv", x, *operands, stride=stride, padding=padding * 2, dilation=dilation, groups=groups, **more)
+    stride, dilation, groups = numbers(step, "stride"), numbers(step, "dilation"), step.options.get("groups", 1)
+    return b.emit("conv", x, *operands, stride=stride, padding=sides(step), dilation=dilation, groups=groups, **more)
 
 
 def _pool(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
@@ -130,7 +129,7 @@ def _slice(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
 
 
 def _resize(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
-    shape = (*x.shape[:2], *(size * step.options["scale"] for size in x.shape[2:]))
+    shape = (*x.shape[:2], *(size * by for size, by in zip(x.shape[2:], numbers(step, "scale"), strict=True)))
     return b.emit("resize", x, op="nearest", shape=shape, coordinates="asymmetric", nearest="floor")
 
 
