@@ -14,19 +14,13 @@ from tests.testing.broken import (
     FillingCounter,
     FillingLoader,
     FirstOfBatch,
-    Forgetful,
-    FromZeros,
     Hasty,
     Ignorant,
-    Late,
     Raising,
     Random,
     Remembering,
     Rewritten,
     Scribbling,
-    Stateless,
-    Stepped,
-    Unstoppable,
     input_of,
     mixed_up,
     of_branches,
@@ -34,6 +28,7 @@ from tests.testing.broken import (
     taken_as,
     weights_as_inputs,
 )
+from tests.testing.broken_steppers import Forgetful, FromZeros, Late, Stateless, Stepped, Unstoppable
 from tests.testing.changes import every
 from tests.testing.neutral.counter import NeutralCounter
 from tests.testing.neutral.plugin import Neutral
