@@ -17,6 +17,7 @@ from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.registry import framework_of
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify.track.rules import CountingRules
 
 ROUNDS = 15
@@ -30,7 +31,7 @@ def counting(path: str, apart: bool = False) -> Callable[[], dict[str, Any]]:
     def work() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder, ScanClock(on=apart) as clock:
             sidecar = Path(folder)
-            graph = load_graph(dump_graph(counter.translate(file, GraphBuilder(sidecar))))
+            graph = load_graph(dump_graph(counter.translate(TranslateRequest(file), GraphBuilder(sidecar))))
             validate(graph)
             count = count_graph(graph, ConstantStore(file.parent, sidecar), rules)
             ledger = next(iter(count.ledgers.values()))
@@ -51,7 +52,7 @@ def scanning(path: str) -> Callable[[], dict[str, Any]]:
 
     file, rules = Path(path), CountingRules()
     folder = tempfile.TemporaryDirectory(prefix="micronet-bench-")
-    graph = framework_of(file.name).counter().translate(file, GraphBuilder(Path(folder.name)))
+    graph = framework_of(file.name).counter().translate(TranslateRequest(file), GraphBuilder(Path(folder.name)))
     store = ConstantStore(file.parent, Path(folder.name))
 
     def scan() -> ScanClock:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.harness import ROOT
+from micronet_verify.framework.requests import PredictRequest
 from micronet_verify.wording.numbers import figure
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def _answers(path: Path, inputs: NDArray[Any]) -> NDArray[Any]:
     from micronet_verify.framework.registry import framework_of
 
     loader = framework_of(path.name).loader()
-    return np.concatenate([answer.outputs for answer in loader.predict(path, inputs, 4, 1)])
+    return np.concatenate([answer.outputs for answer in loader.predict(PredictRequest(path, inputs, 4, 1))])
 
 
 @click.command()

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.harness import Program, measure
 from benchmarks.settings import Settings
+from micronet_verify.framework.requests import TranslateRequest
 
 EXAMPLES, CALIBRATED_ON = 4, 8
 # WideResNet-28-10: the operations of the challenge's baseline for each of its words.
@@ -81,7 +82,7 @@ def proving(path: str, regime: str) -> Callable[[], dict[str, Any]]:
     from micronet_verify.track.rules import CountingRules
 
     file, folder = Path(path), tempfile.TemporaryDirectory(prefix="micronet-bench-")
-    graph = load_graph(dump_graph(framework_of(file.name).counter().translate(file, GraphBuilder(Path(folder.name)))))
+    graph = load_graph(dump_graph(framework_of(file.name).counter().translate(TranslateRequest(file), GraphBuilder(Path(folder.name)))))
     store = ConstantStore(file.parent, Path(folder.name))
     with np.load(file.with_suffix(".npz")) as kept:
         count = len(kept.files) - 2

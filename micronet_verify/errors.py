@@ -50,3 +50,7 @@ class SubmissionFault(MicronetError):
 
 class BenchFault(MicronetError):
     """The machine, an installation or this program is wrong: operators act; no entry is to blame."""
+
+
+class PluginFault(BenchFault):
+    """A plugin does not keep to its interface: its authors act, and operators tell them. No entry is to blame."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.requests import PredictRequest
 from micronet_verify.interpreter.run import execute
 from tests.difference import CLOSE, Difference, difference
 from tests.translated import Precision, translated
@@ -21,7 +22,7 @@ Array = NDArray[Any]
 
 def predicted(framework: str, artifact: Path, inputs: Array) -> Array:
     """What the plugin's own loader answers to ``inputs`` [n, …], asked one by one: [n, …]."""
-    answers = framework_named(framework).loader().predict(artifact, inputs, 1, 1)
+    answers = framework_named(framework).loader().predict(PredictRequest(artifact, inputs, 1, 1))
     return np.concatenate([np.asarray(answer.outputs) for answer in answers])
 
 

@@ -19,6 +19,7 @@ from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify.interpreter.run import Watch, constants_of, execute
 from micronet_verify.track.rules import CountingRules
 from tests.difference import CLOSE, difference
@@ -87,7 +88,7 @@ def translated(counter: Counter | str, path: Path, sidecar: Path, batch: bool = 
     """
     reader = framework_named(counter).counter() if isinstance(counter, str) else counter
     builder = GraphBuilder(sidecar)
-    graph = reader.translate(path, builder)
+    graph = reader.translate(TranslateRequest(path), builder)
     if batch:
         check_batch(reader, path, graph, builder)
     found = load_graph(dump_graph(graph))

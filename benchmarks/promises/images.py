@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.figures import Limit, Row, seconds_row
 from benchmarks.harness import THREADS, Contender, Task, cpu_seconds, interleaved
 from benchmarks.settings import Settings
+from micronet_verify.framework.requests import PredictRequest
 
 # At least as fast, as far as one run can tell.
 LIMIT = Limit("ratio", 1.05)
@@ -225,7 +226,7 @@ def scaling_ahead(path: str, model: str) -> Callable[[], dict[str, Any]]:
 
     def work() -> dict[str, Any]:
         inputs = open_inputs(Path(path), Scaling("255", MEAN, DEVIATION))
-        return _timed(answer.outputs for answer in loader.predict(Path(model), inputs, SMALL, THREADS))
+        return _timed(answer.outputs for answer in loader.predict(PredictRequest(Path(model), inputs, SMALL, THREADS)))
 
     return work
 

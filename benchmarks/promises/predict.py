@@ -18,6 +18,7 @@ from benchmarks import networks
 from benchmarks.figures import Limit, Row, seconds_row
 from benchmarks.harness import THREADS, Contender, Measurement, NotMeasured, Program, Task, cpu_seconds, interleaved
 from benchmarks.settings import Settings
+from micronet_verify.framework.requests import PredictRequest
 
 LIMIT = Limit("ratio", 1.05)
 BATCHES = (64, 128)
@@ -105,7 +106,7 @@ def loading(path: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]:
     loader, data = framework_of(path).loader(), np.load(inputs, mmap_mode="r")
     if path.endswith(".onnx"):
         import onnxruntime  # noqa: F401  the loader imports it when it is called; imports are not measured
-    return lambda: _timed(answer.outputs for answer in loader.predict(Path(path), data, batch, THREADS))
+    return lambda: _timed(answer.outputs for answer in loader.predict(PredictRequest(Path(path), data, batch, THREADS)))
 
 
 def bare(model: str, inputs: str, batch: int) -> Callable[[], dict[str, Any]]:

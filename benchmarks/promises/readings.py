@@ -14,6 +14,7 @@ from benchmarks import networks
 from benchmarks.figures import Limit, Row, seconds_row
 from benchmarks.harness import NotMeasured, Program, Task, interleaved
 from benchmarks.settings import Settings
+from micronet_verify.framework.requests import TranslateRequest
 
 RATIO = Limit("ratio", 1.5)
 SHOWN = ("efficientnet-b0", "mixnet-s", "resnet-50")
@@ -55,7 +56,7 @@ def reading(path: str) -> Callable[[], dict[str, Any]]:
     def work() -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="micronet-bench-") as folder:
             start = time.process_time()
-            graph = load_graph(dump_graph(counter.translate(file, GraphBuilder(Path(folder)))))
+            graph = load_graph(dump_graph(counter.translate(TranslateRequest(file), GraphBuilder(Path(folder)))))
             validate(graph)
             found = analyse(graph, ConstantStore(file.parent, Path(folder)))
             price(found, CountingRules())

@@ -149,8 +149,14 @@ CHOICES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
 
 def check_attributes(kind: str, operands: int, attributes: Mapping[str, object], bodies: int, where: str) -> None:
     """Raise ``SubmissionFault`` unless ``kind`` is in the list and operands, attributes and bodies fit it."""
+    if problems := attribute_problems(kind, operands, attributes, bodies, where):
+        raise SubmissionFault(problems)
+
+
+def attribute_problems(kind: str, operands: int, attributes: Mapping[str, object], bodies: int, where: str) -> list[Problem]:
+    """Everything in which a node does not fit its kind, or is of none."""
     if kind not in KINDS:
-        raise SubmissionFault(Problem(f"the node kind {kind!r}", f"be one of {', '.join(KINDS)}", where))
+        return [Problem(f"the node kind {kind!r}", f"be one of {', '.join(KINDS)}", where)]
     spec = KINDS[kind]
     problems = []
     if not spec.operands[0] <= operands <= spec.operands[1]:
@@ -169,8 +175,7 @@ def check_attributes(kind: str, operands: int, attributes: Mapping[str, object],
             problems.append(Problem(f"{name}={value!r} of {kind}", f"be one of {', '.join(sorted(CHOICES[kind, name]))}", where))
         elif name == "op" and value not in OPS[kind]:
             problems.append(Problem(f"{kind} {value!r}", f"be one of {', '.join(sorted(OPS[kind]))}", where))
-    if problems:
-        raise SubmissionFault(problems)
+    return problems
 
 
 def _fits(wanted: str, value: object) -> bool:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import SubmissionFault
+from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import BOOL, FLOAT32, INT64, NumericFormat, numeric_format, numpy_dtype
 from micronet_verify.facts.functions import COMPARE
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
-from micronet_verify.facts.kinds import check_attributes
 from micronet_verify.facts.shapes import ShapeError, infer, loop
 from micronet_verify.facts.tensors import SIDECAR, TensorRef
+from micronet_verify.framework.misuse import check_call, check_outputs, check_place, check_value
 
 # Decoded constants up to this many elements are kept in memory as well.
 MOST_DECODED = 1 << 14
@@ -88,6 +88,7 @@ class GraphBuilder:
         self._notes.append(sentence)
 
     def input(self, shape: Shape, fmt: NumericFormat = FLOAT32, label: str = "") -> Value:
+        """An input of the model, or of a body: its shape for one example, batch 1 included."""
         value = self._value(shape, fmt, None, label)
         self._inputs.append(value.id)
         return value
@@ -96,6 +97,7 @@ class GraphBuilder:
         self, path: str, offset: int, shape: Shape, fmt: NumericFormat, label: str = "", strides: tuple[int, ...] | None = None
     ) -> Value:
         """A constant whose bytes lie in the artifact: ``path`` relative to its folder, ``offset`` in bytes, ``strides`` in elements."""
+        check_place(path, offset, strides, self.where)
         return self._value(shape, fmt, TensorRef("artifact", path, offset, strides), label)
 
     def constant(self, array: NDArray[Any], label: str = "", fmt: NumericFormat | None = None) -> Value:
@@ -154,10 +156,14 @@ class GraphBuilder:
     def emit_many(
         self, kind: str, inputs: Iterable[Value | None], fmts: Sequence[NumericFormat | None], **attributes: Attribute | None
     ) -> tuple[Value, ...]:
-        """Append a node of ``len(fmts)`` results. Raises ``SubmissionFault`` if operands do not fit the kind."""
+        """Append a node of ``len(fmts)`` results.
+
+        Raises ``SubmissionFault`` if the operands' shapes do not fit the kind; ``PluginFault`` for a kind or an attribute that there is
+        not, and for arguments of another type (``framework.misuse``).
+        """
         operands = tuple(inputs)
         kept = {name: value for name, value in attributes.items() if value is not None}
-        check_attributes(kind, len(operands), kept, 0, self.where)
+        check_call(kind, operands, fmts, kept, (), self.where)
         try:
             shapes = infer(kind, kept, [value.shape if value else () for value in operands])
         except ShapeError as error:
@@ -170,7 +176,7 @@ class GraphBuilder:
     def emit_bodies(self, kind: str, inputs: Iterable[Value | None], bodies: Sequence[Graph], **attributes: Attribute) -> tuple[Value, ...]:
         """Append a ``branch`` or ``loop``; results take their shapes and formats from the first body."""
         operands = tuple(inputs)
-        check_attributes(kind, len(operands), attributes, len(bodies), self.where)
+        check_call(kind, operands, (), attributes, bodies, self.where)
         first = bodies[0]
         results = [first.values[name] for name in first.outputs]
         outputs = tuple(self._value(value.shape, value.format) for value in results)
@@ -200,7 +206,7 @@ class GraphBuilder:
         for name, number in (("scanned", len(scanned)), ("backward", tuple(backward)), ("collected_backward", tuple(collected_backward))):
             if number:
                 attributes[name] = number
-        check_attributes("loop", len(operands), attributes, 1, self.where)
+        check_call("loop", operands, (), attributes, (body,), self.where)
         try:
             taken, returned = ([body.values[name].shape for name in names] for names in (body.inputs, body.outputs))
             shapes = loop(attributes, [value.shape for value in operands], taken, returned)
@@ -235,9 +241,14 @@ class GraphBuilder:
         return self.emit("matmul", left, right, *_given(bias), left=a, right=b, out=out)
 
     def finish(self, outputs: Sequence[Value]) -> Graph:
+        """The graph of what was emitted, with these results. Raises ``PluginFault`` for what is no list of values."""
+        check_outputs(outputs, self.where)
         return Graph(tuple(self._inputs), tuple(value.id for value in outputs), dict(self._values), tuple(self._nodes), tuple(self._notes))
 
     def _value(self, shape: Shape, fmt: NumericFormat, ref: TensorRef | None = None, label: str = "") -> Value:
+        check_value(shape, fmt, self.where)
+        if min(shape, default=0) < 0:
+            raise SubmissionFault(Problem(f"a tensor of shape {tuple(shape)}", "have no negative sizes", self.where))
         root = self._root
         root._count += 1
         value = Value(f"v{root._count}", tuple(int(size) for size in shape), fmt, ref, label)

@@ -20,6 +20,7 @@ from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
+from micronet_verify.framework.requests import TranslateRequest
 
 # Tokens of a chunk whose length is free.
 TOKENS = 7
@@ -38,7 +39,7 @@ def check_chunk(counter: Counter, root: Path, chunk: str, step: Graph, folder: P
     beside = folder / "chunk"
     beside.mkdir()
     try:
-        graph = counter.translate(root / chunk, GraphBuilder(beside, batch=TOKENS, chunk=True))
+        graph = counter.translate(TranslateRequest(root / chunk), GraphBuilder(beside, batch=TOKENS, chunk=True))
     except SubmissionFault as fault:
         told = (Problem(problem.got, problem.should, problem.where or chunk, problem.advice or _ADVICE) for problem in fault.problems)
         raise SubmissionFault(told) from None

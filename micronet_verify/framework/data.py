@@ -16,19 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault
-from micronet_verify.facts.data import Expected
+from micronet_verify.framework.requests import MeasureRequest, OpenRequest
 
 
 class DatasetMissing(BenchFault):
     """The data set is not on this machine: its entries are skipped by name and stay unranked; they never pass."""
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """``root``: the folder of data sets, ``None`` where the operator has named none. ``cache``: a folder to write into."""
-
-    root: Path | None
-    cache: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +52,22 @@ class Reader(Protocol):
     name: str
     splits: tuple[str, ...]
 
-    def open(self, split: str, expected: Expected, home: Home) -> Split:
-        """The split, looked for under ``home.root``.
+    def open(self, request: OpenRequest) -> Split:
+        """The split, looked for under ``request.home.root``.
 
         Raises ``DatasetMissing`` with what is missing and where it is looked for; ``BenchFault`` with file and place for
-        data that is damaged or another than ``expected``.
+        data that is damaged or another than ``request.expected``.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A measure of quality, exact: ``measure(outputs, labels, classes)`` for outputs [examples, …] and labels [examples].
+    """A measure of quality, exact: ``measure(request)`` compares outputs [examples, …] with labels [examples].
 
     A track names it under ``target.metric`` and sets ``at_least`` or ``at_most``. ``measure`` raises ``SubmissionFault``
     for outputs that it cannot judge.
     """
 
     name: str
-    measure: Callable[[NDArray[Any], NDArray[np.int64], int], Fraction]
+    measure: Callable[[MeasureRequest], Fraction]

@@ -10,6 +10,7 @@ import difflib
 import inspect
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,36 +21,14 @@ from typing import Any, TypeVar
 from micronet_verify.errors import Problem
 from micronet_verify.framework import hookspecs
 from micronet_verify.framework.guard import contained, sentence
+from micronet_verify.framework.interface import STATED_AS, interface_problem
+from micronet_verify.framework.origin import Origin
 
 WITHOUT = "MICRONET_WITHOUT"
 _MARK = f"{hookspecs.PROJECT}_impl"
 _PREFIX = "micronet_"
 _OWN = "micronet_verify"
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Which installed package a plugin is: the distribution, its version, and the name of the entry point."""
-
-    distribution: str
-    version: str
-    entry: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
-
-    @property
-    def place(self) -> str:
-        return f"plugin {self.entry!r} of {self}"
-
-    @property
-    def remedy(self) -> str:
-        return f"report it to the authors of {self.distribution}, or do without: pip uninstall {self.distribution}"
-
-    def problem(self, got: str, should: str, advice: str = "") -> Problem:
-        """A sentence about this plugin that says who can mend it."""
-        return Problem(got, should, self.place, advice or self.remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +105,7 @@ def load(origin: Origin, imported: Callable[[], object]) -> Plugin | Broken:
         return Broken(origin, _import_problem(origin, attempt.error))
     with contained() as look:
         hooks, problem = _hooks(origin, module)
+        problem = problem or interface_problem(origin, _stated(module))
     if look.error is not None:
         problem = origin.problem(f"{sentence(look.error)} where its names are listed", "be a module with hooks")
     return Broken(origin, problem) if problem else Plugin(origin, hooks, attempt.printed)
@@ -180,6 +160,12 @@ def _hooks(origin: Origin, module: object) -> tuple[Mapping[str, Callable[..., o
     if not found:
         return {}, origin.problem("a plugin without hooks", f"have one at least: {', '.join(hookspecs.NAMES)}")
     return {name: found[name] for name in hookspecs.NAMES if name in found}, None
+
+
+def _stated(module: object) -> object:
+    """The interface that a plugin was written for: an entry point may name an object of the module that states it."""
+    stated = getattr(module, STATED_AS, None)
+    return stated if stated is not None else getattr(sys.modules.get(getattr(module, "__module__", "")), STATED_AS, None)
 
 
 def _hook_problem(origin: Origin, hook: str, item: Callable[..., Any], options: Mapping[str, Any]) -> Problem | None:

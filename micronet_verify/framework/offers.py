@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from micronet_verify.errors import Problem
 from micronet_verify.framework.guard import contained, sentence
-from micronet_verify.framework.installed import Broken, Origin, installed
+from micronet_verify.framework.installed import Broken, installed
+from micronet_verify.framework.origin import Origin
 
 T = TypeVar("T")
 

@@ -8,30 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import BenchFault, Problem
-from micronet_verify.facts.graph import Graph, Shape
+from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRequest:
-    """The one step that runs entrant's code: ``entry_point`` is ``file.py:callable`` inside ``entry``.
-
-    The callable takes no argument and returns the model; ``weights`` are loaded into it by the plugin. The export is
-    for inputs of shape [batch, *example_shape], batch size free.
-    """
-
-    entry: Path
-    entry_point: str
-    weights: str
-    example_shape: Shape
-    input_format: str = "float32"
+from micronet_verify.framework.requests import ExportRequest, PredictRequest, TraceRequest, TranslateRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +29,21 @@ class Answer:
 class Loader(Protocol):
     """Runs inside a sandboxed worker."""
 
-    def export(self, request: ExportRequest, folder: Path) -> str:
-        """Write a data-only artifact into ``folder``; its file name. Raises ``SubmissionFault``."""
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        """Answers for the request's inputs in order, batch by batch; the last batch may be short.
+
+        A model of fixed batch 1 is fed one example at a time. Raises ``SubmissionFault`` where the model does not accept the
+        inputs.
+        """
         ...
 
-    def predict(self, artifact: Path, inputs: NDArray[Any], batch_size: int, threads: int) -> Iterator[Answer]:
-        """Answers for ``inputs`` [examples, …] in order, batch by batch; the last batch may be short.
 
-        ``inputs`` is a read-only memory map. A model of fixed batch 1 is fed one example at a time. Raises
-        ``SubmissionFault`` where the model does not accept the inputs.
-        """
+@runtime_checkable
+class Exporting(Protocol):
+    """A ``Loader`` that makes an artifact of an entry in source form; without it, entries hand in the model file itself."""
+
+    def export(self, request: ExportRequest) -> str:
+        """Write a data-only artifact into the request's folder; its file name. Raises ``SubmissionFault``."""
         ...
 
 
@@ -62,15 +51,15 @@ class Loader(Protocol):
 class Tracing(Protocol):
     """A ``Loader`` that can compare every inferred shape with the one that the framework computes."""
 
-    def check_shapes(self, artifact: Path, example: NDArray[Any], threads: int) -> None:
-        """Run one example [1, …]. Raises ``BenchFault`` with every value of another shape than the counter infers."""
+    def check_shapes(self, request: TraceRequest) -> None:
+        """Run one example. Raises ``BenchFault`` with every value of another shape than the counter infers."""
         ...
 
 
 class Counter(Protocol):
     """Runs inside a sandboxed worker; reads the artifact as data and executes nothing of it."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
         """The artifact as a neutral graph for one example (batch 1); constants stay where their bytes lie.
 
         A batch that the artifact leaves free is given the size ``builder.batch``: the judge asks once more with another, to see
@@ -102,16 +91,6 @@ class Framework:
 
 CPU = "cpu"
 """The device that every framework has."""
-
-
-def loader_on(framework: Framework, device: str) -> Loader:
-    """The loader that predicts on ``device``. Raises ``BenchFault`` where the framework, or this machine, has none."""
-    if device == CPU:
-        return framework.loader()
-    if device not in framework.devices:
-        known = " or ".join((CPU, *sorted(framework.devices)))
-        raise BenchFault(Problem(f"the device {device!r} for the framework {framework.name!r}", f"be {known}", "stage predict"))
-    return framework.devices[device]()
 
 
 def as_batches(inputs: NDArray[Any], batch_size: int) -> Iterator[NDArray[Any]]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from micronet_verify.framework import data, hookspecs, protocols, stepping
+from micronet_verify.framework import data, hookspecs, protocols, requests, stepping
 
 TITLE = """\
 # Hooks
@@ -32,7 +32,7 @@ def reference() -> str:
     for name in hook_names():
         hook = getattr(hookspecs, name)
         parts.append(f"## `{name}`\n\n    def {name}{_signature(hook)}\n\n{_prose(hook)}\n")
-    for module in (protocols, stepping, data):
+    for module in (protocols, stepping, data, requests):
         for name, item in _types(module):
             parts.append(f"## {name}\n\n{_prose(item)}\n\n{_members(item)}".rstrip() + "\n")
     return "\n".join(parts)

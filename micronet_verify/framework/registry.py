@@ -14,8 +14,9 @@ from types import MappingProxyType
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.framework.guard import contained, sentence
 from micronet_verify.framework.installed import WITHOUT as WITHOUT
-from micronet_verify.framework.installed import Origin, remembered
+from micronet_verify.framework.installed import remembered
 from micronet_verify.framework.offers import Kind, Offers, collect, told
+from micronet_verify.framework.origin import Origin
 from micronet_verify.framework.protocols import CPU, Framework
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*")

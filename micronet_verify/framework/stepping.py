@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.framework.requests import StepRequest
 
 ADVICE = "a step is (token, state…) → (log-probabilities, state…), with every state out as it goes in, and in the same order"
 TOKEN = "int64"
@@ -75,8 +75,8 @@ class Stepper(Protocol):
 class Stepping(Protocol):
     """A ``Loader`` that runs language models, too."""
 
-    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
-        """Open a step (or a chunk) over a vocabulary of ``words``. Raises ``SubmissionFault`` where the model has another form."""
+    def stepper(self, request: StepRequest) -> Stepper:
+        """Open a step (or a chunk). Raises ``SubmissionFault`` where the model has another form."""
         ...
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.errors import BenchFault, PluginFault, Problem
 from micronet_verify.facts.data import ANYTHING, Expected
 from micronet_verify.quality.datasets.folders import cache_folder
+from micronet_verify.quality.guarded import reading
 from micronet_verify.quality.inputs.prepare import home_of, open_split, readable
 
 
@@ -22,8 +23,11 @@ def labels(
     ``BenchFault`` where the data are damaged, or a label is no class of the track.
     """
     found = open_split(dataset, split, expected, home_of(dataset, folder or cache_folder(), root))
-    with readable(dataset):
+    with readable(dataset), reading(dataset, "labels"):
         classes = found.labels()
+        if not isinstance(classes, np.ndarray) or classes.dtype.kind not in "iu" or classes.ndim == 0:
+            got = f"{type(classes).__name__} from labels of {dataset}"
+            raise PluginFault(Problem(got, "be an array of whole numbers, one for each example", found.where))
     if len(classes) != found.examples:
         raise BenchFault(Problem(f"{len(classes):,} labels for {found.examples:,} examples", "be one for each", found.where))
     if expected.classes and (int(classes.min()) < 0 or int(classes.max()) >= expected.classes):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 from micronet_verify.facts.data import Scaling
-from micronet_verify.framework.protocols import CPU, ExportRequest
+from micronet_verify.framework.protocols import CPU
+from micronet_verify.framework.requests import ExportRequest
 from micronet_verify.sandbox.limits import Stage
 
 GRAPH = "graph.json"
@@ -116,14 +117,17 @@ class Job(Generic[ResultT_co]):
 
 @dataclass(frozen=True, slots=True)
 class ExportJob(Job[ExportResult]):
-    """Run the entrant's code once, to turn source and weights into an artifact in ``out``."""
+    """Run the entrant's code once, to turn source and weights into an artifact in the request's folder."""
 
     stage = "export"
     result_type = ExportResult
     framework: str
     request: ExportRequest
-    out: Path
     threads: int = 1
+
+    @property
+    def out(self) -> Path:  # type: ignore[override]
+        return self.request.folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,12 +243,12 @@ def job_from_data(data: dict[str, Any]) -> AnyJob:
     """The inverse of ``job_to_data``. The judge wrote the data, so a fault in it is a ``KeyError`` or ``TypeError`` of ours."""
     fields = dict(data)
     kind = fields.pop("kind")
-    fields["out"] = Path(fields["out"])
     if kind == "export":
         request = dict(fields.pop("request"))
-        request["entry"], request["example_shape"] = Path(request["entry"]), tuple(request["example_shape"])
+        request["entry"], request["folder"] = Path(request["entry"]), Path(request["folder"])
+        request["example_shape"] = tuple(request["example_shape"])
         return ExportJob(request=ExportRequest(**request), **fields)
-    fields["root"] = Path(fields["root"])
+    fields["out"], fields["root"] = Path(fields["out"]), Path(fields["root"])
     if kind == "translate":
         return TranslateJob(**fields)
     if kind == "steps":

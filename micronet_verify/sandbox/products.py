@@ -8,7 +8,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.errors import PluginFault, Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.serde import load_graph
 from micronet_verify.facts.validate import validate
@@ -49,9 +49,16 @@ def size_of(folder: Path) -> int:
 
 
 def read_graph(path: Path) -> Graph:
-    """The neutral graph that a translate step wrote, validated. Raises ``SubmissionFault`` with what is wrong in it."""
+    """The neutral graph that a translate step wrote, validated.
+
+    Raises ``SubmissionFault`` for a file that is too large, or no graph; ``PluginFault`` for a graph that the builder would not have
+    made: only its plugin, or what overcame it, can have written that.
+    """
     graph = load_graph(_json_text(path))
-    validate(graph)
+    try:
+        validate(graph)
+    except SubmissionFault as fault:
+        raise PluginFault(fault.problems) from None
     return graph
 
 

@@ -17,8 +17,10 @@ from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.chunk import check_chunk
-from micronet_verify.framework.protocols import Answer, Counter, Framework, Loader, Tracing, loader_on
+from micronet_verify.framework.guarded import GuardedLoader, counter_of, loader_on
+from micronet_verify.framework.protocols import CPU, Answer, Counter, Framework
 from micronet_verify.framework.registry import framework_named, incomplete
+from micronet_verify.framework.requests import PredictRequest, TraceRequest, TranslateRequest
 from micronet_verify.sandbox.asked_alone import check_alone
 from micronet_verify.sandbox.inputs import open_inputs
 from micronet_verify.sandbox.jobs import (
@@ -46,21 +48,21 @@ NOT_REACHED = -1
 def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
     """Run one job; ``ready`` is called once the plugin stands and just before anything of the entry is touched.
 
-    Raises ``SubmissionFault`` or ``BenchFault``, and whatever a plugin lets through.
+    Raises ``SubmissionFault`` or ``BenchFault``, a ``PluginFault`` for a plugin's defect, and whatever an export lets through.
     """
     assert not isinstance(job, ProveJob)  # which needs prices, and has a worker of its own
     framework = _installed(job)
     if isinstance(job, TranslateJob):  # reads the artifact as data, so a counter may do without the framework itself
-        counter = framework.counter()
+        counter = counter_of(framework)
         ready()
         return translate(job, counter)
     if lack := incomplete(framework):
         raise BenchFault(replace(lack, where=f"stage {job.stage}"))
-    loader = framework.loader() if isinstance(job, ExportJob) else loader_on(framework, job.device)
+    loader = loader_on(framework, CPU if isinstance(job, ExportJob) else job.device)
     ready()
     if isinstance(job, StepJob):
         return read_text(job, loader)
-    return ExportResult(loader.export(job.request, job.out)) if isinstance(job, ExportJob) else predict(job, loader)
+    return export(job, loader, framework) if isinstance(job, ExportJob) else predict(job, loader)
 
 
 def _installed(job: ExportJob | TranslateJob | PredictJob | StepJob) -> Framework:
@@ -72,10 +74,18 @@ def _installed(job: ExportJob | TranslateJob | PredictJob | StepJob) -> Framewor
         raise BenchFault(Problem(got, "find it as the judge does", f"stage {job.stage}", advice)) from None
 
 
+def export(job: ExportJob, loader: GuardedLoader, framework: Framework) -> ExportResult:
+    """Have the entrant's code build its model, and the plugin write it."""
+    if not loader.exports:
+        should = f"hand in the model file itself ({' or '.join(framework.suffixes)})"
+        raise SubmissionFault(Problem(f"an entry in source form for the framework {framework.name!r}", should, job.request.entry_point))
+    return ExportResult(loader.export(job.request))
+
+
 def translate(job: TranslateJob, counter: Counter) -> TranslateResult:
     """Write ``graph.json`` and, where constants had to be decoded, the sidecar ``constants.bin``."""
     builder = GraphBuilder(job.out)
-    graph = counter.translate(job.root / job.primary, builder)
+    graph = counter.translate(TranslateRequest(job.root / job.primary), builder)
     check_batch(counter, job.root / job.primary, graph, builder)
     if job.chunk:
         check_chunk(counter, job.root, job.chunk, graph, job.out)
@@ -83,17 +93,17 @@ def translate(job: TranslateJob, counter: Counter) -> TranslateResult:
     return TranslateResult(GRAPH, SIDECAR if (job.out / SIDECAR).exists() else "")
 
 
-def predict(job: PredictJob, loader: Loader) -> PredictResult:
+def predict(job: PredictJob, loader: GuardedLoader) -> PredictResult:
     """Write ``outputs.npy`` [examples, …] and, for a model that branches, ``taken.json`` (branch id → index per example)."""
     inputs = open_inputs(job.inputs, job.scaling)
     if len(inputs) == 0:
         raise BenchFault(Problem("no inputs", "be at least one example", WHERE))
-    if isinstance(loader, Tracing):
-        loader.check_shapes(job.root / job.primary, inputs[:1], job.threads)
-    answers = loader.predict(job.root / job.primary, inputs, job.batch_size, job.threads)
+    if loader.traces:
+        loader.check_shapes(TraceRequest(job.root / job.primary, inputs[:1], job.threads))
+    answers = loader.predict(PredictRequest(job.root / job.primary, inputs, job.batch_size, job.threads))
     shape, taken = _collect(answers, len(inputs), job.out / OUTPUTS)
     if job.alone:
-        again = loader.predict(job.root / job.primary, inputs[list(job.alone)], 1, job.threads)
+        again = loader.predict(PredictRequest(job.root / job.primary, inputs[list(job.alone)], 1, job.threads))
         check_alone(np.load(job.out / OUTPUTS, mmap_mode="r"), np.concatenate([answer.outputs for answer in again]), job.alone, WHERE)
     if taken:
         (job.out / TAKEN).write_text(json.dumps(taken, sort_keys=True), encoding="utf-8")
@@ -108,38 +118,21 @@ def _collect(answers: Iterator[Answer], examples: int, path: Path) -> tuple[tupl
     for answer in answers:
         batch = answer.outputs
         if outputs is None:
-            outputs = _allocate(batch, examples, path)
+            outputs = np.lib.format.open_memmap(path, "w+", batch.dtype, (examples, *batch.shape[1:]))
         if batch.shape[1:] != outputs.shape[1:] or batch.dtype != outputs.dtype:
             got = f"outputs of shape {batch.shape} and type {batch.dtype} for the examples from {done} on"
             raise SubmissionFault(Problem(got, f"be of shape {_shape(outputs)} and type {outputs.dtype} like those before", WHERE))
-        if done + len(batch) > examples:
-            raise SubmissionFault(Problem(f"more than {examples:,} outputs", "be one for each input", WHERE))
         outputs[done : done + len(batch)] = batch
-        _record(taken, answer, done, len(batch))
+        for branch, indices in answer.taken.items():
+            record = taken.setdefault(branch, [])
+            record.extend([NOT_REACHED] * (done - len(record)))
+            record.extend(int(index) for index in indices)
         done += len(batch)
-    if outputs is None or done != examples:
-        raise SubmissionFault(Problem(f"{done:,} outputs for {examples:,} inputs", "be one for each input", WHERE))
-    for indices in taken.values():
-        indices.extend([NOT_REACHED] * (examples - len(indices)))
+    assert outputs is not None  # ``GuardedLoader`` has seen one answer for each example
+    for record in taken.values():
+        record.extend([NOT_REACHED] * (examples - len(record)))
     outputs.flush()  # type: ignore[attr-defined]  # a memmap
     return outputs.shape, taken
-
-
-def _allocate(first: NDArray[Any], examples: int, path: Path) -> NDArray[Any]:
-    if first.dtype not in (np.float32, np.float64):
-        raise SubmissionFault(Problem(f"outputs of type {first.dtype}", "be float32 or float64", WHERE))
-    if first.ndim == 0:
-        raise SubmissionFault(Problem("an output without axes", "have the examples as its first axis", WHERE))
-    return np.lib.format.open_memmap(path, "w+", first.dtype, (examples, *first.shape[1:]))
-
-
-def _record(taken: dict[str, list[int]], answer: Answer, done: int, rows: int) -> None:
-    for branch, indices in answer.taken.items():
-        if len(indices) != rows:
-            raise SubmissionFault(Problem(f"{len(indices)} records of branch {branch!r} for {rows} examples", "be one for each", WHERE))
-        record = taken.setdefault(branch, [])
-        record.extend([NOT_REACHED] * (done - len(record)))
-        record.extend(int(index) for index in indices)
 
 
 def _shape(outputs: NDArray[Any]) -> str:

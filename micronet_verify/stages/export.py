@@ -10,8 +10,8 @@ from pathlib import Path
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.artifact import Artifact, seal
-from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.requests import ExportRequest
 from micronet_verify.sandbox.jobs import ExportJob
 from micronet_verify.stages.bench import Bench, limits_of
 from micronet_verify.submission.manifest import Manifest
@@ -29,10 +29,10 @@ def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) 
     if manifest.source is not None:
         entry = _copied(submission, work / "entry", [file.path for file in submission.files])
         request = ExportRequest(
-            entry, manifest.source.entry_point, manifest.source.weights, track.dataset.input_shape, track.dataset.input_format
+            entry, manifest.source.entry_point, manifest.source.weights, track.dataset.input_shape, folder, track.dataset.input_format
         )
         try:
-            result = bench.launcher.run(ExportJob(framework.name, request, folder, bench.threads), limits_of(track, track.limits.export))
+            result = bench.launcher.run(ExportJob(framework.name, request, bench.threads), limits_of(track, track.limits.export))
         except SubmissionFault as fault:
             raise SubmissionFault(_unlisted(_in_manifest(problem, manifest), submission) for problem in fault.problems) from None
         return seal(folder, result.artifact)

@@ -19,6 +19,7 @@ from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Framework
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.requests import PredictRequest, StepRequest, TranslateRequest
 from micronet_verify.framework.stepping import Stepping
 from micronet_verify.testing.program import Array, Program, Unsupported
 from micronet_verify.testing.reference import Answers
@@ -66,7 +67,7 @@ def translate(plugin: Plugin, artifact: Path, folder: Path) -> Translated:
     """Translate ``artifact`` into the empty ``folder``, as the judge does it. Raises what the plugin raises."""
     folder.mkdir(parents=True, exist_ok=True)
     counter, builder = plugin.framework.counter(), GraphBuilder(folder)
-    found = counter.translate(artifact, builder)
+    found = counter.translate(TranslateRequest(artifact), builder)
     check_batch(counter, artifact, found, builder)
     text = dump_graph(found)
     graph = load_graph(text)
@@ -81,7 +82,7 @@ def predict(plugin: Plugin, artifact: Path, inputs: Array, batch_size: int) -> A
 
 def predict_all(plugin: Plugin, artifact: Path, inputs: Array, batch_size: int) -> Answers:
     """The answers with which body each example took at each branch, by its id; where a batch does not name one, none came there."""
-    answers = list(plugin.framework.loader().predict(artifact, inputs, batch_size, 1))
+    answers = list(plugin.framework.loader().predict(PredictRequest(artifact, inputs, batch_size, 1)))
     outputs = [np.asarray(answer.outputs) for answer in answers]
     names = sorted({name for answer in answers for name in answer.taken})
     taken = {name: [answer.taken.get(name, (NOT_REACHED,) * len(answer.outputs)) for answer in answers] for name in names}
@@ -93,7 +94,7 @@ def read_all(plugin: Plugin, artifact: Path, program: Program, words: Array) -> 
     loader = plugin.framework.loader()
     if not isinstance(loader, Stepping):
         raise Unsupported("a loader without a stepper")
-    stepper = loader.stepper(artifact, program.words, 1)
+    stepper = loader.stepper(StepRequest(artifact, program.words, 1))
     stepper.start()
     rows = np.zeros((len(words), program.words), stepper.rows_format)
     for part in (slice(0, 3), slice(3, None)):

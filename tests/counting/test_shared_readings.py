@@ -12,6 +12,7 @@ from micronet_verify.counting.price import price
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.registry import framework_of
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify.track.rules import KNOBS, CountingRules
 
 SAMPLES = Path(__file__).parents[2] / "sample_submissions" / "digits"
@@ -22,7 +23,7 @@ SAMPLES = Path(__file__).parents[2] / "sample_submissions" / "digits"
 )
 def test_each_reading_gives_the_lines_that_it_gives_alone(name: str, tmp_path: Path) -> None:
     file = SAMPLES / name
-    graph = framework_of(file.name).counter().translate(file, GraphBuilder(tmp_path))
+    graph = framework_of(file.name).counter().translate(TranslateRequest(file), GraphBuilder(tmp_path))
     store = ConstantStore(file.parent, tmp_path)
     shared = analyse(graph, store)
     rules = CountingRules()

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from tests.framework.plugin_site import SOUND, sound
 
-HEAD = "from micronet_verify.framework.hookspecs import hookimpl\n"
-FRAMEWORK = "from micronet_verify.framework.protocols import Framework\n"
+HEAD = "from micronet_verify.plugin import Framework, hookimpl\nMICRONET_INTERFACE = (1, 0)\n"
 REPORT = "report it to the authors of micronet-{0}, or do without: pip uninstall micronet-{0}"
 HOOKS = "micronet_framework, micronet_reader, micronet_metric"
 RETURNS = "be a Framework, or a tuple of them"
 
 
 def hook(body: str) -> str:
-    return f"{HEAD}{FRAMEWORK}@hookimpl\ndef micronet_framework():\n    {body}\n"
+    return f"{HEAD}@hookimpl\ndef micronet_framework():\n    {body}\n"
 
 
 def framework(**fields: str) -> str:
@@ -69,6 +68,26 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         f"{HEAD}@hookimpl\ndef micronet_framework(config):\n    pass\n",
         "got the hook 'micronet_framework' with arguments: (config) but should take none",
         "",
+    ),
+    "no-interface": (
+        sound("no-interface").replace("MICRONET_INTERFACE = (1, 0)\n", ""),
+        "got a plugin without MICRONET_INTERFACE but should state it: MICRONET_INTERFACE = (1, 0)",
+        "add it to its module: it says which interface the plugin is written for; " + REPORT,
+    ),
+    "odd-interface": (
+        sound("odd-interface").replace("= (1, 0)", "= '1.0'"),
+        "got MICRONET_INTERFACE = '1.0' but should be a pair of whole numbers, such as (1, 0)",
+        "",
+    ),
+    "old-interface": (
+        sound("old-interface").replace("= (1, 0)", "= (0, 9)"),
+        "got a plugin for interface 0.9 but should be for 1.0, which this micronet-verify has",
+        "upgrade the plugin: pip install --upgrade micronet-{0}",
+    ),
+    "new-interface": (
+        sound("new-interface").replace("= (1, 0)", "= (1, 99)"),
+        "got a plugin for interface 1.99 but should be for 1.0 at most, which this micronet-verify has",
+        "upgrade micronet-verify: pip install --upgrade micronet-verify",
     ),
     "generator": (
         f"{HEAD}@hookimpl\ndef micronet_framework():\n    yield 1\n",

@@ -17,18 +17,19 @@ ROOT = Path(__file__).resolve().parents[2]
 SOUND = """
 import numpy as np
 
-from micronet_verify.framework.hookspecs import hookimpl
-from micronet_verify.framework.protocols import Answer, Framework, as_batches
+from micronet_verify.plugin import Answer, Framework, as_batches, hookimpl
+
+MICRONET_INTERFACE = (1, 0)
 
 
 class Loader:
-    def predict(self, artifact, inputs, batch_size, threads):
-        for batch in as_batches(inputs, batch_size):
+    def predict(self, request):
+        for batch in as_batches(request.inputs, request.batch_size):
             yield Answer(batch.reshape(len(batch), -1)[:, :2].astype(np.float32))
 
 
 class Counter:
-    def translate(self, artifact, builder):
+    def translate(self, request, builder):
         builder.at("sum", "whole")
         x = builder.input((builder.batch, 4))
         return builder.finish([builder.emit("move", x, op="slice", axes=(1,), starts=(0,), ends=(2,), steps=(1,))])

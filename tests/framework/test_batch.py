@@ -19,6 +19,7 @@ from micronet_verify.framework.batch.axis import Lies, Spread, find
 from micronet_verify.framework.batch.compare import BATCH, check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
+from micronet_verify.framework.requests import TranslateRequest
 from tests.plugins.onnx.support import node
 from tests.plugins.pytorch.support import Function, archive
 from tests.spelling.counted import onnx_model
@@ -30,7 +31,7 @@ ALONE = "but should treat each example alone"
 def found(path: Path, counter: Counter) -> list[str]:
     """What the check says about a file: nothing, or the sentences of a refusal."""
     builder = GraphBuilder(path.parent)
-    graph = counter.translate(path, builder)
+    graph = counter.translate(TranslateRequest(path), builder)
     try:
         check_batch(counter, path, graph, builder)
     except SubmissionFault as fault:

@@ -21,6 +21,7 @@ from torch import nn
 
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from tests.plugins.pytorch.support import archive
 
 LAYER = nn.Linear(3, 2)
@@ -77,7 +78,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
 def refused(path: Path) -> str:
     counter = OnnxCounter() if path.suffix == ".onnx" else PyTorchCounter()
     with pytest.raises(SubmissionFault) as caught:
-        counter.translate(path, GraphBuilder(None))
+        counter.translate(TranslateRequest(path), GraphBuilder(None))
     return str(caught.value)
 
 

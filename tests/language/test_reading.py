@@ -20,7 +20,7 @@ from onnx import helper
 from torch import nn
 
 from micronet_verify.errors import BenchFault, SubmissionFault
-from micronet_verify.framework.protocols import Loader
+from micronet_verify.framework.guarded import GuardedLoader
 from micronet_verify.sandbox.jobs import StepJob
 from micronet_verify.sandbox.language.chunks import _sample
 from micronet_verify.sandbox.language.evaluate import read_text
@@ -29,7 +29,7 @@ from tests.language import models
 
 WORDS, HIDDEN, TOKENS = 11, 6, 150
 TEXT = np.random.default_rng(1).integers(0, WORDS, TOKENS + 1)
-LOADERS: dict[str, Loader] = {".onnx": OnnxLoader(), ".pt2": PyTorchLoader()}
+LOADERS = {".onnx": GuardedLoader(OnnxLoader(), None), ".pt2": GuardedLoader(PyTorchLoader(), None)}
 Read = Callable[..., NDArray[np.float64]]
 
 
@@ -276,10 +276,9 @@ def test_initial_states_of_other_names_and_shapes(tmp_path: Path, weights: model
 
 def test_a_framework_that_cannot_step(tmp_path: Path) -> None:
     class Plain:
-        def export(self, *_: Any) -> str: ...
-
         def predict(self, *_: Any) -> Any: ...
 
+    plain = GuardedLoader(Plain(), None)
     np.save(tmp_path / "text.npy", TEXT[:, None])
     job = StepJob(
         framework="plain",
@@ -293,13 +292,13 @@ def test_a_framework_that_cannot_step(tmp_path: Path) -> None:
         seed="seed",
     )
     with pytest.raises(SubmissionFault) as caught:
-        read_text(job, Plain())  # type: ignore[arg-type]
+        read_text(job, plain)
     assert str(caught.value) == (
         "got a language model for plain but should be for a framework whose plugin feeds models one token at a time [stage predict] "
         "(onnx and pytorch do, on the processor)"
     )
     with pytest.raises(BenchFault, match=r"^got a language model for plain on cuda but should be for a framework whose plugin feeds"):
-        read_text(replace(job, device="cuda"), Plain())  # type: ignore[arg-type]
+        read_text(replace(job, device="cuda"), plain)
 
 
 # --- chunks ---

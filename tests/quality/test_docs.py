@@ -12,14 +12,17 @@ import numpy as np
 import pytest
 
 from micronet_verify.framework import hookspecs, offers
-from micronet_verify.framework.installed import Installed, Origin, Plugin, forget, load
+from micronet_verify.framework.installed import Installed, Plugin, forget, load
+from micronet_verify.framework.origin import Origin
 from micronet_verify.framework.registry import frameworks
+from micronet_verify.framework.requests import MeasureRequest
 from micronet_verify.quality import registry
 from micronet_verify.quality.datasets.cifar100 import BINARY, PYTHON
 from micronet_verify.quality.datasets.folders import VARIABLE, ConfigSpec
 from micronet_verify.quality.datasets.imagenet import FOLDERS, TAR
 from micronet_verify.quality.datasets.imagenet_labels import DEVKIT, TRUTH
 from micronet_verify.quality.datasets.wikitext103 import ZIP
+from micronet_verify.quality.guarded import measured
 from micronet_verify.quality.inputs.images import FLOAT_LIMIT
 from micronet_verify.quality.inputs.prepare import EDITION, prepare
 from micronet_verify.quality.labels import labels
@@ -72,5 +75,5 @@ def test_the_example_of_a_plugin_is_one(example: None, tmp_path: Path) -> None:
     prepared = prepare("squares", "test", unit, tmp_path / "kept", root=tmp_path)
     assert np.array_equal(np.load(prepared.path), images.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
     classes = labels("squares", "test", root=tmp_path)
-    share = registry.metric_named("share").measure(np.eye(5)[[0, 1, 2, 3, 0]], classes, 5)
+    share = measured("share", MeasureRequest(np.eye(5)[[0, 1, 2, 3, 0]], classes, 5, np.ones(5, np.bool_)))
     assert level("share", share, 5, Fraction(0), Fraction("0.8")).met

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micronet_verify.errors import BenchFault, SpecError
+from micronet_verify.errors import BenchFault, PluginFault, SpecError, SubmissionFault
 from micronet_verify.facts.data import Preprocessing
 from micronet_verify.framework.data import DatasetMissing
 from micronet_verify.framework.installed import forget
@@ -32,9 +32,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from micronet_verify.framework.data import DatasetMissing, Metric, Split
-from micronet_verify.framework.hookspecs import hookimpl
-from micronet_verify.errors import Problem
+from micronet_verify.plugin import DatasetMissing, Metric, Problem, Split, hookimpl
+
+MICRONET_INTERFACE = (1, 0)
 
 
 class Shades:
@@ -43,7 +43,8 @@ class Shades:
     name = "shades"
     splits = ("test",)
 
-    def open(self, split, expected, home):
+    def open(self, request):
+        home = request.home
         folder = home.root / "shades" if home.root else None
         if folder is None or not folder.is_dir():
             raise DatasetMissing(Problem("no folder shades", "be there", str(home.root)))
@@ -57,10 +58,11 @@ class Shades:
         )
 
 
-def recall(outputs, labels, classes):
+def recall(request):
     """The smallest share of right answers of any class."""
-    right = outputs.argmax(1) == labels
-    return min(Fraction(int(right[labels == name].sum()), int((labels == name).sum())) for name in range(classes))
+    labels = request.labels
+    right = request.outputs.argmax(1) == labels
+    return min(Fraction(int(right[labels == name].sum()), int((labels == name).sum())) for name in range(request.classes))
 
 
 @hookimpl
@@ -200,3 +202,76 @@ def test_a_worker_that_loads_plugins_learns_nothing_of_labels(plugin: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(plugin)})
     assert done.stdout == "True []\n"
+
+
+OPEN = "        if folder is None or not folder.is_dir():\n"
+READER_DEFECTS = {
+    "raises": ((OPEN, "        {}['split']\n" + OPEN), "got KeyError: 'split' in open but should end with an answer or a named fault ["),
+    "exits": ((OPEN, "        raise SystemExit(1)\n" + OPEN), "got SystemExit: 1 in open but should end with an answer or a named fault ["),
+    "blames the entrant": (
+        (OPEN, "        from micronet_verify.plugin import SubmissionFault; raise SubmissionFault(Problem('this', 'be that'))\n" + OPEN),
+        "got this but should be that (",
+    ),
+    "nothing": (("        return Split(", "        Split("), "got None from open but should return a Split ("),
+    "no examples": (("            len(levels),\n", "            0,\n"), "got a Split with examples=0 but should be as the reference says"),
+    "old interface": (
+        ("def open(self, request):\n        home = request.home", "def open(self, split, expected, home):\n        pass"),
+        "got open(split, expected, home) but should be a method open(request) (",
+    ),
+    "labels in a list": (("lambda: np.array([place for _, place in levels])", "lambda: [0, 0, 1]"), "got list from labels of shades"),
+    "labels raise": (
+        ("lambda: np.array([place for _, place in levels])", "lambda: 1 / 0"),
+        "got ZeroDivisionError: division by zero in labels",
+    ),
+    "an image raises": (("lambda index: np.full(", "lambda index: {}[index] or np.full("), "got KeyError: 0 in image but should"),
+}
+
+
+@pytest.mark.parametrize("name", READER_DEFECTS)
+def test_F9_a_defect_of_a_reader_is_its_plugins_by_name(plugin: Path, root: Path, tmp_path: Path, name: str) -> None:
+    (before, after), words = READER_DEFECTS[name]
+    assert before in CODE
+    renewed(plugin, CODE.replace(before, after), "1.0")
+
+    def used() -> None:
+        prepare("shades", "test", Preprocessing("unit", scale=Fraction(255), crop=2), tmp_path, root=root)
+        labels("shades", "test", root=root)
+
+    with pytest.raises(PluginFault) as caught:
+        used()
+    assert str(caught.value).startswith(words)
+    assert "a defect of plugin 'shades' of micronet-shades 1.0: report it to the authors of micronet-shades" in str(caught.value)
+    assert labels("digits", "test").size == 500
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("return 0.5", "got 0.5 from measure but should be exact: a Fraction ("),
+        ("return True", "got True from measure but should be exact: a Fraction ("),
+        ("return None", "got None from measure but should be exact: a Fraction ("),
+        ("return 1 // 0", "got ZeroDivisionError: integer division or modulo by zero in measure but should"),
+        ("import sys; sys.exit(0)", "got SystemExit: 0 in measure but should"),
+        ("raise DatasetMissing(Problem('a', 'b'))", "got a but should b ("),
+    ],
+)
+def test_F9_a_defect_of_a_metric_is_its_plugins_by_name(plugin: Path, body: str, words: str) -> None:
+    renewed(plugin, CODE.replace("    labels = request.labels\n", f"    {body}\n"), "1.0")
+    with pytest.raises(PluginFault) as caught:
+        measure(QualityTarget("worst-recall", at_least=Fraction(1, 2)), np.eye(2, dtype=np.float32), np.array([0, 1]), 2)
+    assert str(caught.value).startswith(words)
+    assert "a defect of plugin 'shades' of micronet-shades 1.0" in str(caught.value)
+
+
+def test_a_metric_refuses_outputs_that_it_cannot_judge(plugin: Path) -> None:
+    refusal = "from micronet_verify.plugin import SubmissionFault; raise SubmissionFault(Problem('three columns', 'be two'))"
+    renewed(plugin, CODE.replace("    labels = request.labels\n", f"    {refusal}\n"), "1.0")
+    with pytest.raises(SubmissionFault, match=r"^got three columns but should be two$"):
+        measure(QualityTarget("worst-recall", at_least=Fraction(1, 2)), np.eye(2, dtype=np.float32), np.array([0, 1]), 2)
+
+
+def test_a_plugin_brings_several_readers_and_metrics(plugin: Path, root: Path) -> None:
+    more = CODE.replace("return Shades()", "other = Shades(); other.name = 'other'; return Shades(), other")
+    renewed(plugin, more.replace('return Metric("worst-recall", recall)', 'return [Metric("a", recall), Metric("b", recall)]'), "1.0")
+    assert labels("other", "test", root=root).tolist() == labels("shades", "test", root=root).tolist() == [0, 0, 1]
+    assert list(registry.metrics()) == ["a", "b"]

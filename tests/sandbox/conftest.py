@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest
 from micronet_verify.sandbox.jobs import ExportJob, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
@@ -43,7 +43,7 @@ def export_job(tmp_path: Path) -> Callable[[str], ExportJob]:
         entry = tmp_path / "entry"
         entry.mkdir()
         (entry / "model.py").write_text(source)
-        return ExportJob("fake", ExportRequest(entry, "model.py:model", "", (1, 2, 2)), tmp_path / "out")
+        return ExportJob("fake", ExportRequest(entry, "model.py:model", "", (1, 2, 2), tmp_path / "out"))
 
     return make
 

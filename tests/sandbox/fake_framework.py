@@ -11,8 +11,6 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,13 +18,17 @@ from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.hookspecs import hookimpl
-from micronet_verify.framework.protocols import Answer, ExportRequest, Framework, as_batches
+from micronet_verify.framework.protocols import Answer, Framework, as_batches
+from micronet_verify.framework.requests import ExportRequest, PredictRequest, TranslateRequest
+
+MICRONET_INTERFACE = (1, 0)
 
 
 class FakeLoader:
     device = "cpu"
 
-    def export(self, request: ExportRequest, folder: Path) -> str:
+    def export(self, request: ExportRequest) -> str:
+        folder = request.folder
         file, _, name = request.entry_point.partition(":")
         spec = importlib.util.spec_from_file_location("entry_model", request.entry / file)
         assert spec is not None
@@ -37,10 +39,11 @@ class FakeLoader:
         (folder / "model.fake").write_text(json.dumps(model(folder) if model.__code__.co_argcount else model()))
         return "model.fake"
 
-    def predict(self, artifact: Path, inputs: Any, batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        artifact, threads = request.artifact, request.threads
         behaviour = json.loads(artifact.read_text())["behaviour"]
         done = 0
-        for batch in as_batches(inputs, batch_size):
+        for batch in as_batches(request.inputs, request.batch_size):
             sums = batch.reshape(len(batch), -1).sum(1, keepdims=True)
             outputs = np.concatenate([sums, 2 * sums], 1)  # [batch, 2]
             taken = {}
@@ -86,7 +89,8 @@ class Npu(FakeLoader):
 
 
 class FakeCounter:
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        artifact = request.artifact
         behaviour = json.loads(artifact.read_text())["behaviour"]
         if behaviour == "unknown operators":
             raise SubmissionFault([Problem(f"the operator Op{i}", "be one of the table", f"block{i}") for i in (1, 2)])

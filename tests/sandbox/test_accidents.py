@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from micronet_verify.errors import BenchFault, SubmissionFault
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest
 from micronet_verify.sandbox.jobs import ExportJob, Job, PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
 from micronet_verify.sandbox.limits import Limits
@@ -174,16 +174,16 @@ def test_sys_exit_in_the_entry(launcher: ProcessLauncher, export_job: Callable[[
     )
 
 
-def test_an_exception_in_our_code_is_the_benchs_and_tells_its_route(
+def test_an_exception_in_a_plugins_code_names_the_plugin_and_tells_its_route(
     launcher: ProcessLauncher, predict_job: Callable[..., PredictJob]
 ) -> None:
     with pytest.raises(BenchFault) as caught:
         launcher.run(predict_job("defect"), LIMITS)
     (problem,) = caught.value.problems
-    assert problem.got == "KeyError: 'weights'"
-    assert problem.should == "end a predict step with a result or a named fault"
+    assert problem.got == "KeyError: 'weights' in predict"
+    assert problem.should == "end with an answer or a named fault"
     assert "micronet_fake.py:" in problem.where
-    assert problem.advice.startswith("a defect of this program")
+    assert problem.advice.startswith("a defect of plugin 'fake' of micronet-fake 1.0: report it to the authors of micronet-fake")
 
 
 def test_a_worker_that_cannot_start_is_the_benchs_fault(translate_job: Callable[[str], TranslateJob], tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_accidents_disturb_no_neighbour(launcher: ProcessLauncher, tmp_path: Pat
         (entry / "model.py").write_text(source)
         try:
             return launcher.run(
-                ExportJob("fake", ExportRequest(entry, "model.py:model", "", (4,)), tmp_path / f"out{index}"), LIMITS
+                ExportJob("fake", ExportRequest(entry, "model.py:model", "", (4,), tmp_path / f"out{index}")), LIMITS
             ).artifact
         except SubmissionFault as fault:
             return fault.problems[0].got

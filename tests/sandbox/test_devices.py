@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from micronet_verify.errors import BenchFault
-from micronet_verify.framework.protocols import Framework, loader_on
+from micronet_verify.framework.guarded import loader_on
+from micronet_verify.framework.protocols import Answer, Framework
 from micronet_verify.framework.registry import devices, framework_named
+from micronet_verify.framework.requests import PredictRequest
 from micronet_verify.sandbox.batch_size import batch_size_for
 from micronet_verify.sandbox.jobs import job_from_data, job_to_data
 from micronet_verify.stages.bench import Bench, Settings, wrong_settings
@@ -64,8 +67,12 @@ def test_settings_that_cannot_be_are_told_together() -> None:
 
 
 def test_a_framework_without_other_devices_has_the_processor() -> None:
-    framework = Framework("plain", (), lambda: "loader", lambda: None, dict)  # type: ignore[arg-type, return-value]
-    assert loader_on(framework, "cpu") == "loader"
+    class Loader:
+        def predict(self, request: PredictRequest) -> Iterator[Answer]:
+            raise NotImplementedError
+
+    framework = Framework("plain", (), Loader, lambda: None, dict)  # type: ignore[arg-type, return-value]
+    assert not loader_on(framework, "cpu").exports
     with pytest.raises(BenchFault, match=r"^got the device 'cuda' for the framework 'plain' but should be cpu \[stage predict\]$"):
         loader_on(framework, "cuda")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.errors import BenchFault, SubmissionFault
+from micronet_verify.errors import BenchFault, PluginFault, SubmissionFault
 from micronet_verify.sandbox import products
 from micronet_verify.sandbox.answers import read_answer
 from micronet_verify.sandbox.jobs import ExportJob, ExportResult, PredictResult
@@ -171,8 +171,6 @@ def test_a_json_product_is_capped_before_it_is_parsed(tmp_path: Path, monkeypatc
     [
         (b"\xff", "got bytes that are no UTF-8 text but should be JSON [graph.json]"),
         (b"{}", "got a graph that cannot be read ('schema') but should be graph JSON of schema 1"),
-        (b'{"schema": 1, "graph": {"inputs": [], "outputs": ["y"], "values": [], "nodes": []}}',
-         "got the output 'y' but should be computed by the graph"),
     ],
 )  # fmt: skip
 def test_graphs_of_another_form(tmp_path: Path, data: bytes, sentence: str) -> None:
@@ -180,3 +178,10 @@ def test_graphs_of_another_form(tmp_path: Path, data: bytes, sentence: str) -> N
     with pytest.raises(SubmissionFault) as caught:
         read_graph(tmp_path / "graph.json")
     assert str(caught.value) == sentence
+
+
+def test_a_graph_that_no_builder_made_is_the_plugins_defect(tmp_path: Path) -> None:
+    """F10: translate runs no code of the entrant's, so what its graph says against the interface is its plugin's."""
+    (tmp_path / "graph.json").write_text('{"schema": 1, "graph": {"inputs": [], "outputs": ["y"], "values": [], "nodes": []}}')
+    with pytest.raises(PluginFault, match=r"^got the output 'y' but should be computed by the graph$"):
+        read_graph(tmp_path / "graph.json")

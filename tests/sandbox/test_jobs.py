@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest
 from micronet_verify.sandbox.jobs import AnyJob, ExportJob, PredictJob, StepJob, TranslateJob, job_from_data, job_to_data
 from micronet_verify.sandbox.limits import DEFAULTS, step
 from micronet_verify.wording.numbers import GB, size_words
@@ -16,7 +16,7 @@ FOLDER = Path("/data/out")
 @pytest.mark.parametrize(
     "job",
     [
-        ExportJob("pytorch", ExportRequest(Path("/entry"), "net.py:build", "w.safetensors", (3, 32, 32)), FOLDER),
+        ExportJob("pytorch", ExportRequest(Path("/entry"), "net.py:build", "w.safetensors", (3, 32, 32), FOLDER)),
         TranslateJob("onnx", Path("/entry"), "model.onnx", FOLDER, threads=2),
         PredictJob(
             framework="onnx",

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from micronet_verify.facts.artifact import seal
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest
 from micronet_verify.quality.inputs.prepare import prepare
 from micronet_verify.quality.labels import labels
 from micronet_verify.quality.metrics.accuracy import top1
@@ -64,8 +64,8 @@ def test_an_artifact_is_translated_and_judged(paths: list[Path], tmp_path: Path,
 
 def test_source_and_weights_become_an_artifact_that_is_judged(paths: list[Path], tmp_path: Path) -> None:
     launcher, out = ProcessLauncher(paths), tmp_path / "artifact"
-    request = ExportRequest(DIGITS / "pruned-source-pytorch", "model.py:build", "model.safetensors", (1, 8, 8))
-    exported = launcher.run(ExportJob("pytorch", request, out))
+    request = ExportRequest(DIGITS / "pruned-source-pytorch", "model.py:build", "model.safetensors", (1, 8, 8), out)
+    exported = launcher.run(ExportJob("pytorch", request))
     assert exported.artifact.endswith(".pt2")
     launcher.run(TranslateJob("pytorch", out, exported.artifact, tmp_path / "graph"))
     read_graph(tmp_path / "graph" / "graph.json")

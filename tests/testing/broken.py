@@ -15,8 +15,8 @@ from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Answer
+from micronet_verify.framework.requests import PredictRequest, TranslateRequest
 from micronet_verify.testing import Program, Step
-from micronet_verify.testing.program import Array
 from tests.testing.changes import every
 from tests.testing.neutral.counter import NeutralCounter
 from tests.testing.neutral.form import WEIGHTS
@@ -32,8 +32,8 @@ class Edited(NeutralLoader):
         super().__init__()
         self._edit = edit
 
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
-        return map(self._edit, super().predict(artifact, inputs, batch_size, threads))
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        return map(self._edit, super().predict(request))
 
 
 def taken_as(change: Callable[[tuple[int, ...]], tuple[int, ...]]) -> Callable[[], Edited]:
@@ -51,8 +51,8 @@ class Rewritten(NeutralCounter):
         super().__init__()
         self._edit = edit
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
-        return self._edit(super().translate(artifact, builder))
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        return self._edit(super().translate(request, builder))
 
 
 def of_nodes(change: Callable[[Node], Node]) -> Callable[[Graph], Graph]:
@@ -81,45 +81,47 @@ def input_of(graph: Graph, kind: str) -> Graph:
 class Hasty(NeutralLoader):
     """Forgets a last batch that is not full."""
 
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
-        whole = len(inputs) // batch_size * batch_size or len(inputs)
-        return super().predict(artifact, inputs[:whole], batch_size, threads)
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        inputs, size = request.inputs, request.batch_size
+        whole = len(inputs) // size * size or len(inputs)
+        return super().predict(replace(request, inputs=inputs[:whole]))
 
 
 class Raising(NeutralCounter):
     """Lets an exception through where a file is cut short."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
-        if artifact.read_bytes()[:1] in (b"", b"n"):
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        if request.artifact.read_bytes()[:1] in (b"", b"n"):
             raise EOFError("cut short")
-        return super().translate(artifact, builder)
+        return super().translate(request, builder)
 
 
 class Scribbling(NeutralCounter):
     """Keeps something beside the artifact."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
-        (artifact.parent / "cache").write_text("here")
-        return super().translate(artifact, builder)
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        (request.artifact.parent / "cache").write_text("here")
+        return super().translate(request, builder)
 
 
 class Random(NeutralCounter):
     """Depends on chance."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
         builder.note(os.urandom(4).hex())
-        return super().translate(artifact, builder)
+        return super().translate(request, builder)
 
 
 class Ignorant(NeutralCounter):
     """Leaves out what it does not know."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        artifact = request.artifact
         known = artifact.with_name("known")
         known.mkdir()
         (known / WEIGHTS).write_bytes((artifact.parent / WEIGHTS).read_bytes())
         (known / artifact.name).write_text(artifact.read_text().replace("unheard", "relu"))
-        return super().translate(known / artifact.name, builder)
+        return super().translate(replace(request, artifact=known / artifact.name), builder)
 
 
 class FirstOfBatch(NeutralCounter):
@@ -151,11 +153,11 @@ class Remembering(NeutralCounter, NeutralLoader):
             self.known[artifact.name] = kept / artifact.name
         return self.known[artifact.name]
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
-        return super().translate(self._copy(artifact), builder)
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        return super().translate(replace(request, artifact=self._copy(request.artifact)), builder)
 
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
-        return super().predict(self._copy(artifact), inputs, batch_size, threads)
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        return super().predict(replace(request, artifact=self._copy(request.artifact)))
 
 
 def _filled(artifact: Path) -> Path:
@@ -184,10 +186,10 @@ class FillingCounter(NeutralCounter):
     def __init__(self) -> None:
         super().__init__(_in_memory)
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
-        return super().translate(_filled(artifact), builder)
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        return super().translate(replace(request, artifact=_filled(request.artifact)), builder)
 
 
 class FillingLoader(NeutralLoader):
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
-        return super().predict(_filled(artifact), inputs, batch_size, threads)
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        return super().predict(replace(request, artifact=_filled(request.artifact)))

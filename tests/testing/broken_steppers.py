@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
+from micronet_verify.framework.requests import StepRequest
 from micronet_verify.testing.program import Array
 from tests.testing.neutral.form import read
 from tests.testing.neutral.loader import NeutralLoader, NeutralStepper
@@ -17,8 +17,8 @@ class Stepped(NeutralLoader):
         super().__init__()
         self._stepper = stepper
 
-    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> NeutralStepper:
-        return self._stepper(read(artifact))
+    def stepper(self, request: StepRequest) -> NeutralStepper:
+        return self._stepper(read(request.artifact))
 
 
 class Forgetful(NeutralStepper):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import metadata
 
-from micronet_verify.framework.hookspecs import hookimpl
-from micronet_verify.framework.protocols import Counter, Framework, Loader
+from micronet_verify.plugin import Counter, Framework, Loader, hookimpl
+
+MICRONET_INTERFACE = (1, 0)
 
 
 @hookimpl

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from math import prod
-from pathlib import Path
 
-from micronet_verify.facts.formats import numeric_format
-from micronet_verify.facts.graph import Graph, Value
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.plugin import Graph, GraphBuilder, TranslateRequest, Value, numeric_format
 from micronet_verify_sklearn.reading import ACTIVATIONS, Tensor, read
 
 
 class MlpCounter:
     """See ``framework.protocols.Counter``."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        artifact = request.artifact
         model = read(artifact)
         values: dict[str, Value] = {}  # a tensor that two layers share is one constant, and stored once
 

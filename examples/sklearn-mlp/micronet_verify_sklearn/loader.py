@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.plugin import Answer, PredictRequest, Problem, SubmissionFault, as_batches
 from micronet_verify_sklearn.reading import Perceptron, Tensor, read
 
 Array = NDArray[Any]
@@ -20,21 +19,16 @@ Array = NDArray[Any]
 class MlpLoader:
     """See ``framework.protocols.Loader``."""
 
-    def export(self, request: ExportRequest, folder: Path) -> str:
-        """Source entries are not taken: a fitted classifier is a pickle, and a pickle is code."""
-        got = f"an entry in source form ({request.entry_point})"
-        advice = "write the file with micronet_verify_sklearn.writing.save and hand it in as model:"
-        raise SubmissionFault(Problem(got, "be a .mlp.safetensors file", "submission.yaml", advice))
-
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
         """Numpy's own threads stay as the worker's environment has set them."""
+        artifact, inputs = request.artifact, request.inputs
         model = read(artifact)
         if inputs.shape[1:] != model.shape:
             got = f"inputs of shape {inputs.shape[1:]}"
             raise SubmissionFault(Problem(got, f"be {model.shape}, as the model's metadata says", artifact.name))
         arrays = {name: _array(artifact, tensor) for name, tensor in model.tensors.items()}
         try:
-            for batch in as_batches(inputs, batch_size):
+            for batch in as_batches(inputs, request.batch_size):
                 yield Answer(_run(model, arrays, batch))
         except ValueError as error:  # sizes that do not fit each other
             raise SubmissionFault(Problem(f"layers that do not fit ({error})", "fit", artifact.name)) from None

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 
 FORMATS: Mapping[str, tuple[str, int]] = {"F16": ("float16", 2), "F32": ("float32", 4), "F64": ("float64", 8)}
 ACTIVATIONS: Mapping[str, str] = {"relu": "relu", "logistic": "sigmoid", "tanh": "tanh", "softmax": "softmax", "identity": ""}

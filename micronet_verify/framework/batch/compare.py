@@ -26,6 +26,7 @@ from micronet_verify.facts.validate import place as words
 from micronet_verify.framework.batch.axis import Lies, Mixed, Place, follow, named
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.protocols import Counter
+from micronet_verify.framework.requests import TranslateRequest
 
 # Larger than the batches of an evaluation, and a prime, so that few sizes of a network are multiples of it.
 BATCH = 97
@@ -49,7 +50,7 @@ def check_batch(counter: Counter, artifact: Path, graph: Graph, builder: GraphBu
         return
     wide = GraphBuilder(None, batch=BATCH)
     try:
-        other = counter.translate(artifact, wide)
+        other = counter.translate(TranslateRequest(artifact), wide)
     except SubmissionFault as fault:
         raise SubmissionFault(_of_wide(problem) for problem in fault.problems) from None
     if [graph.values[name].shape for name in graph.inputs] == [other.values[name].shape for name in other.inputs]:

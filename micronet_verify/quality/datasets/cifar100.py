@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.data import Expected
-from micronet_verify.framework.data import Home, Split
+from micronet_verify.framework.data import Split
+from micronet_verify.framework.requests import OpenRequest
 from micronet_verify.quality.datasets.pickles import read_pickle
 from micronet_verify.quality.datasets.search import first, identity, missing, shown
 
@@ -39,7 +40,8 @@ class Cifar100:
     name = NAME
     splits: tuple[str, ...] = ("train", "test")
 
-    def open(self, split: str, expected: Expected, home: Home) -> Split:
+    def open(self, request: OpenRequest) -> Split:
+        split, expected, home = request.split, request.expected, request.home
         names = (f"{PYTHON}/{split}", f"{BINARY}/{split}.bin", f"{PYTHON}.tar.gz", f"{BINARY}.tar.gz")
         path = first(home.root, names)
         if path is None:

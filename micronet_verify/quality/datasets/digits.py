@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
-from micronet_verify.facts.data import Expected
-from micronet_verify.framework.data import Home, Split
+from micronet_verify.framework.data import Split
+from micronet_verify.framework.requests import OpenRequest
 
 IMAGES = 1797
 PIXELS = 64
@@ -52,7 +52,8 @@ class Digits:
     name = "digits"
     splits: tuple[str, ...] = tuple(SPLITS)
 
-    def open(self, split: str, expected: Expected, home: Home) -> Split:
+    def open(self, request: OpenRequest) -> Split:
+        split = request.split
         start, stop = SPLITS[split]
 
         def inputs(path: Path) -> None:

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
-from micronet_verify.facts.data import Expected
-from micronet_verify.framework.data import Home, Split
+from micronet_verify.framework.data import Split
+from micronet_verify.framework.requests import Home, OpenRequest
 from micronet_verify.quality.datasets.imagenet_labels import (
     GROUND_TRUTHS,
     check_folders,
@@ -56,7 +56,8 @@ class ImageNet:
     name = NAME
     splits: tuple[str, ...] = ("validation",)
 
-    def open(self, split: str, expected: Expected, home: Home) -> Split:
+    def open(self, request: OpenRequest) -> Split:
+        expected, home = request.expected, request.home
         images = _images(home)
         where = shown(images.path, home.root)
         truth = find_truth(home.root)

@@ -12,7 +12,8 @@ import numpy as np
 
 from micronet_verify.errors import BenchFault, MicronetError
 from micronet_verify.facts.data import Expected, KnownFile
-from micronet_verify.framework.data import DatasetMissing, Home, Split
+from micronet_verify.framework.data import DatasetMissing, Split
+from micronet_verify.framework.requests import Home
 from micronet_verify.quality.datasets.search import digest_problem, locate, shown
 from micronet_verify.quality.inputs.prepare import home_of, open_split
 from micronet_verify.quality.labels import labels

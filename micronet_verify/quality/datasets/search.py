@@ -8,7 +8,8 @@ from pathlib import Path
 
 from micronet_verify.errors import Problem
 from micronet_verify.facts.data import KnownFile
-from micronet_verify.framework.data import DatasetMissing, Home
+from micronet_verify.framework.data import DatasetMissing
+from micronet_verify.framework.requests import Home
 from micronet_verify.quality.datasets.folders import WAYS
 
 

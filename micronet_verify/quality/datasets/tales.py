@@ -15,8 +15,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.data import Expected
-from micronet_verify.framework.data import Home, Split
+from micronet_verify.framework.data import Split
+from micronet_verify.framework.requests import OpenRequest
 from micronet_verify.quality.datasets import token_stream
 
 TRAIN, TEST = 2_000, 300
@@ -84,7 +84,8 @@ class Tales:
     name = "tales"
     splits: tuple[str, ...] = tuple(SPLITS)
 
-    def open(self, split: str, expected: Expected, home: Home) -> Split:
+    def open(self, request: OpenRequest) -> Split:
+        split = request.split
         where = f"tales generated from the seed {SEED}"
         tokens, _ = token_stream.count_tokens(lines(split))
 

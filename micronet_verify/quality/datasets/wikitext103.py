@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.facts.data import Expected
-from micronet_verify.framework.data import Home, Split
+from micronet_verify.framework.data import Split
+from micronet_verify.framework.requests import Home, OpenRequest
 from micronet_verify.quality.datasets import token_stream
 from micronet_verify.quality.datasets.search import first, identity, missing, shown
 from micronet_verify.quality.datasets.token_stream import Vocabulary
@@ -61,7 +62,8 @@ class WikiText103:
     name = NAME
     splits: tuple[str, ...] = ("train", "valid", "test")
 
-    def open(self, split: str, expected: Expected, home: Home) -> Split:
+    def open(self, request: OpenRequest) -> Split:
+        split, expected, home = request.split, request.expected, request.home
         text, training = _text(split, home), _found("train", home)
         parts = dict.fromkeys((text.path, training.path if training else text.path))
         tokens = _counted(text, identity(text.path))[0]

@@ -18,9 +18,11 @@ import numpy as np
 from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.facts.data import ANYTHING, Expected, Preprocessing, Scaling
 from micronet_verify.framework.data import DatasetMissing as DatasetMissing
-from micronet_verify.framework.data import Home, Split
+from micronet_verify.framework.data import Split
+from micronet_verify.framework.requests import Home, OpenRequest
 from micronet_verify.quality.datasets.folders import data_root
 from micronet_verify.quality.datasets.search import digest_problem, known_as
+from micronet_verify.quality.guarded import opened
 from micronet_verify.quality.inputs.images import write_images
 from micronet_verify.quality.inputs.store import keep
 from micronet_verify.quality.registry import made_by, reader_named, reader_offers
@@ -109,7 +111,7 @@ def open_split(dataset: str, split: str, expected: Expected, home: Home) -> Spli
         advice = did_you_mean(split, reader.splits)
         raise SpecError(Problem(f"the split {split!r} of {dataset}", f"be one of {', '.join(reader.splits)}", advice=advice))
     with readable(dataset):
-        found = reader.open(split, expected, home)
+        found = opened(dataset, OpenRequest(split, expected, home))
     if expected.examples and found.examples != expected.examples:
         got, should = f"{found.examples:,} examples of {dataset}", f"be {expected.examples:,}, as the track says"
         raise BenchFault(Problem(got, should, found.where, "the data set is another, or incomplete"))

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.framework.requests import MeasureRequest
+from micronet_verify.quality.guarded import measured
 from micronet_verify.quality.metrics.accuracy import AnyQuality, top1
 from micronet_verify.quality.metrics.perplexity import LARGEST, perplexity
 from micronet_verify.quality.metrics.thresholds import level
@@ -33,5 +35,5 @@ def measure(target: QualityTarget, outputs: NDArray[Any], labels: NDArray[np.int
         if len(outputs) != len(labels):
             raise BenchFault(Problem(f"{len(outputs):,} log-likelihoods of {len(labels):,} tokens", "be one for each"))
         return perplexity(outputs, target.at_most, max(LARGEST, float(target.sum_tolerance)))
-    value = metric_named(target.metric).measure(outputs, labels, classes)
+    value = measured(target.metric, MeasureRequest(outputs, labels, classes, np.ones(labels.shape, np.bool_)))
     return level(target.metric, value, len(labels), target.at_most, target.at_least)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
-from micronet_verify.framework.protocols import Loader
-from micronet_verify.framework.stepping import Port, Stepper, Stepping, check_states
+from micronet_verify.framework.guarded import GuardedLoader
+from micronet_verify.framework.requests import StepRequest
+from micronet_verify.framework.stepping import Port, Stepper, check_states
 from micronet_verify.sandbox.jobs import LIKELIHOODS, TAKEN, PredictResult, StepJob
 from micronet_verify.sandbox.language.agreement import Agreement, rows_apart
 from micronet_verify.sandbox.language.chunks import evaluate_chunks
@@ -27,9 +28,9 @@ AGAIN = 64
 NOT_REACHED = -1
 
 
-def read_text(job: StepJob, loader: Loader) -> PredictResult:
+def read_text(job: StepJob, loader: GuardedLoader) -> PredictResult:
     """Write ``log_likelihoods.npy`` [tokens] and, for a step that branches, ``taken.json`` (branch id → index per token)."""
-    if not isinstance(loader, Stepping):
+    if not loader.steps:
         got = f"a language model for {job.framework}" + (f" on {job.device}" if job.device != "cpu" else "")
         should = "be for a framework whose plugin feeds models one token at a time"
         raise (SubmissionFault if job.device == "cpu" else BenchFault)(Problem(got, should, WHERE, "onnx and pytorch do, on the processor"))
@@ -39,7 +40,7 @@ def read_text(job: StepJob, loader: Loader) -> PredictResult:
     tokens = np.array(text[:, 0])
     if tokens.min() < 0 or tokens.max() >= job.words:
         raise BenchFault(Problem(f"tokens from {tokens.min()} to {tokens.max():,}", f"be 0 to {job.words - 1:,}", WHERE))
-    step = loader.stepper(job.root / job.primary, job.words, job.threads)
+    step = loader.stepper(StepRequest(job.root / job.primary, job.words, job.threads))
     initial = initial_states(job, step.form.states)
     likelihoods = Likelihoods(job.out / LIKELIHOODS, job.tokens, job.words, job.tolerance)
     taken: dict[str, list[int]] = {}
@@ -47,13 +48,13 @@ def read_text(job: StepJob, loader: Loader) -> PredictResult:
         if step.branches:
             advice = "leave step.chunk out: a step that branches is evaluated token by token, to see how often each body is taken"
             raise SubmissionFault(Problem("a chunk beside a step that branches", "be left out", job.chunk, advice))
-        chunk = loader.stepper(job.root / job.chunk, job.words, job.threads, chunk=True)
+        chunk = loader.stepper(StepRequest(job.root / job.chunk, job.words, job.threads, chunk=True))
         shown = evaluate_chunks(chunk, step, initial, tokens, likelihoods, job)
     else:
         shown = Shown(range(0, job.tokens, min(job.tokens, buffer_rows(job.words))), min(job.shown, job.tokens), job.seed)
         taken = _evaluate(step, initial, tokens, likelihoods, job.words, shown)
         del step  # a large model is in memory once
-        fresh = loader.stepper(job.root / job.primary, job.words, job.threads)
+        fresh = loader.stepper(StepRequest(job.root / job.primary, job.words, job.threads))
         _again(fresh, initial, tokens, likelihoods.kept, job.words)
     if taken:
         (job.out / TAKEN).write_text(json.dumps(taken, sort_keys=True), encoding="utf-8")

@@ -70,7 +70,9 @@ class Manners(Fixtures):
         code = (
             "from pathlib import Path; from micronet_verify.framework.builder import GraphBuilder; "
             "from micronet_verify.framework.registry import framework_named; "
-            f"framework_named({plugin.name!r}).counter().translate(Path({str(simple[1])!r}), GraphBuilder(Path({str(out)!r})))"
+            "from micronet_verify.framework.requests import TranslateRequest; "
+            f"request, builder = TranslateRequest(Path({str(simple[1])!r})), GraphBuilder(Path({str(out)!r})); "
+            f"framework_named({plugin.name!r}).counter().translate(request, builder)"
         )
         rooms = {f"micronet_verify.{room}" for room in _JUDGE}
         assert sorted(name for name in _modules_after(code) if ".".join(name.split(".")[:2]) in rooms) == []

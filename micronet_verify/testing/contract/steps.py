@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from micronet_verify.framework.requests import StepRequest
 from micronet_verify.framework.stepping import Stepper, Stepping
 from micronet_verify.testing.cases import Case
 from micronet_verify.testing.cases.control import STEPS
@@ -48,7 +49,7 @@ def _opened(made: Made, case: Case) -> Stepper:
     artifact, loader = made.artifact(case), made.plugin.framework.loader()
     if not isinstance(loader, Stepping):
         pytest.skip(f"{made.plugin.name} has no stepper")
-    return loader.stepper(artifact, case.program.words, 1)
+    return loader.stepper(StepRequest(artifact, case.program.words, 1))
 
 
 def _fed(stepper: Stepper, case: Case, words: Array, states: tuple[Array, ...] | None = None) -> Array:

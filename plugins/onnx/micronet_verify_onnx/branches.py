@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify_onnx.control import SIDES
 from micronet_verify_onnx.counter import OnnxCounter
 
@@ -37,7 +38,7 @@ def branch_names(artifact: Path, model: onnx.ModelProto) -> frozenset[str]:
     if not any(node.op_type == "If" for node in model.graph.node):
         return frozenset()
     try:
-        return frozenset(_names(OnnxCounter().translate(artifact, GraphBuilder(None))))
+        return frozenset(_names(OnnxCounter().translate(TranslateRequest(artifact), GraphBuilder(None))))
     except SubmissionFault:
         return frozenset()
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify_onnx.skeleton import Skeleton
 from micronet_verify_onnx.translate import Translator
 
 
 class OnnxCounter:
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
         """The model as a neutral graph for one example. Large tensors stay in the file or its external data.
 
         Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
         """
         try:
-            return Translator(Skeleton(artifact), builder).graph()
+            return Translator(Skeleton(request.artifact), builder).graph()
         except UnicodeDecodeError:
-            raise SubmissionFault(Problem("names that are no UTF-8 text", "be text", artifact.name)) from None
+            raise SubmissionFault(Problem("names that are no UTF-8 text", "be text", request.artifact.name)) from None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import CPU, Answer, ExportRequest, as_batches
+from micronet_verify.framework.protocols import CPU, Answer, as_batches
+from micronet_verify.framework.requests import ExportRequest, PredictRequest, StepRequest, TraceRequest
 from micronet_verify.framework.stepping import Stepper
 from micronet_verify_onnx.branches import branch_names, taken
 from micronet_verify_onnx.session import CUDA, check_cuda, checked, fault, fed_input, open_session
@@ -21,11 +21,11 @@ _OUTPUT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 class _Loader:
     device = CPU
 
-    def export(self, request: ExportRequest, folder: Path) -> str:
+    def export(self, request: ExportRequest) -> str:
         """ONNX entries hand in the file: raises ``SubmissionFault``."""
         raise SubmissionFault(Problem("an ONNX entry in source form", "hand in the .onnx file itself", request.entry_point))
 
-    def predict(self, artifact: Path, inputs: NDArray[Any], batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
         """The model's first output for ``inputs`` [examples, …], batch by batch, as float32 or float64.
 
         A model of fixed batch 1 is fed one example at a time and its answers are joined into the batch. Of several
@@ -33,13 +33,14 @@ class _Loader:
         the answer says which body each took. Raises ``SubmissionFault`` where the model does not load, does not accept the
         inputs, fails on them, or answers with no floats.
         """
+        artifact, inputs = request.artifact, request.inputs
         skeleton = checked(artifact)
         names = branch_names(artifact, skeleton.model)
-        session, records = open_session(artifact, threads, names, self.device)
+        session, records = open_session(artifact, request.threads, names, self.device)
         name, shape, dtype = fed_input(session, inputs)
         outputs = [_output(session), *(record.output for record in records)]
         one_by_one = isinstance(shape[0], int)
-        for batch in as_batches(inputs, batch_size):
+        for batch in as_batches(inputs, request.batch_size):
             fed = batch if batch.dtype == dtype else batch.astype(dtype)
             if records or (one_by_one and len(fed) > 1):
                 rows = [_run(session, outputs, name, fed[index : index + 1]) for index in range(len(fed))]
@@ -48,21 +49,21 @@ class _Loader:
             else:
                 yield Answer(_floats(_run(session, outputs, name, fed)[0], len(fed), outputs[0]))
 
-    def check_shapes(self, artifact: Path, example: NDArray[Any], threads: int) -> None:
-        """Compare every inferred shape with onnxruntime's for ``example`` [1, …]. Raises ``BenchFault``."""
+    def check_shapes(self, request: TraceRequest) -> None:
+        """Compare every inferred shape with onnxruntime's for the example. Raises ``BenchFault``."""
         from micronet_verify_onnx.trace import check_shapes
 
-        check_shapes(artifact, example, threads)
+        check_shapes(request.artifact, request.example, request.threads)
 
 
 class OnnxLoader(_Loader):
     """On the processor."""
 
-    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
+    def stepper(self, request: StepRequest) -> Stepper:
         """A language model (see ``framework.stepping``)."""
         from micronet_verify_onnx.stepper import OnnxChunk, OnnxStep
 
-        return (OnnxChunk if chunk else OnnxStep)(artifact, words, threads)
+        return (OnnxChunk if request.chunk else OnnxStep)(request.artifact, request.words, request.threads)
 
 
 class OnnxCudaLoader(_Loader):

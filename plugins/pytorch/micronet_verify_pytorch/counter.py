@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify_pytorch.aliases import Aliases, names_in
 from micronet_verify_pytorch.archive import Constant
 from micronet_verify_pytorch.call import Call, Item, Poisoned, Results
@@ -30,8 +30,8 @@ FUNCTIONAL = "hand in exported_program.run_decompositions({}), which has no oper
 class PyTorchCounter:
     """The ``Counter`` of ``.pt2`` archives."""
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
-        program = read_program(artifact)
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        program = read_program(request.artifact)
         problems: list[Problem] = []
         translator = Translator(program, bind_batch(program, builder.batch, builder.chunk), problems)
         graph = translator.main(builder)

@@ -20,7 +20,7 @@ from torch import nn
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest, TranslateRequest
 from micronet_verify_pytorch.counter import PyTorchCounter
 from micronet_verify_pytorch.weights import load_weights
 
@@ -30,13 +30,13 @@ _LOG = logging.getLogger("micronet_verify.pytorch")
 _KEPT = frozenset({"val", "nn_module_stack", "tensor_meta", "unbacked_bindings"})
 
 
-def export(request: ExportRequest, folder: Path) -> str:
+def export(request: ExportRequest) -> str:
     """Import the entry, build the model, load its weights, export it with a free batch (or batch 1) and save it without samples."""
     model = _built(request)
     if request.weights:
         _theirs(request, "loading the weights", lambda: load_weights(model, request.entry / request.weights, request.weights))
     _theirs(request, "calling eval() of the model", model.eval)
-    _exported(model, request, folder / ARTIFACT)
+    _exported(model, request, request.folder / ARTIFACT)
     _theirs(request, "answering one example", lambda: model(_example(request, 1)))
     return ARTIFACT
 
@@ -140,7 +140,7 @@ def _meeting(path: Path) -> str:
     """Why a model of free batch would be refused: examples meet in it. What has no price is told by the count."""
     builder, counter = GraphBuilder(None), PyTorchCounter()
     with contextlib.suppress(SubmissionFault):
-        graph = counter.translate(path, builder)
+        graph = counter.translate(TranslateRequest(path), builder)
         try:
             check_batch(counter, path, graph, builder)
         except SubmissionFault as fault:

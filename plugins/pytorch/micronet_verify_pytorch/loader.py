@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
-from micronet_verify.framework.protocols import CPU, Answer, ExportRequest, as_batches
+from micronet_verify.framework.protocols import CPU, Answer, as_batches
+from micronet_verify.framework.requests import ExportRequest, PredictRequest, StepRequest
 from micronet_verify.framework.stepping import Stepper
 from micronet_verify_pytorch.counter import bind_batch
 from micronet_verify_pytorch.heap import keep_freed_memory
@@ -22,36 +22,36 @@ from micronet_verify_pytorch.runner import Model, Taken, build
 class _Loader:
     device = CPU
 
-    def export(self, request: ExportRequest, folder: Path) -> str:
+    def export(self, request: ExportRequest) -> str:
         from micronet_verify_pytorch.exporting import export
 
-        return export(request, folder)
+        return export(request)
 
-    def predict(self, artifact: Path, inputs: NDArray[Any], batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
         """One answer for each ``batch_size`` examples, whatever the model is fed at a time.
 
         Raises ``SubmissionFault`` where the archive is not plain data, or the model does not accept the inputs.
         """
-        torch.set_num_threads(threads)
+        torch.set_num_threads(request.threads)
         keep_freed_memory()
-        program = read_program(artifact)
-        _check_inputs(program, inputs)
+        program = read_program(request.artifact)
+        _check_inputs(program, request.inputs)
         taken = Taken()
         model = build(program, taken, self.device)
         # A model that branches sees one example at a time, so that each goes its own way.
         whole = bool(bind_batch(program)) and not model.branches
-        for batch in as_batches(inputs, batch_size):
+        for batch in as_batches(request.inputs, request.batch_size):
             yield _answer(model, batch, taken, whole)
 
 
 class PyTorchLoader(_Loader):
     """The ``Loader`` of PyTorch entries, on the processor."""
 
-    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> Stepper:
+    def stepper(self, request: StepRequest) -> Stepper:
         """A language model (see ``framework.stepping``)."""
         from micronet_verify_pytorch.stepper import TorchChunk, TorchStep
 
-        return (TorchChunk if chunk else TorchStep)(artifact, words, threads)
+        return (TorchChunk if request.chunk else TorchStep)(request.artifact, request.words, request.threads)
 
 
 class PyTorchCudaLoader(_Loader):

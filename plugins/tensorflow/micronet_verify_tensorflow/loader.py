@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.framework.protocols import Answer, as_batches
+from micronet_verify.framework.requests import ExportRequest, PredictRequest
 from micronet_verify_tensorflow.counter import read_program
 from micronet_verify_tensorflow.environment import tensorflow
 from micronet_verify_tensorflow.program import Program
@@ -25,22 +26,23 @@ _BRANCHES = frozenset({"If", "StatelessIf"})
 
 
 class TensorFlowLoader:
-    def export(self, request: ExportRequest, folder: Path) -> str:
+    def export(self, request: ExportRequest) -> str:
         """TensorFlow entries hand in what they export: raises ``SubmissionFault``."""
         advice = "model.save('model.keras'), or model.export(folder) for a SavedModel"
         raise SubmissionFault(
             Problem("a TensorFlow entry in source form", "hand in a SavedModel or a .keras file", request.entry_point, advice)
         )
 
-    def predict(self, artifact: Path, inputs: NDArray[Any], batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
         """The model's first output for ``inputs`` [examples, …], batch by batch, as float32 or float64.
 
         A model of fixed batch 1 is fed one example at a time, and so is a model with branches that the data decides; the
         answer then says which body each example took. Of several outputs the first by name is the answer. Raises
         ``SubmissionFault`` where the model does not load, does not accept the inputs, fails on them, or answers no floats.
         """
-        tf = tensorflow(threads)
-        program = read_program(artifact)
+        inputs = request.inputs
+        tf = tensorflow(request.threads)
+        program = read_program(request.artifact)
         names = _branch_names(program)
         fixed, dtype = _check_inputs(program, inputs)
         one_by_one = fixed or bool(names)
@@ -49,7 +51,7 @@ class TensorFlowLoader:
             model = Model(program, output[1], 1 if one_by_one else None, names, tf)
         except (tf.errors.OpError, ValueError, TypeError, KeyError) as error:
             raise _fault(error, "a model that TensorFlow does not load", "load") from None
-        for batch in as_batches(inputs, batch_size):
+        for batch in as_batches(inputs, request.batch_size):
             fed = batch if batch.dtype == dtype else batch.astype(dtype)
             if one_by_one:
                 rows = [_run(model, fed[index : index + 1], tf) for index in range(len(fed))]

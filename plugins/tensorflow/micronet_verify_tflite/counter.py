@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify_tflite.model import Model
 from micronet_verify_tflite.translate import translate
 
 
 class TfliteCounter:
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
         """The model as a neutral graph for one example. Constants stay in the file, transposed by strides where need be.
 
         Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
         """
-        return translate(Model(artifact), builder)
+        return translate(Model(request.artifact), builder)

@@ -7,7 +7,6 @@ would do it, and a quantized output comes back as numbers; the counted graph has
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.answering import answers
-from micronet_verify.framework.protocols import Answer, ExportRequest
+from micronet_verify.framework.protocols import Answer
+from micronet_verify.framework.requests import ExportRequest, PredictRequest
 from micronet_verify.framework.translation.table import Line
 from micronet_verify_tflite.hybrid import has_hybrid_layers
 from micronet_verify_tflite.model import Model, Tensor
@@ -31,29 +31,29 @@ _OUTPUT_TYPES = ("float32", "float16", "float64")
 
 
 class TfliteLoader:
-    def export(self, request: ExportRequest, folder: Path) -> str:
+    def export(self, request: ExportRequest) -> str:
         """TFLite entries hand in the file: raises ``SubmissionFault``."""
         raise SubmissionFault(Problem("a TFLite entry in source form", "hand in the .tflite file itself", request.entry_point))
 
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
         """The model's first output for ``inputs`` [examples, …], batch by batch, as float32 or float64.
 
         A model of fixed batch 1 is fed one example at a time, and so is one with branches that the data decides, whose answer
         says which subgraph each example took. The state of recurrent layers is zero before each call. Raises
         ``SubmissionFault`` where the model does not load, does not accept the inputs, fails on them, or answers with no floats.
         """
-        model = Model(artifact)
+        model = Model(request.artifact)
         _check_operators(model)
-        shape, quantizer = _input(model, inputs)
+        shape, quantizer = _input(model, request.inputs)
         result = _output(model)
         records = branch_records(model)
-        session = Session(artifact, threads, preserve=bool(records), built_in=has_hybrid_layers(model))
+        session = Session(request.artifact, request.threads, preserve=bool(records), built_in=has_hybrid_layers(model))
 
         def ask(batch: Array) -> tuple[Array, Sequence[int]]:
             run = session.run(quantizer(batch), records)
             return result(run.output), run.taken
 
-        return answers(inputs, batch_size, ask, [record.name for record in records], one_by_one=shape[0] == 1)
+        return answers(request.inputs, request.batch_size, ask, [record.name for record in records], one_by_one=shape[0] == 1)
 
 
 def _check_operators(model: Model) -> None:

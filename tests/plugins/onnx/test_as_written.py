@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from onnx import TensorProto, helper
 
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.requests import PredictRequest
 from tests.executed import assert_agrees
 from tests.plugins.onnx.support import Array, graph, info, model, node, problems, random, saved, translate, x_to_y
 
@@ -191,7 +192,7 @@ def test_inputs_of_size_minus_one_are_free() -> None:
     proto = model(graph([node("Relu", "x")], [info("x", (-1, 4))], [info("y", (-1, 4))]))
     path = saved(proto)
     assert translate(path).shapes() == [(1, 4)]
-    answers = list(framework_named("onnx").loader().predict(path, random(5, 4), 2, 1))
+    answers = list(framework_named("onnx").loader().predict(PredictRequest(path, random(5, 4), 2, 1)))
     assert sum(len(answer.outputs) for answer in answers) == 5
 
 
@@ -205,7 +206,7 @@ def test_two_quantizers_in_a_row_are_both_done() -> None:
     nodes.append(node("Neg", last))
     path = saved(model(x_to_y(nodes, (8,), {**grids, "z": np.int8(0)})))
     x = np.linspace(-1, 1, 8, dtype=np.float32)[None]
-    (answer,) = framework_named("onnx").loader().predict(path, x, 1, 1)
+    (answer,) = framework_named("onnx").loader().predict(PredictRequest(path, x, 1, 1))
     assert answer.outputs.tolist() == (-np.rint(x * 16) / 16).tolist()
     (mine,) = translate(path).run(x)
     assert mine.tolist() == answer.outputs.tolist()

@@ -13,6 +13,7 @@ from micronet_verify_onnx.loader import OnnxLoader
 from onnx import TensorProto
 
 from micronet_verify.errors import SubmissionFault
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.onnx.support import execute, graph, model, node, problems, random, saved, translate, unknown, x_to_y
 
 WEIGHT = random(40, 30)
@@ -132,7 +133,7 @@ def test_the_loader_refuses_before_onnxruntime_reads(folder: Path) -> None:
     os.link(folder.parent / "outside.bin", folder / "hard.bin")
     path = written(folder, external("hard.bin", offset=64))
     with pytest.raises(SubmissionFault, match="hard links"):
-        next(OnnxLoader().predict(path, random(2, 40), 2, 1))
+        next(OnnxLoader().predict(PredictRequest(path, random(2, 40), 2, 1)))
     # onnxruntime itself follows the hard link: that is why the loader looks first.
     assert execute(path, {"x": random(2, 40)})[0].shape == (2, 30)
 
@@ -148,4 +149,4 @@ def test_external_data_in_attributes_and_bodies_is_checked_too(folder: Path) -> 
     ]
     path = saved(model(x_to_y(nodes, (40,), {"zero": np.float32(0)})), folder)
     with pytest.raises(SubmissionFault, match="should be a file in the model's own folder"):
-        next(OnnxLoader().predict(path, random(2, 40), 2, 1))
+        next(OnnxLoader().predict(PredictRequest(path, random(2, 40), 2, 1)))

@@ -11,7 +11,7 @@ from micronet_verify_onnx.loader import OnnxLoader
 from onnx import TensorProto
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest, PredictRequest
 from tests.plugins.onnx.support import execute, graph, info, model, node, random, saved, translate, unknown, x_to_y
 
 BOOL = TensorProto.BOOL
@@ -23,7 +23,7 @@ def classifier(batch: int | str = "n", **options: Any) -> Path:
 
 
 def predict(path: Path, inputs: Any, batch_size: int = 4) -> list[Any]:
-    return list(OnnxLoader().predict(path, inputs, batch_size, 1))
+    return list(OnnxLoader().predict(PredictRequest(path, inputs, batch_size, 1)))
 
 
 def sentence(path: Path, inputs: Any) -> str:
@@ -75,7 +75,7 @@ def test_onnx_entries_are_not_exported(tmp_path: Path) -> None:
     with pytest.raises(
         SubmissionFault, match=r"got an ONNX entry in source form but should hand in the \.onnx file itself \[net\.py:build\]"
     ):
-        OnnxLoader().export(ExportRequest(tmp_path, "net.py:build", "", (2, 3)), tmp_path)
+        OnnxLoader().export(ExportRequest(tmp_path, "net.py:build", "", (2, 3), tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,14 @@ from pathlib import Path
 from micronet_verify.counting.count import count_graph
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify.track.rules import CountingRules
 from micronet_verify_onnx.counter import OnnxCounter
 
 path, folder = Path(sys.argv[1]), Path(sys.argv[2])
 taken = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmData"))
 resource.setrlimit(resource.RLIMIT_DATA, (taken + int(sys.argv[3]), resource.RLIM_INFINITY))
-graph = OnnxCounter().translate(path, GraphBuilder(folder))
+graph = OnnxCounter().translate(TranslateRequest(path), GraphBuilder(folder))
 """
 MEASURE = TRANSLATE + 'print(json.dumps({"nodes": len(graph.nodes), "loaded": "onnxruntime" in sys.modules}))'
 COUNT = (

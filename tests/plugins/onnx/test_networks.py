@@ -11,6 +11,7 @@ import torch
 from micronet_verify_onnx.loader import OnnxLoader
 
 from micronet_verify.counting.count import count_graph
+from micronet_verify.framework.requests import PredictRequest
 from micronet_verify.track.rules import CountingRules
 from tests.plugins.networks import NETWORKS
 from tests.plugins.onnx.support import execute, translate
@@ -55,7 +56,7 @@ def test_the_graph_computes_what_torch_computes(exported: dict[str, Path], name:
 def test_the_loader_answers_like_torch(exported: dict[str, Path], name: str) -> None:
     network = NETWORKS[name]
     inputs = network.example(5)
-    answers = np.concatenate([answer.outputs for answer in OnnxLoader().predict(exported[name], inputs.numpy(), 2, 1)])
+    answers = np.concatenate([answer.outputs for answer in OnnxLoader().predict(PredictRequest(exported[name], inputs.numpy(), 2, 1))])
     np.testing.assert_allclose(answers, network.build()(inputs).detach().numpy(), rtol=1e-4, atol=1e-5)
 
 

@@ -15,6 +15,8 @@ from onnx import ModelProto, TensorProto, helper
 from micronet_verify.errors import BenchFault
 from micronet_verify.facts.serde import dump_graph, load_graph
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.guarded import GuardedLoader
+from micronet_verify.framework.requests import TraceRequest, TranslateRequest
 from micronet_verify.sandbox.jobs import PredictJob
 from micronet_verify.sandbox.run_job import predict
 from tests.plugins.onnx.support import graph as onnx_graph
@@ -40,13 +42,13 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("small", [True, False])
 def test_shapes_that_agree_say_nothing(small: bool, tmp_path: Path) -> None:
-    OnnxLoader().check_shapes(saved(network(small=small), tmp_path), EXAMPLE, 1)
+    OnnxLoader().check_shapes(TraceRequest(saved(network(small=small), tmp_path), EXAMPLE, 1))
 
 
 @pytest.mark.usefixtures("wrong")
 def test_a_shape_that_differs_is_told_by_name_and_place(tmp_path: Path) -> None:
     with pytest.raises(BenchFault) as caught:
-        OnnxLoader().check_shapes(saved(network(), tmp_path), EXAMPLE, 1)
+        OnnxLoader().check_shapes(TraceRequest(saved(network(), tmp_path), EXAMPLE, 1))
     assert str(caught.value) == (
         "got 'r' of shape (1, 3, 4, 4) in onnxruntime but should be (1, 3, 3, 4), as its operators say [Relu in the_Relu] "
         "(a defect of this program's shape inference: please report it)"
@@ -58,7 +60,10 @@ def test_predicting_compares_before_it_answers(tmp_path: Path) -> None:
     path = saved(network(), tmp_path)
     np.save(tmp_path / "inputs.npy", EXAMPLE)
     with pytest.raises(BenchFault, match="'r' of shape"):
-        predict(PredictJob(framework="onnx", root=tmp_path, primary=path.name, inputs=tmp_path / "inputs.npy", out=tmp_path), OnnxLoader())
+        predict(
+            PredictJob(framework="onnx", root=tmp_path, primary=path.name, inputs=tmp_path / "inputs.npy", out=tmp_path),
+            GuardedLoader(OnnxLoader(), None),
+        )
 
 
 @pytest.mark.usefixtures("wrong")
@@ -70,13 +75,13 @@ def test_a_large_file_of_other_than_plain_bytes_is_passed_over(tmp_path: Path, m
     proto.graph.initializer.append(packed)
     path = saved(proto, tmp_path)
     with pytest.raises(BenchFault):
-        OnnxLoader().check_shapes(path, EXAMPLE[:, 0, 0, :4], 1)
+        OnnxLoader().check_shapes(TraceRequest(path, EXAMPLE[:, 0, 0, :4], 1))
     monkeypatch.setattr(trace, "MOST_HELD", 10)
-    OnnxLoader().check_shapes(path, EXAMPLE[:, 0, 0, :4], 1)
+    OnnxLoader().check_shapes(TraceRequest(path, EXAMPLE[:, 0, 0, :4], 1))
 
 
 def notes(proto: ModelProto, folder: Path) -> tuple[str, ...]:
-    return load_graph(dump_graph(OnnxCounter().translate(saved(proto, folder), GraphBuilder(folder)))).notes
+    return load_graph(dump_graph(OnnxCounter().translate(TranslateRequest(saved(proto, folder)), GraphBuilder(folder)))).notes
 
 
 def test_declared_shapes_that_lie_are_shown(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from micronet_verify.facts.graph import Graph, Node
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from tests.executed import agreement
 from tests.refused import refused
 
@@ -81,7 +82,7 @@ def archive(model: nn.Module, x: Tensor, folder: Path, *, dynamic: bool = True, 
 
 def translate(path: Path) -> Graph:
     """The neutral graph, validated as the judge does it."""
-    graph = PyTorchCounter().translate(path, GraphBuilder(path.parent))
+    graph = PyTorchCounter().translate(TranslateRequest(path), GraphBuilder(path.parent))
     validate(graph)
     return graph
 

@@ -17,6 +17,7 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.executed import agreement
 from tests.plugins.pytorch.support import Function, archive, example
 
@@ -84,7 +85,7 @@ def test_the_loader_computes_what_the_file_says(name: str, tmp_path: Path) -> No
     model, shape = NETWORKS[name]
     x = torch.cat([example(shape), torch.randn(6, *shape)])
     path = archive(model, x, tmp_path)
-    answers = [np.concatenate([answer.outputs for answer in PyTorchLoader().predict(path, x.numpy(), 8, 1)])]
+    answers = [np.concatenate([answer.outputs for answer in PyTorchLoader().predict(PredictRequest(path, x.numpy(), 8, 1))])]
     (found,) = agreement("pytorch", path, x.numpy(), answers)
     assert found.ratio <= 8
 
@@ -94,7 +95,7 @@ def test_nothing_reduces_the_precision_of_float32(tmp_path: Path) -> None:
     torch.set_float32_matmul_precision("medium")
     try:
         path = archive(NETWORKS["float32 matrices"][0], example(VECTOR), tmp_path)
-        list(PyTorchLoader().predict(path, example(VECTOR).numpy(), 2, 1))
+        list(PyTorchLoader().predict(PredictRequest(path, example(VECTOR).numpy(), 2, 1)))
         assert torch.get_float32_matmul_precision() == "highest"
     finally:
         torch.set_float32_matmul_precision("highest")

@@ -9,6 +9,7 @@ import torch
 from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.pytorch.support import Function, archive, only, sentences, translate
 
 
@@ -48,7 +49,7 @@ def test_each_example_goes_its_own_way_and_it_is_recorded(tmp_path: Path) -> Non
     for dynamic in (False, True):
         path = archive(model, x[: 2 if dynamic else 1], tmp_path, dynamic=dynamic)
         name = str(only(translate(path), "branch").attributes["id"])
-        answers = list(PyTorchLoader().predict(path, x.numpy(), 8, 1))
+        answers = list(PyTorchLoader().predict(PredictRequest(path, x.numpy(), 8, 1)))
         assert [len(answer.outputs) for answer in answers] == [8, 8, 4]
         taken = [index for answer in answers for index in answer.taken[name]]
         assert taken == [0 if example.mean() > 0 else 1 for example in x]
@@ -62,7 +63,7 @@ def test_a_branch_inside_a_branch_that_is_not_reached(tmp_path: Path) -> None:
     outer = only(translate(path), "branch")
     inner = next(node for node in outer.bodies[0].nodes if node.kind == "branch")
     x = np.repeat(np.array([[2.0], [0.5], [-1.0]], np.float32), 4, axis=1)
-    (answer,) = PyTorchLoader().predict(path, x, 3, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, x, 3, 1))
     assert answer.taken == {outer.attributes["id"]: (0, 0, 1), inner.attributes["id"]: (0, 1, -1)}
     np.testing.assert_array_equal(answer.outputs, x * np.array([[2], [3], [5]], np.float32))
 
@@ -92,5 +93,5 @@ def test_a_switch_of_gradients_is_no_branch(tmp_path: Path) -> None:
     path = save(program, tmp_path)
     assert "wrap_with_set_grad_enabled" in str(program.graph)
     assert kinds(translate(path)) == ["mul", "add"]
-    (answer,) = PyTorchLoader().predict(path, np.ones((2, 3), np.float32), 2, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, np.ones((2, 3), np.float32), 2, 1))
     np.testing.assert_array_equal(answer.outputs, np.full((2, 3), 3.0, np.float32))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from micronet_verify.errors import BenchFault
 from micronet_verify.framework.registry import framework_named
+from micronet_verify.framework.requests import PredictRequest
 from micronet_verify.framework.stepping import Stepping
 from tests.plugins.networks import NETWORKS
 from tests.plugins.pytorch.support import archive
@@ -46,7 +47,7 @@ def test_a_device_that_the_graph_names_is_replaced(tmp_path: Path) -> None:
     with torch.device("meta"), torch.inference_mode():
         (output,) = build(read_program(path), Taken(), "meta").forward(torch.ones(2, 3))
     assert output.device.type == "meta"
-    (answer,) = PyTorchLoader().predict(path, np.ones((2, 3), np.float32), 2, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, np.ones((2, 3), np.float32), 2, 1))
     assert answer.outputs.tolist() == [[3, 4, 5]] * 2
 
 
@@ -65,9 +66,9 @@ def test_without_a_device_the_operator_is_told() -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_answers_on_cuda_are_close_to_those_of_the_processor(name: str, networks: dict[str, Path]) -> None:
     x = NETWORKS[name].example(4).numpy()
-    (own,) = PyTorchLoader().predict(networks[name], x, 4, 1)
+    (own,) = PyTorchLoader().predict(PredictRequest(networks[name], x, 4, 1))
     try:
-        (other,) = PyTorchCudaLoader().predict(networks[name], x, 4, 1)
+        (other,) = PyTorchCudaLoader().predict(PredictRequest(networks[name], x, 4, 1))
     finally:
         torch.set_default_device(None)
     np.testing.assert_allclose(other.outputs, own.outputs, rtol=1e-3, atol=1e-4)
@@ -83,7 +84,7 @@ def test_memory_that_runs_out_elsewhere_is_no_fault_of_the_entry(networks: dict[
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB\nmore")
 
     x = NETWORKS["mlp"].example(2).numpy()
-    answers = PyTorchLoader().predict(networks["mlp"], x, 1, 1)
+    answers = PyTorchLoader().predict(PredictRequest(networks["mlp"], x, 1, 1))
     next(answers)
     monkeypatch.setattr(torch.Tensor, "to", full)
     with pytest.raises(BenchFault) as caught:

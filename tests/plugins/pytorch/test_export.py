@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from micronet_verify_pytorch.program import read_program
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest, PredictRequest
 from tests.plugins.pytorch.support import kinds, members, translate
 from tests.refused import refused
 
@@ -57,8 +58,10 @@ def entry(folder: Path, code: str, weights: dict[str, torch.Tensor] | None = Non
     return path
 
 
-def request(folder: Path, point: str = "entry_net.py:build", weights: str = "weights.safetensors") -> ExportRequest:
-    return ExportRequest(folder, point, weights, (4,))
+def request(
+    folder: Path, point: str = "entry_net.py:build", weights: str = "weights.safetensors", out: Path | None = None
+) -> ExportRequest:
+    return ExportRequest(folder, point, weights, (4,), out or folder)
 
 
 def good_weights() -> dict[str, torch.Tensor]:
@@ -68,19 +71,19 @@ def good_weights() -> dict[str, torch.Tensor]:
 
 
 def faults(given: ExportRequest, folder: Path) -> list[str]:
-    return refused(PyTorchLoader().export, given, folder)
+    return refused(PyTorchLoader().export, replace(given, folder=folder))
 
 
 def test_weights_are_loaded_and_the_artifact_is_plain_data(tmp_path: Path) -> None:
     weights = good_weights()
-    name = PyTorchLoader().export(request(entry(tmp_path, NET, weights)), tmp_path)
+    name = PyTorchLoader().export(request(entry(tmp_path, NET, weights), out=tmp_path))
     assert name == "model.pt2"
     assert members(tmp_path / name)["data/sample_inputs/model.pt"] == b""
     graph = translate(tmp_path / name)
     assert kinds(graph) == ["matmul", "relu", "matmul"], "eval mode: dropout is gone"
     assert [node.scope for node in graph.nodes if node.kind == "matmul"] == ["first", "second"]
     x = np.ones((3, 4), np.float32)
-    (answer,) = PyTorchLoader().predict(tmp_path / name, x, 3, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(tmp_path / name, x, 3, 1))
     hidden = np.maximum(x @ weights["first.weight"].numpy().T + weights["first.bias"].numpy(), 0)
     wanted = hidden @ weights["second.weight"].numpy().T + weights["second.bias"].numpy()
     np.testing.assert_allclose(answer.outputs, wanted, rtol=1e-5, atol=1e-6)
@@ -91,7 +94,7 @@ def test_same_entry_same_bytes_and_nothing_of_this_machine(tmp_path: Path) -> No
     for number in range(2):
         folder = tmp_path / f"out{number}"
         folder.mkdir()
-        data = (folder / PyTorchLoader().export(given, folder)).read_bytes()
+        data = (folder / PyTorchLoader().export(replace(given, folder=folder))).read_bytes()
         digests.add(hashlib.sha256(data).hexdigest())
         assert str(tmp_path).encode() not in data
         assert b"site-packages" not in data
@@ -115,7 +118,7 @@ def test_a_tied_weight_may_be_in_the_file_once(tmp_path: Path) -> None:
         "nn.Linear(4, 3), nn.Linear(3, 2)", "nn.Linear(4, 4), nn.Linear(4, 4)\n        self.second.weight = self.first.weight"
     )
     weights = {"first.weight": torch.randn(4, 4), "first.bias": torch.zeros(4), "second.bias": torch.zeros(4)}
-    name = PyTorchLoader().export(request(entry(tmp_path, code, weights)), tmp_path)
+    name = PyTorchLoader().export(request(entry(tmp_path, code, weights), out=tmp_path))
     graph = translate(tmp_path / name)
     first, second = [graph.values[node.inputs[1]] for node in graph.nodes if node.kind == "matmul"]
     assert first.constant == second.constant
@@ -235,7 +238,7 @@ def test_a_model_that_cannot_be_exported_has_its_line(tmp_path: Path) -> None:
 def test_a_model_whose_examples_meet_is_exported_for_one_example(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     code = NET.replace("self.first(x)", "self.first(x - x.mean(0))")
     with caplog.at_level(logging.WARNING, "micronet_verify.pytorch"):
-        name = PyTorchLoader().export(request(entry(tmp_path, code, good_weights())), tmp_path)
+        name = PyTorchLoader().export(request(entry(tmp_path, code, good_weights()), out=tmp_path))
     (message,) = [record.getMessage() for record in caplog.records if record.name == "micronet_verify.pytorch"]
     assert "at a time, not with a free batch: got mean along the batch but should treat each example alone [aten.mean" in message
     assert bind_batch(read_program(tmp_path / name)) == {}
@@ -244,13 +247,13 @@ def test_a_model_whose_examples_meet_is_exported_for_one_example(tmp_path: Path,
 def test_an_entry_may_import_its_other_files(tmp_path: Path) -> None:
     path = entry(tmp_path, "from helper import Net\n\n\ndef build():\n    return Net()\n", good_weights())
     (path / "helper.py").write_text(NET, encoding="utf-8")
-    assert PyTorchLoader().export(request(path), tmp_path) == "model.pt2"
+    assert PyTorchLoader().export(request(path, out=tmp_path)) == "model.pt2"
 
 
 def test_a_model_made_for_one_example_is_exported_for_one_with_a_note(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     code = NET.replace("torch.relu(self.first(x))", "torch.relu(self.first(x.reshape(1, 4)))")
     with caplog.at_level(logging.WARNING, "micronet_verify.pytorch"):
-        name = PyTorchLoader().export(request(entry(tmp_path, code, good_weights())), tmp_path)
+        name = PyTorchLoader().export(request(entry(tmp_path, code, good_weights()), out=tmp_path))
     (message,) = [record.getMessage() for record in caplog.records if record.name == "micronet_verify.pytorch"]
     assert message.startswith(
         "entry_net.py:build is exported for one example at a time, not with a free batch: RuntimeError: shape '[1, 4]' "
@@ -261,13 +264,14 @@ def test_a_model_made_for_one_example_is_exported_for_one_with_a_note(tmp_path: 
 
 
 def _answers(path: Path) -> NDArray[Any]:
-    batches = [answer.outputs for answer in PyTorchLoader().predict(path, np.ones((3, 4), np.float32), 2, 1)]
+    batches = [answer.outputs for answer in PyTorchLoader().predict(PredictRequest(path, np.ones((3, 4), np.float32), 2, 1))]
     return np.concatenate(batches)
 
 
 def test_half_precision_weights_stay_half(tmp_path: Path) -> None:
     code = NET.replace("return Net()", "return Net().half()").replace("self.first(x)", "self.first(x.half())")
-    name = PyTorchLoader().export(request(entry(tmp_path, code, {key: value.half() for key, value in good_weights().items()})), tmp_path)
+    halves = {key: value.half() for key, value in good_weights().items()}
+    name = PyTorchLoader().export(request(entry(tmp_path, code, halves), out=tmp_path))
     graph = translate(tmp_path / name)
     assert {value.format.name for value in graph.values.values() if value.constant} == {"float16"}
     assert _answers(tmp_path / name).dtype == np.float32
@@ -275,5 +279,5 @@ def test_half_precision_weights_stay_half(tmp_path: Path) -> None:
 
 def test_a_module_that_is_in_training_mode_is_put_into_eval(tmp_path: Path) -> None:
     code = NET.replace("nn.Linear(4, 3), nn.Linear(3, 2)", "nn.Linear(4, 3), nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)).train()")
-    name = PyTorchLoader().export(request(entry(tmp_path, code), weights=""), tmp_path)
+    name = PyTorchLoader().export(request(entry(tmp_path, code), weights="", out=tmp_path))
     assert kinds(translate(tmp_path / name)) == ["matmul", "relu", "normalise batch_norm", "matmul"]

@@ -21,6 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from tests.plugins.pytorch.support import Function, archive, example, executed, kinds, only, save, sentences, translate
 
 Q = torch.ops.quantized_decomposed
@@ -101,7 +102,7 @@ def test_d_is_translated_and_gives_the_same_answers(name: str, form: str, tmp_pa
         assert all("run_decompositions({})" in sentence for sentence in sentences(path)), sentences(path)
         return
     counter, builder = PyTorchCounter(), GraphBuilder(tmp_path)
-    graph = counter.translate(path, builder)
+    graph = counter.translate(TranslateRequest(path), builder)
     check_batch(counter, path, graph, builder)
     (apart,) = executed(path, x, build(read_program(path), Taken()).forward)
     assert apart <= 8

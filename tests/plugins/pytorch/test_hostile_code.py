@@ -22,6 +22,7 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 
 from micronet_verify.errors import SubmissionFault
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.pytorch.support import MODEL, WEIGHTS, archive, members, rewritten, translate
 
 SAMPLES = "data/sample_inputs/model.pt"
@@ -137,7 +138,7 @@ def test_nothing_of_it_runs(name: str, honest: Path, tmp_path: Path) -> None:
 
 
 def answers(path: Path) -> np.ndarray[Any, Any]:
-    (answer,) = PyTorchLoader().predict(path, np.ones((4, 3), np.float32), 4, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, np.ones((4, 3), np.float32), 4, 1))
     return answer.outputs
 
 

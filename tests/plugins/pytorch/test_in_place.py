@@ -11,6 +11,7 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.pytorch.support import Function, archive, kinds, sentences, translate
 
 FUNCTIONAL = "(hand in exported_program.run_decompositions({}), which has no operators in place)"
@@ -59,7 +60,7 @@ def test_safe_changes_are_counted_and_run_as_they_are(name: str, tmp_path: Path)
     x = torch.randn(2, *shape)
     path = archive(model, x, tmp_path, decomposed=False)
     assert " ".join(kinds(translate(path))) == expected
-    (answer,) = PyTorchLoader().predict(path, x.numpy().copy(), 2, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, x.numpy().copy(), 2, 1))
     with torch.no_grad():
         np.testing.assert_allclose(answer.outputs, model(x.clone()).numpy(), rtol=1e-6, atol=1e-6)
 

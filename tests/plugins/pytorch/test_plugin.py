@@ -43,7 +43,9 @@ def test_a_whole_translation_imports_no_torch(networks: dict[str, Path], tmp_pat
     code = (
         "import sys, pathlib; from micronet_verify_pytorch.counter import PyTorchCounter; "
         "from micronet_verify.framework.builder import GraphBuilder; "
-        f"PyTorchCounter().translate(pathlib.Path({str(networks['attention'])!r}), GraphBuilder(pathlib.Path({str(tmp_path)!r}))); "
+        "from micronet_verify.framework.requests import TranslateRequest; "
+        f"request = TranslateRequest(pathlib.Path({str(networks['attention'])!r})); "
+        f"PyTorchCounter().translate(request, GraphBuilder(pathlib.Path({str(tmp_path)!r}))); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

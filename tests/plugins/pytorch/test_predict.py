@@ -12,13 +12,14 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.networks import NETWORKS
 from tests.plugins.pytorch.support import Function, archive
 from tests.refused import refused
 
 
 def answers(path: Path, x: NDArray[Any], batch: int = 2) -> NDArray[Any]:
-    return np.concatenate([answer.outputs for answer in PyTorchLoader().predict(path, x, batch, 1)])
+    return np.concatenate([answer.outputs for answer in PyTorchLoader().predict(PredictRequest(path, x, batch, 1))])
 
 
 def fault(path: Path, x: NDArray[Any]) -> str:
@@ -46,7 +47,7 @@ def test_shapes_of_the_graph_are_those_of_the_answers(name: str, networks: dict[
 
 def test_the_last_batch_may_be_short(networks: dict[str, Path]) -> None:
     x = NETWORKS["mlp"].example(5).numpy()
-    assert [len(answer.outputs) for answer in PyTorchLoader().predict(networks["mlp"], x, 2, 1)] == [2, 2, 1]
+    assert [len(answer.outputs) for answer in PyTorchLoader().predict(PredictRequest(networks["mlp"], x, 2, 1))] == [2, 2, 1]
 
 
 def test_inputs_may_be_a_read_only_memory_map(networks: dict[str, Path], tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_nan_is_passed_on(tmp_path: Path) -> None:
 def test_the_number_of_threads_is_set(networks: dict[str, Path]) -> None:
     before = torch.get_num_threads()
     try:
-        list(PyTorchLoader().predict(networks["mlp"], NETWORKS["mlp"].example(1).numpy(), 1, 2))
+        list(PyTorchLoader().predict(PredictRequest(networks["mlp"], NETWORKS["mlp"].example(1).numpy(), 1, 2)))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

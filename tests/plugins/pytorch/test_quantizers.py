@@ -12,6 +12,7 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 
 from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.pytorch.support import Function, archive, sentences, translate
 
 Q = torch.ops.quantized_decomposed
@@ -99,7 +100,7 @@ def test_pt2e(tmp_path: Path) -> None:
     weight = graph.values[graph.nodes[2].inputs[0]]
     assert (weight.label, weight.format.name, weight.constant is not None) == ("weight", "int8", True)
     assert graph.nodes[2].attributes == {"axis": 0}
-    (answer,) = PyTorchLoader().predict(path, x.numpy(), 2, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, x.numpy(), 2, 1))
     assert answer.outputs.shape == (2, 5)
 
 
@@ -118,5 +119,5 @@ def test_a_range_wider_than_its_type_is_refused(tmp_path: Path) -> None:
 def test_the_plugin_runs_what_it_counts(tmp_path: Path) -> None:
     model = Function(lambda x: torch.fake_quantize_per_tensor_affine(x, 0.1, 0, -8, 7))
     x = torch.randn(1, 4, 3)
-    (answer,) = PyTorchLoader().predict(archive(model, x, tmp_path, dynamic=False), x.numpy(), 1, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(archive(model, x, tmp_path, dynamic=False), x.numpy(), 1, 1))
     np.testing.assert_array_equal(answer.outputs, model(x).numpy())

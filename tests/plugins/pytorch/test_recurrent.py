@@ -12,6 +12,7 @@ from micronet_verify_pytorch.loader import PyTorchLoader
 from torch import Tensor, nn
 
 from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.requests import PredictRequest
 from tests.executed import assert_agrees, turns
 from tests.plugins.pytorch.support import Function, archive, translate
 
@@ -45,7 +46,7 @@ def test_layers(name: str, tmp_path: Path) -> None:
     assert graph.values[graph.outputs[0]].shape == (1, wanted.shape[1])
     used = {graph.values[name].label for node in graph.nodes for name in node.inputs}
     assert {f"parts.0.{name}" for name in layer.state_dict()} <= used
-    (answer,) = PyTorchLoader().predict(path, x.numpy(), 2, 1)
+    (answer,) = PyTorchLoader().predict(PredictRequest(path, x.numpy(), 2, 1))
     np.testing.assert_allclose(answer.outputs, wanted.numpy(), rtol=1e-5, atol=1e-6)
     assert_agrees("pytorch", path, x.numpy())
 

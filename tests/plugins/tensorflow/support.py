@@ -12,6 +12,7 @@ from micronet_verify_tensorflow.counter import TensorFlowCounter
 from micronet_verify_tensorflow.loader import TensorFlowLoader
 from numpy.typing import NDArray
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.difference import CLOSE
 from tests.refused import refused
 from tests.translated import Translated, translated
@@ -40,7 +41,7 @@ def refused_by_both(path: Path) -> list[str]:
 
 
 def predict(path: Path, inputs: Array, batch_size: int = 4) -> list[Any]:
-    return list(TensorFlowLoader().predict(path, inputs, batch_size, 1))
+    return list(TensorFlowLoader().predict(PredictRequest(path, inputs, batch_size, 1)))
 
 
 def random(*shape: int, seed: int = 0) -> NDArray[np.float32]:

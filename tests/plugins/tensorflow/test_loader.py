@@ -10,7 +10,7 @@ import pytest
 from micronet_verify_tensorflow.loader import TensorFlowLoader
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.framework.protocols import ExportRequest
+from micronet_verify.framework.requests import ExportRequest
 from tests.plugins.tensorflow.support import Builder, predict, random
 
 W, B = random(6, 4), random(4)
@@ -96,7 +96,7 @@ def test_a_model_that_fails_says_why(build: Builder) -> None:
 
 def test_tensorflow_entries_are_not_exported(tmp_path: Path) -> None:
     with pytest.raises(SubmissionFault) as caught:
-        TensorFlowLoader().export(ExportRequest(tmp_path, "net.py:build", "", (2, 3)), tmp_path)
+        TensorFlowLoader().export(ExportRequest(tmp_path, "net.py:build", "", (2, 3), tmp_path))
     assert str(caught.value) == (
         "got a TensorFlow entry in source form but should hand in a SavedModel or a .keras file [net.py:build] "
         "(model.save('model.keras'), or model.export(folder) for a SavedModel)"

@@ -11,6 +11,7 @@ import pytest
 from micronet_verify_tflite.loader import TfliteLoader
 
 from micronet_verify.counting.count import count_graph
+from micronet_verify.framework.requests import PredictRequest
 from micronet_verify.track.rules import CountingRules
 from tests.plugins.tflite.support import compare, execute, ints, problems, random, saved, translate
 from tests.plugins.tflite.writer import File, Sub
@@ -59,7 +60,7 @@ def test_a_choice_of_the_data_is_a_branch() -> None:
 def test_the_predictor_says_which_branch_each_example_took() -> None:
     path = saved(branched())
     x = random(6, 8) * np.array([0.1, 3, 3, 0.1, 0.1, 3], np.float32)[:, None]
-    answers = list(TfliteLoader().predict(path, x, 4, 1))
+    answers = list(TfliteLoader().predict(PredictRequest(path, x, 4, 1)))
     taken = [number for answer in answers for number in answer.taken["2"]]
     assert taken == [0 if row.max() > 1 else 1 for row in x]
     assert [len(answer.outputs) for answer in answers] == [4, 2]
@@ -70,7 +71,7 @@ def test_the_predictor_says_which_branch_each_example_took() -> None:
 def test_branches_inside_branches_say_when_they_were_not_reached() -> None:
     path = saved(branched(deep=True))
     x = random(12, 8) * np.linspace(0.1, 3, 12, dtype=np.float32)[:, None]
-    (answer,) = TfliteLoader().predict(path, x, 12, 1)
+    (answer,) = TfliteLoader().predict(PredictRequest(path, x, 12, 1))
     outer, inner = answer.taken["2"], answer.taken["2/else/3"]
     assert outer == tuple(0 if row.max() > 1 else 1 for row in x)
     assert inner == tuple(-1 if row.max() > 1 else (0 if row.min() > -1 else 1) for row in x)
@@ -161,7 +162,7 @@ def test_a_fault_inside_a_loop_is_named_once_for_each_place() -> None:
 def test_branches_run_one_example_at_a_time(batch: int, tmp_path: Path) -> None:
     path = branched().save(tmp_path / "model.tflite")
     x = random(5, 8)
-    whole_answer = np.concatenate([a.outputs for a in TfliteLoader().predict(path, x, batch, 1)])
+    whole_answer = np.concatenate([a.outputs for a in TfliteLoader().predict(PredictRequest(path, x, batch, 1))])
     assert whole_answer.shape == (5, 3)
 
 

@@ -15,6 +15,7 @@ from micronet_verify_tflite.loader import TfliteLoader
 from numpy.typing import NDArray
 
 from micronet_verify.counting.ledger import Ledger
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.tflite.support import Translated, random, translate
 
 Converted = Callable[..., Path]
@@ -158,7 +159,7 @@ def test_a_recurrent_layer_is_a_loop_written_out(converted: Converted) -> None:
 def test_predictions_are_the_plain_interpreters(network: str, kind: str, batch: int | None, converted: Converted) -> None:
     path = converted(network, kind, batch)
     x = random(5, *SHAPES[network])
-    found = np.concatenate([answer.outputs for answer in TfliteLoader().predict(path, x, 3, 1)])
+    found = np.concatenate([answer.outputs for answer in TfliteLoader().predict(PredictRequest(path, x, 3, 1))])
     # The built-in kernels of hybrid layers sum a batch in another order than one example.
     np.testing.assert_allclose(found, plain(path, x, built_in=kind == "dynamic"), rtol=1e-5 if kind == "dynamic" else 0)
 

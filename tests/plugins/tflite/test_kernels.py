@@ -18,6 +18,7 @@ from micronet_verify_tflite.loader import TfliteLoader
 from micronet_verify_tflite.model import Model
 from numpy.typing import NDArray
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.plugins.tflite.support import ints, saved, translate
 from tests.plugins.tflite.writer import File, Sub
 
@@ -129,7 +130,7 @@ def test_the_codes_of_integer_kernels(name: str) -> None:
     examples = max(4, 4000 // int(np.prod(kernel.shape)))
     fed = np.random.default_rng(1).integers(limits[0], limits[1] + 1, (examples, *kernel.shape))
     numbers = ((fed - zero) * np.float32(scale)).astype(np.float32)
-    theirs = _codes(np.concatenate([answer.outputs for answer in TfliteLoader().predict(path, numbers, 16, 1)]), kernel)
+    theirs = _codes(np.concatenate([answer.outputs for answer in TfliteLoader().predict(PredictRequest(path, numbers, 16, 1))]), kernel)
     found = translate(path, batch=False)
     mine = _codes(np.concatenate([found.run(example[None], precision="float64")[0] for example in numbers]), kernel)
     apart = np.abs(mine - theirs)
@@ -152,7 +153,7 @@ def test_the_kernels_that_run_are_the_exact_ones() -> None:
     images = (columns("test", 0, 64).astype(np.float32) / np.float32(16)).reshape(-1, 1, 8, 8)
     found = translate(SAMPLE, batch=False)
     exact = np.concatenate([found.run(image[None], precision="float64")[0] for image in images])
-    answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(SAMPLE, images, 50, 1)])
+    answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(PredictRequest(SAMPLE, images, 50, 1))])
     tensors = Model(SAMPLE).subgraph(0)
     scaling = tensors.tensors[tensors.outputs[0]].quantization
     assert scaling is not None

@@ -13,8 +13,8 @@ from micronet_verify_tflite.loader import TfliteLoader
 from numpy.typing import NDArray
 
 from micronet_verify.errors import SubmissionFault
-from micronet_verify.framework.protocols import ExportRequest
 from micronet_verify.framework.registry import framework_of
+from micronet_verify.framework.requests import ExportRequest, PredictRequest
 from tests.plugins.tflite.support import execute, random, saved, translate
 from tests.plugins.tflite.writer import File
 
@@ -34,7 +34,9 @@ def dense(batch: int = -1, dtype: str = "float32", **quantization: Any) -> File:
 
 
 def answers(file: File | Path, x: Array, batch: int = 4) -> list[Array]:
-    return [answer.outputs for answer in TfliteLoader().predict(file if isinstance(file, Path) else saved(file), x, batch, 1)]
+    return [
+        answer.outputs for answer in TfliteLoader().predict(PredictRequest(file if isinstance(file, Path) else saved(file), x, batch, 1))
+    ]
 
 
 def refusal(file: File, x: Array) -> str:
@@ -128,9 +130,9 @@ def test_what_the_interpreter_refuses_is_one_sentence() -> None:
 
 
 def test_source_form_is_not_supported(tmp_path: Path) -> None:
-    request = ExportRequest(tmp_path, "model.py:net", "weights.h5", (6,))
+    request = ExportRequest(tmp_path, "model.py:net", "weights.h5", (6,), tmp_path)
     with pytest.raises(SubmissionFault) as caught:
-        TfliteLoader().export(request, tmp_path)
+        TfliteLoader().export(request)
     assert str(caught.value) == "got a TFLite entry in source form but should hand in the .tflite file itself [model.py:net]"
 
 
@@ -141,10 +143,11 @@ import sys, tempfile
 from pathlib import Path
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.registry import framework_of
+from micronet_verify.framework.requests import TranslateRequest
 found = framework_of("model.tflite")
 assert found.name == "tflite" and set(found.version()) == {{"ai-edge-litert"}}
 with tempfile.TemporaryDirectory() as folder:
-    found.counter().translate(Path({str(path)!r}), GraphBuilder(Path(folder)))
+    found.counter().translate(TranslateRequest(Path({str(path)!r})), GraphBuilder(Path(folder)))
 heavy = {{"tensorflow", "ai_edge_litert", "flatbuffers", "tflite", "keras", "torch", "onnx"}}
 assert not heavy & {{name.partition(".")[0] for name in sys.modules}}
 assert "tensorflow" not in sys.modules
@@ -177,7 +180,7 @@ def test_hybrid_layers_run_as_the_file_says() -> None:
         options = {"asymmetricQuantizeInputs": asymmetric}
         sub.outputs = sub.op("FULLY_CONNECTED", [given, matrix, -1], [sub.tensor((-1, 5))], "FullyConnected", **options)
         found = translate(file)
-        answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(found.path, x, 7, 1)])
+        answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(PredictRequest(found.path, x, 7, 1))])
         mine = np.concatenate([found.run(row[None])[0] for row in x])
         np.testing.assert_allclose(answers, mine, rtol=1e-5, atol=1e-5)
 

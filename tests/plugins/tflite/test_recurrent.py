@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from micronet_verify_tflite.loader import TfliteLoader
 
+from micronet_verify.framework.requests import PredictRequest
 from tests.executed import turns
 from tests.plugins.tflite.support import execute, problems, random, saved, translate
 from tests.plugins.tflite.writer import File
@@ -54,10 +55,10 @@ def test_what_an_lstm_costs() -> None:
 
 def test_the_runtime_runs_it_and_starts_each_example_from_zeros() -> None:
     path, x = saved(lstm()), random(3, T, N)
-    answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(path, x, 2, 1)])
+    answers = np.concatenate([answer.outputs for answer in TfliteLoader().predict(PredictRequest(path, x, 2, 1))])
     for row, answer in zip(x, answers, strict=True):
         np.testing.assert_allclose(answer, execute(path, row[None])[0][0], atol=1e-6)
-    again = np.concatenate([answer.outputs for answer in TfliteLoader().predict(path, x[::-1], 2, 1)])
+    again = np.concatenate([answer.outputs for answer in TfliteLoader().predict(PredictRequest(path, x[::-1], 2, 1))])
     np.testing.assert_array_equal(again[::-1], answers)
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from micronet_verify.errors import BenchFault, SpecError
 from micronet_verify.facts.data import ANYTHING, Expected, KnownFile, Preprocessing
-from micronet_verify.framework.data import DatasetMissing, Home
+from micronet_verify.framework.data import DatasetMissing
+from micronet_verify.framework.requests import Home, OpenRequest
 from micronet_verify.quality.inputs.prepare import prepare
 from micronet_verify.quality.labels import labels
 from micronet_verify.quality.registry import readers
@@ -72,7 +73,7 @@ def test_mean_and_deviation_are_those_of_the_usual_pipeline(root: Path, tmp_path
 def test_a_folder_comes_before_an_archive_and_python_before_binary(root: Path, tmp_path: Path) -> None:
     for form in ("binary archive", "python archive", "binary", "python"):
         path = FORMS[form](root)
-        assert readers()["cifar100"].open("test", ANYTHING, Home(root, tmp_path)).files == (path,)
+        assert readers()["cifar100"].open(OpenRequest("test", ANYTHING, Home(root, tmp_path))).files == (path,)
 
 
 def test_a_published_digest_is_compared(root: Path, tmp_path: Path) -> None:

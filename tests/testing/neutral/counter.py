@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from micronet_verify.facts.formats import FLOAT32, INT64, numeric_format
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify.framework.translation.recurrent import lstm
 from micronet_verify.testing import Program, Step
 from micronet_verify.testing.reference.windows import numbers, sides
@@ -22,7 +22,8 @@ class NeutralCounter:
     def __init__(self, change: Change = lambda program: program) -> None:
         self._change = change
 
-    def translate(self, artifact: Path, builder: GraphBuilder) -> Graph:
+    def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+        artifact = request.artifact
         program = self._change(read(artifact))
         with told(artifact.name):
             one = bool(program.states or program.branches)

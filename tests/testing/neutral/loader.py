@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import Answer, ExportRequest, as_batches
+from micronet_verify.framework.protocols import Answer, as_batches
+from micronet_verify.framework.requests import PredictRequest, StepRequest
 from micronet_verify.framework.stepping import Form, Port
 from micronet_verify.testing import Program
 from micronet_verify.testing.program import Array
@@ -25,20 +25,18 @@ class NeutralLoader:
     def __init__(self, change: Change = lambda program: program) -> None:
         self._change = change
 
-    def export(self, request: ExportRequest, folder: Path) -> str:
-        raise SubmissionFault(Problem("an entry in source form", "be a .notation file", request.entry_point))
-
-    def predict(self, artifact: Path, inputs: Array, batch_size: int, threads: int) -> Iterator[Answer]:
+    def predict(self, request: PredictRequest) -> Iterator[Answer]:
+        artifact, inputs = request.artifact, request.inputs
         program = self._change(read(artifact))
         if inputs.shape[1:] != program.shape:
             raise SubmissionFault(Problem(f"inputs of shape {inputs.shape[1:]}", f"be {program.shape}", artifact.name))
-        for batch in as_batches(inputs, batch_size):
+        for batch in as_batches(inputs, request.batch_size):
             with told(artifact.name):
                 found = answer(program, batch)
             yield Answer(found.outputs.astype(np.float32), found.taken)
 
-    def stepper(self, artifact: Path, words: int, threads: int, chunk: bool = False) -> NeutralStepper:
-        return NeutralStepper(self._change(read(artifact)))
+    def stepper(self, request: StepRequest) -> NeutralStepper:
+        return NeutralStepper(self._change(read(request.artifact)))
 
 
 class NeutralStepper:

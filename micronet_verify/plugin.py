@@ -1,0 +1,162 @@
+"""Everything that a plugin needs, and the only module of micronet_verify that it imports (its tests: ``micronet_verify.testing``, too).
+
+``INTERFACE`` is its version: a plugin states in its module which one it was written for (``MICRONET_INTERFACE = (1, 0)``).
+What is not here is the judge's own and may change at any time. Nothing here knows a price or a label.
+"""
+
+from micronet_verify.errors import BenchFault, Problem, SubmissionFault
+from micronet_verify.facts.data import Expected, KnownFile
+from micronet_verify.facts.formats import BOOL, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, NumericFormat, numeric_format, numpy_dtype
+from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
+from micronet_verify.facts.shapes import ShapeError, broadcast, ints
+from micronet_verify.facts.tensors import row_major
+from micronet_verify.framework.answering import answers
+from micronet_verify.framework.batch.compare import check_batch
+from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.data import DatasetMissing, Metric, Reader, Split
+from micronet_verify.framework.files.protobuf import BYTES, FIXED32, FIXED64, VARINT, Buffer, Field, decode_varints, encoded, fields, varint
+from micronet_verify.framework.files.recognise import PT2, instead
+from micronet_verify.framework.hookspecs import hookimpl
+from micronet_verify.framework.interface import INTERFACE
+from micronet_verify.framework.protocols import CPU, Answer, Counter, Exporting, Framework, Loader, Tracing, as_batches
+from micronet_verify.framework.requests import (
+    ExportRequest,
+    Home,
+    MeasureRequest,
+    OpenRequest,
+    PredictRequest,
+    StepRequest,
+    TraceRequest,
+    TranslateRequest,
+)
+from micronet_verify.framework.stepping import Form, Port, Stepper, Stepping, check_chunk, check_step, chunk_length, zeros
+from micronet_verify.framework.translation import elementwise, op, recurrent
+from micronet_verify.framework.translation.bodies import SIDES, branch, branch_names
+from micronet_verify.framework.translation.einsum import einsum
+from micronet_verify.framework.translation.inputs import input_shape
+from micronet_verify.framework.translation.limits import MOST_GENERATED, SHAPE_TYPES
+from micronet_verify.framework.translation.loops import Loop, Turn, loop
+from micronet_verify.framework.translation.op import Answer as RuleResult
+from micronet_verify.framework.translation.op import Emitting
+from micronet_verify.framework.translation.operand import Array, Item, NoTensor, Operand, Order, Result, Results, computed, folded, stored
+from micronet_verify.framework.translation.recurrent import Function
+from micronet_verify.framework.translation.scope import Scope
+from micronet_verify.framework.translation.shape_arithmetic import Fold, Folds, Found, cumulated, filled, named, reduced, slices, taken
+from micronet_verify.framework.translation.step import Step
+from micronet_verify.framework.translation.table import Line, Refusal, Unknown, markdown, moves, priced
+from micronet_verify.framework.translation.walk import Walk
+
+__all__ = [
+    "BOOL",
+    "BYTES",
+    "CPU",
+    "FIXED32",
+    "FIXED64",
+    "FLOAT16",
+    "FLOAT32",
+    "FLOAT64",
+    "INT32",
+    "INT64",
+    "INTERFACE",
+    "MOST_GENERATED",
+    "PT2",
+    "SHAPE_TYPES",
+    "SIDES",
+    "VARINT",
+    "Answer",
+    "Array",
+    "Attribute",
+    "BenchFault",
+    "Buffer",
+    "Counter",
+    "DatasetMissing",
+    "Emitting",
+    "Expected",
+    "ExportRequest",
+    "Exporting",
+    "Field",
+    "Fold",
+    "Folds",
+    "Form",
+    "Found",
+    "Framework",
+    "Function",
+    "Graph",
+    "GraphBuilder",
+    "Home",
+    "Item",
+    "KnownFile",
+    "Line",
+    "Loader",
+    "Loop",
+    "MeasureRequest",
+    "Metric",
+    "NoTensor",
+    "Node",
+    "NumericFormat",
+    "OpenRequest",
+    "Operand",
+    "Order",
+    "Port",
+    "PredictRequest",
+    "Problem",
+    "Reader",
+    "Refusal",
+    "Result",
+    "Results",
+    "RuleResult",
+    "Scope",
+    "Shape",
+    "ShapeError",
+    "Split",
+    "Step",
+    "StepRequest",
+    "Stepper",
+    "Stepping",
+    "SubmissionFault",
+    "TraceRequest",
+    "Tracing",
+    "TranslateRequest",
+    "Turn",
+    "Unknown",
+    "Value",
+    "Walk",
+    "answers",
+    "as_batches",
+    "branch",
+    "branch_names",
+    "broadcast",
+    "check_batch",
+    "check_chunk",
+    "check_step",
+    "chunk_length",
+    "computed",
+    "cumulated",
+    "decode_varints",
+    "einsum",
+    "elementwise",
+    "encoded",
+    "fields",
+    "filled",
+    "folded",
+    "hookimpl",
+    "input_shape",
+    "instead",
+    "ints",
+    "loop",
+    "markdown",
+    "moves",
+    "named",
+    "numeric_format",
+    "numpy_dtype",
+    "op",
+    "priced",
+    "recurrent",
+    "reduced",
+    "row_major",
+    "slices",
+    "stored",
+    "taken",
+    "varint",
+    "zeros",
+]
