@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--data", dest="micronet_data", metavar="DIR", help="the folder of data sets (default: $MICRONET_DATA)")
     group.addoption("--report", dest="micronet_report", metavar="DIR", help="where evidence, ledgers, junit.xml and leaderboard.md go")
     group.addoption(
-        "--entry", dest="micronet_entries", metavar="GLOB", action="append", default=[], help="only entries whose id fits (repeatable)"
+        "--entry", dest="micronet_entries", metavar="GLOB", action="append", default=[], help="only entries whose id matches (repeatable)"
     )
     group.addoption("--limit", dest="micronet_limit", metavar="N", type=int, help="a smoke run: only the first N examples, no ranks")
     group.addoption("--judge-device", dest="micronet_device", metavar="NAME", default="cpu", help="cpu (default), or cuda")

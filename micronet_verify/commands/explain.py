@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.argument("entry", type=click.Path(path_type=Path))
 @click.option("--csv", "as_csv", is_flag=True, help="Print every line of the ledger as CSV.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with exact numbers.")
-@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N dearest layers.")
+@click.option("--top", type=click.IntRange(min=1), metavar="N", help="Only the N most expensive layers.")
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Layers by the first N parts of their module path.")
 @click.option("--regime", type=click.Choice(["freebie", "quantized"]), help="Price it in this regime, not the cheaper one.")
 @click.option("--rules", "edition", metavar="EDITION", help="For a bare model file: the edition of the counting rules.")
@@ -128,7 +128,7 @@ def _show(found: NamedCount, ledger: Ledger, top: int | None, depth: int | None)
         screen.print(part)
     if found.branches is not None:
         for name, (first, second) in found.branches.taken.items():
-            screen.print(safe(f"Branch {name}: {first:,} of {first + second:,} examples that came to it took its first body (O13)."))
+            screen.print(safe(f"Branch {name}: {first:,} of {first + second:,} examples that reached it took its first body (O13)."))
         if found.branches.least is not None and found.branches.most is not None:
             screen.print(safe(f"One example costs {figure(found.branches.least)} to {figure(found.branches.most)} operations."))
     peak = found.count.peak_activations

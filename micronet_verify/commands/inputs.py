@@ -45,7 +45,7 @@ def chosen(found: Sequence[EntryPath], globs: Sequence[str]) -> list[EntryPath]:
         from micronet_verify.strict_yaml.sentences import did_you_mean
 
         advice = did_you_mean(globs[0], [entry.id for entry in found])
-        raise Mistake(Problem(f"--entry {' --entry '.join(globs)}", "fit the id of an entry", advice=advice))
+        raise Mistake(Problem(f"--entry {' --entry '.join(globs)}", "match the id of an entry", advice=advice))
     return fitting
 
 

@@ -31,9 +31,9 @@ _BY_SIGNAL = 130
 @click.option("--report", default="report", show_default=True, type=click.Path(path_type=Path), metavar="DIR", help="Where the reports go.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
 @prediction_options
-@click.option("--entry", "globs", multiple=True, metavar="GLOB", help="Only entries whose id fits, such as 'digits/*'.")
+@click.option("--entry", "globs", multiple=True, metavar="GLOB", help="Only entries whose id matches, such as 'digits/*'.")
 @click.option("-n", "judges", type=click.IntRange(min=1), metavar="N", help="Entries judged at once.  [default: one per processor]")
-@click.option("-k", "expression", metavar="EXPR", help="Only cases whose name fits, as in pytest: -k 'quality and pruned'.")
+@click.option("-k", "expression", metavar="EXPR", help="Only cases whose name matches, as in pytest: -k 'quality and pruned'.")
 @click.option("--no-limits", "unlimited", is_flag=True, help="Lift the tracks' limits of time and memory, for a slower machine.")
 @click.option("-x", "first", is_flag=True, help="Stop at the first failure.")
 def run(
@@ -85,7 +85,7 @@ def run(
         extra = ["-p", "no:terminal", *(["-k", expression] if expression else []), *(["-x"] if first else [])]
         code = run_suite(folder, report, folders, globs, judges, extra, told, settings)
     if code == _NOTHING:
-        raise Mistake(Problem(f"-k {expression!r}, which fits no case", "fit one, such as -k quality"))
+        raise Mistake(Problem(f"-k {expression!r}, which matches no case", "match one, such as -k quality"))
     found = [records[id] for id in sorted(records)]
     if code == _INTERRUPTED:
         click.echo("Interrupted: what was judged until then follows.", err=True)
@@ -113,7 +113,7 @@ def _show(records: Sequence[EntryRecord], report: Path, seconds: float, seed: st
     for part in summary(records, screen.width):
         screen.print(part)
     for name in misnamed:
-        got = Problem(f"the file {name!r}, which makes no entry and was not judged,", f"be called {MANIFEST}")
+        got = Problem(f"the file {name!r}, which was not judged,", f"be called {MANIFEST}")
         screen.print(safe(str(got), "yellow"))
     if len(records) < total:
         screen.print(safe(f"{total - len(records)} of {total} entries were not judged in this run.", "yellow"))

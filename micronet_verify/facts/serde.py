@@ -68,7 +68,7 @@ def _node(node: Node) -> dict[str, Any]:
 def _read_graph(data: dict[str, Any]) -> Graph:
     values = [_read_value(item) for item in data["values"]]
     if len({value.id for value in values}) != len(values):
-        raise ValueError("two values of one id")
+        raise ValueError("two values with the same id")
     return Graph(
         tuple(map(str, data["inputs"])),
         tuple(map(str, data["outputs"])),

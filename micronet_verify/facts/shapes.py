@@ -245,7 +245,7 @@ def _lookup(attributes: Attributes, shapes: Shapes) -> tuple[Shape, ...]:
     if op == "nd":
         named = batch + (index[-1] if len(index) > batch else 0)
         if len(index) <= batch or named > len(table):
-            raise ShapeError(f"tuples of shape {index} into {table}", "name axes that there are")
+            raise ShapeError(f"tuples of shape {index} into {table}", "name axes that exist")
         return ((*index[:-1], *table[named:]),)
     axis = _axis(attributes, table)
     if op == "elements":

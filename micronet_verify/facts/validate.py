@@ -82,7 +82,7 @@ def _check_bodies(values: Mapping[str, Value], node: Node, where: str) -> None:
     wanted = [(values[name].shape, values[name].format) for name in node.outputs]
     for body in node.bodies:
         if unknown := [name for name in (*body.inputs, *body.outputs) if name not in body.values and name not in values]:
-            raise SubmissionFault(Problem(f"a body of unknown values {unknown}", "take and return values that there are", where))
+            raise SubmissionFault(Problem(f"a body of unknown values {unknown}", "take and return values that exist", where))
         taken, returned = ([body.values.get(name) or values[name] for name in names] for names in (body.inputs, body.outputs))
         shapes = [value.shape for value in returned]
         if node.kind == "loop":

@@ -89,7 +89,7 @@ class Narrow:
         off |= ~np.isfinite(wide)
         if off.any():
             first = float(wide[np.argmax(off)])
-            return f"the value {first:.9g}, which is no code of {_bits(width.bits)} times the scale {scale:.9g} that is declared"
+            return f"the value {first:.9g}, which is not a code of {_bits(width.bits)} times the scale {scale:.9g} that is declared"
         least, most = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
         low, high = width.low, width.high
         if low is None or high is None:  # codes of several ranges, of one scale

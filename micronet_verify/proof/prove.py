@@ -70,7 +70,7 @@ def _priced(
         return _missing(missing, "the graph as priced"), 0, 0
     except Uncharged as constant:
         words = f"a constant that no line of the ledger charges ({constant})"
-        return Compared("differs", np.inf, 0.0, words, advice="organizers: the ledger lacks a line, please report it"), 0, 0
+        return Compared("differs", np.inf, 0.0, words, advice="organizers: a line is missing in the ledger, please report it"), 0, 0
     except Undecodable as why:
         words = f"the edition of the rules charges too little to rebuild the network from it: {why}"
         return (
@@ -83,7 +83,7 @@ def _priced(
         worst = int(np.argmax(second.differences))
         compared = look(compared, graph, constants_of(store), priced, given, worst, first)
         if is_half(graph) and _folds(priced, graph):
-            words = f"{compared.words}; the file rounds to 16 bits where the count computes constants beforehand, without these roundings"
+            words = f"{compared.words}; the file rounds to 16 bits where the count computes constants in advance, without these roundings"
             compared = replace(
                 compared, outcome="unproved", words=words, advice="entrant: hand it in in float32, which costs the same under the freebie"
             )

@@ -153,4 +153,4 @@ def decide(differences: Array, chances: Array, limit: float, terms: Terms) -> Co
 
 
 def _words(found: float, allowed: float) -> str:
-    return f"other answers: they differ by {found:.2g} of the spread between examples, and rounding to 16 bits explains {allowed:.2g}"
+    return f"different answers: they differ by {found:.2g} of the spread between examples, and rounding to 16 bits explains {allowed:.2g}"

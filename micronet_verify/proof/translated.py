@@ -55,7 +55,7 @@ def decide(differences: Rows, limit: float, settled: int, flips: float, ties: bo
 
 def _words(off: int, n: int, worst: float, limit: float) -> str:
     how = f"they differ by {worst:.2g} of the spread between examples, and rounding explains {limit:.2g}"
-    return f"other answers to {off} of {n} examples: {how}"
+    return f"different answers to {off} of {n} examples: {how}"
 
 
 __all__ = ["allowed", "apart", "decide", "floor_of"]

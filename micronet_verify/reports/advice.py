@@ -42,7 +42,7 @@ def _of_quality(evaluation: Evaluation) -> Iterator[str]:
     if quality is not None and quality.met and (not isinstance(quality, Quality) or quality.correct > quality.target):
         yield f"The quality is {quality.margin} the target: the model may be compressed further."
     if isinstance(quality, Quality) and quality.ties:
-        yield f"{quality.ties:,} answers tie with another class and count as wrong: wider outputs would settle them."
+        yield f"{quality.ties:,} answers tie with another class and count as wrong: outputs with more bits would tell them apart."
 
 
 def _of_charges(ledger: Ledger, scale: Scale) -> Iterator[str]:
@@ -50,11 +50,11 @@ def _of_charges(ledger: Ledger, scale: Scale) -> Iterator[str]:
         return sum((scale.of_line(line) for line in ledger.lines if chosen(line)), Fraction(0))
 
     told: list[tuple[Callable[[LedgerLine], bool], str]] = [
-        (lambda line: line.rule == "S7", "batch norms with no linear operator beside them to fold into (S7): move them next to one"),
+        (lambda line: line.rule == "S7", "batch norms without a linear operator next to them to fold into (S7): move each next to one"),
         (lambda line: line.rule == "O9", "permutations of elements (O9): an order that is only moved is free"),
         (
             lambda line: line.operation == "add" and line.bits == 32,
-            "adds at 32 bits (O12): fewer weights or outputs lessen them, a narrower format does not",
+            "adds at 32 bits (O12): fewer weights or outputs reduce them, a narrower format does not",
         ),
     ]
     if ledger.regime == "quantized":

@@ -46,6 +46,6 @@ def check_alone(outputs: NDArray[Any], again: NDArray[Any], indices: Sequence[in
     difference = apart.max(axis=1, initial=0) / size
     if np.median(difference) > CLOSE or difference.max() > ROUGH:
         worst = indices[int(difference.argmax())]
-        got = f"another answer for example {worst} alone than in its batch"
-        advice = "an answer may depend on nothing but its own example, neither on the others nor on how many there are"
+        got = f"a different answer for example {worst} alone than in its batch"
+        advice = "an answer may depend only on its own example, not on the others or on how many there are"
         raise SubmissionFault(Problem(got, "be the same answer", where, advice))

@@ -185,8 +185,8 @@ def _ending(stage: str, did: str, should: str, folder: Path, started: bool) -> M
     """The fault of a step that gave no answer: the entry's if it had come as far as the entry, else the bench's."""
     last = _last_line(folder / "stderr")
     if started:
-        return SubmissionFault(Problem(f"{step(stage)} that {did}", should, f"stage {stage}", f"its last words: {last}" if last else ""))
-    return BenchFault(Problem(f"{step(stage)} that {did} before it came to the entry", "start", f"stage {stage}", last))
+        return SubmissionFault(Problem(f"{step(stage)} that {did}", should, f"stage {stage}", f"its last output: {last}" if last else ""))
+    return BenchFault(Problem(f"{step(stage)} that {did} before it reached the entry", "start", f"stage {stage}", last))
 
 
 def _signal_words(number: int) -> str:

@@ -33,12 +33,12 @@ def check_products(folder: Path, named: tuple[str, ...], most_bytes: int, stage:
             total += state.st_size
         elif not stat.S_ISDIR(state.st_mode):
             kind = "a hard link" if stat.S_ISREG(state.st_mode) else "a symbolic link" if stat.S_ISLNK(state.st_mode) else "a special file"
-            problems.append(Problem(f"{kind} {readable(name)!r} as a product", "be a plain file", where))
+            problems.append(Problem(f"{kind} {readable(name)!r} as a result file", "be a plain file", where))
     if total > most_bytes:
-        problems.append(Problem(f"products of more than {size_words(most_bytes)}", "be smaller", where))
+        problems.append(Problem(f"result files of more than {size_words(most_bytes)}", "be smaller", where))
     for name in named:
         if name not in present or PurePosixPath(name).is_absolute():
-            problems.append(Problem(f"no file {readable(name)!r} among the products", "be the file that the result names", where))
+            problems.append(Problem(f"no file {readable(name)!r} among the result files", "be the file that the result names", where))
     if problems:
         raise SubmissionFault(problems)
 
@@ -87,7 +87,7 @@ def _json_text(path: Path) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise SubmissionFault(Problem("bytes that are no UTF-8 text", "be JSON", path.name)) from None
+        raise SubmissionFault(Problem("bytes that are not UTF-8 text", "be JSON", path.name)) from None
 
 
 def _walk(folder: Path) -> list[tuple[Path, os.stat_result]]:

@@ -70,7 +70,7 @@ def _installed(job: ExportJob | TranslateJob | PredictJob | StepJob) -> Framewor
     try:
         return framework_named(job.framework)
     except SubmissionFault:
-        got, advice = f"a worker without the plugin of the framework {job.framework!r}", "install the plugin: workers obey no PYTHONPATH"
+        got, advice = f"a worker without the plugin of the framework {job.framework!r}", "install the plugin: workers ignore PYTHONPATH"
         raise BenchFault(Problem(got, "find it as the judge does", f"stage {job.stage}", advice)) from None
 
 

@@ -128,7 +128,7 @@ class Composer:
         self._check_characters(None, text, event)
         value = self._plain(None, text, event) if style is None and not alias else text
         if not isinstance(value, str):
-            self._problem(None, f"the key {text}, which is no word,", "be a word", where, f'write "{text}"')
+            self._problem(None, f"the key {text}, which is not a word,", "be a word", where, f'write "{text}"')
         elif text in top.data:
             first = self._lines[place]
             self._problem(None, f"the key {shown(text)} a second time", "stand once", where, f"first on line {first}")

@@ -38,7 +38,7 @@ def load(source: Path | str | bytes, name: str = "") -> Located:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        got = f"the byte 0x{raw[error.start]:02X}, which is no UTF-8,"
+        got = f"the byte 0x{raw[error.start]:02X}, which is not UTF-8,"
         return _nothing(name, Problem(got, "be UTF-8 text", f"{name}:{line}", "save the file as UTF-8"))
     clean, problems = _characters(text, name)
     return Composer(name, problems).compose(clean)

@@ -103,7 +103,7 @@ def _contain(root: Path, located: Located, names: list[tuple[Place, str]]) -> It
         earlier = seen.get(name.casefold())
         if earlier is not None:
             got = f"{shown(name)} a second time" if earlier == name else f"{shown(name)} beside {shown(earlier)}"
-            yield Problem(f"{key}: {got}", "be named once, and differ from others by more than case", where)
+            yield Problem(f"{key}: {got}", "be named once, and differ from other names in more than upper and lower case", where)
             continue
         seen[name.casefold()] = name
         size = examine(root, name)

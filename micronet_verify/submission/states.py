@@ -106,7 +106,7 @@ def _safetensors(path: Path) -> States:
             raise SubmissionFault(Problem(f"a tensor {name!r} of type {record['dtype']}", f"be one of {', '.join(_SAFETENSORS)}"))
         dtype, shape = np.dtype(_SAFETENSORS[record["dtype"]]), tuple(record["shape"])
         if any(type(number) is not int or number < 0 for number in (first, last, *shape)):
-            raise ValueError(f"sizes of {name} that are no whole numbers")
+            raise ValueError(f"sizes of {name} that are not whole numbers")
         if first != end or last - first != prod(shape) * dtype.itemsize or last > len(data):
             raise ValueError(f"bytes {first} to {last} for {name}")
         found[name], end = np.frombuffer(data[first:last], dtype).reshape(shape), last

@@ -48,7 +48,7 @@ def activate(config: pytest.Config) -> None:
     wanted: Sequence[str] = config.getoption("micronet_entries")
     chosen = [entry for entry in entries if not wanted or any(fnmatchcase(entry.id, glob) for glob in wanted)]
     if not chosen:
-        what = f"no entry that fits {' or '.join(wanted)}" if entries else "no entry"
+        what = f"no entry that matches {' or '.join(wanted)}" if entries else "no entry"
         raise pytest.UsageError(str(Problem(f"{what} in {submissions}", "be at least one folder with a submission.yaml")))
     _check_tracks(tracks)
     config.stash[CASES] = Cases(config, chosen, tracks, report, len(entries), _settings(config))

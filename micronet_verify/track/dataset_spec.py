@@ -146,7 +146,7 @@ def dataset_problems(dataset: Mapping[str, Any]) -> Iterable[tuple[Place, Proble
 def _steps_problems(place: Place, steps: Mapping[str, Any], shape: list[Any]) -> Iterable[tuple[Place, Problem]]:
     resize, crop, last = steps.get("resize"), steps.get("crop"), steps.get("layout") == "channels-last"
     if len(shape) != _DIMENSIONS:
-        yield place, Problem("steps for images", "be left out: dataset.input_shape is of no image")
+        yield place, Problem("steps for images", "be left out: dataset.input_shape is not the shape of an image")
         return
     channels, sides = (shape[2], shape[:2]) if last else (shape[0], shape[1:])
     if "interpolation" in steps and "resize" not in steps:

@@ -113,7 +113,7 @@ _PROOF = Proof()
 class ProofSpec(StrictModel):
     least: Count = Field(_PROOF.least, description="the least number of examples of a proof")
     most: Count = Field(_PROOF.most, description="the greatest number of examples of a proof")
-    seconds: Count = Field(_PROOF.seconds, description="as many examples as about so many seconds allow, by the size of the graph")
+    seconds: Count = Field(_PROOF.seconds, description="as many examples as take about this many seconds, by the size of the graph")
     factor: Positive = Field(
         _PROOF.factor, description="how far the framework may be from the graph, in what float32 and float64 differ in it"
     )
@@ -152,7 +152,7 @@ class TrackSpec(StrictModel):
         if isinstance(proof, dict):
             least, most = proof.get("least", _PROOF.least), proof.get("most", _PROOF.most)
             if isinstance(least, int) and isinstance(most, int) and least > most:
-                yield ("proof",), Problem(f"at least {least} examples of at most {most}", "be as many or more at most")
+                yield ("proof",), Problem(f"least: {least} above most: {most}", "be at most that")
 
     def fact(self, rules: CountingRules, labels: tuple[str, ...] = ()) -> Track:
         """The track, priced by ``rules``; ``labels`` is its label map."""

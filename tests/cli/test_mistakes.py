@@ -103,7 +103,7 @@ def test_a_report_folder_inside_an_entry_is_not_made(cli, samples, command):
 
 def test_a_glob_that_fits_no_entry(cli, samples, tmp_path):
     line = sentence(cli("run", samples, "--report", tmp_path / "r", "--entry", "digits/dense-onn"))
-    assert line == "Error: got --entry digits/dense-onn but should fit the id of an entry (did you mean 'digits/dense-onnx'?)"
+    assert line == "Error: got --entry digits/dense-onn but should match the id of an entry (did you mean 'digits/dense-onnx'?)"
 
 
 @pytest.mark.parametrize(("options", "told"), [

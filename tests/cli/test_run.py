@@ -50,7 +50,7 @@ def test_a_failed_entry_gives_1_and_every_entry_stands_in_the_table(judged):
 
 def test_a_manifest_by_nearly_the_right_name_does_not_vanish_without_a_word(judged):
     found, _ = judged
-    said = "got the file 'digits/renamed/submission.yml', which makes no entry and was not judged, but should be called submission.yaml"
+    said = "got the file 'digits/renamed/submission.yml', which was not judged, but should be called submission.yaml"
     assert said in " ".join(found.stdout.split())
 
 
@@ -118,7 +118,7 @@ def test_only_chosen_entries_and_cases_decide(cli, submissions, tmp_path):
     assert result.exit_code == 0
     result = cli("run", submissions, "--report", tmp_path, "-k", "nothing")
     assert result.exit_code == 2
-    assert result.stderr.endswith("Error: got -k 'nothing', which fits no case but should fit one, such as -k quality\n")
+    assert result.stderr.endswith("Error: got -k 'nothing', which matches no case but should match one, such as -k quality\n")
 
 
 def test_x_stops_at_the_first_failure(submissions, tmp_path):

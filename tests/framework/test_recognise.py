@@ -26,7 +26,7 @@ from tests.plugins.pytorch.support import archive
 
 LAYER = nn.Linear(3, 2)
 PACKED = "(unpack it, and hand in the file that was in it)"
-ALONE = "weights alone are no model: torch.export.export(model, …) and torch.export.save, or source with safetensors weights)"
+ALONE = "weights alone are not a model: torch.export.export(model, …) and torch.export.save, or source with safetensors weights)"
 PICKLED = f"(pickles can run code and are never opened: {ALONE}"
 
 
@@ -62,14 +62,14 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
         "a TorchScript archive (torch.jit.save)",
         "(export the nn.Module itself: torch.export.export(model, …), then torch.export.save)",
     ),
-    "npy": (lambda path: np.save(path.open("wb"), np.zeros(3)), "an array of numpy", "(an array is no model)"),
-    "npz": (lambda path: np.savez(path.open("wb"), a=np.zeros(3)), "arrays of numpy (.npz)", "(arrays are no model)"),
-    "TensorFlow Lite": (written(b"\x1c\0\0\0TFL3" + bytes(40)), "a TensorFlow Lite model", "(its name ends in .tflite)"),
-    "HDF5": (written(b"\x89HDF\r\n\x1a\n" + bytes(40)), "an HDF5 file", "(a Keras model in it is saved anew as .keras)"),
+    "npy": (lambda path: np.save(path.open("wb"), np.zeros(3)), "an array of numpy", "(an array is not a model)"),
+    "npz": (lambda path: np.savez(path.open("wb"), a=np.zeros(3)), "arrays of numpy (.npz)", "(arrays are not a model)"),
+    "TensorFlow Lite": (written(b"\x1c\0\0\0TFL3" + bytes(40)), "a TensorFlow Lite model", "(its name must end in .tflite)"),
+    "HDF5": (written(b"\x89HDF\r\n\x1a\n" + bytes(40)), "an HDF5 file", "(save the Keras model in it again as .keras)"),
     "Git LFS": (
         written(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n"),
         "a pointer of Git LFS",
-        "(fetch the file itself: git lfs pull)",
+        "(download the file itself: git lfs pull)",
     ),
     "web page": (written(b"<!DOCTYPE html><title>Not found</title>"), "a web page", "(download the file itself)"),
 }
@@ -94,14 +94,15 @@ def test_what_is_handed_in_by_mistake_is_named(name: str, tmp_path: Path) -> Non
 def test_an_archive_of_pytorch_called_onnx(tmp_path: Path) -> None:
     path = archive(LAYER, torch.zeros(2, 3), tmp_path).rename(tmp_path / "model.onnx")
     assert refused(path) == (
-        "got a .pt2 archive of torch.export but should be an ONNX model [model.onnx] (its name ends in .pt2, and its framework is pytorch)"
+        "got a .pt2 archive of torch.export but should be an ONNX model [model.onnx] "
+        "(its name must end in .pt2, and its framework must be pytorch)"
     )
 
 
 def test_bytes_that_say_nothing_are_told_as_before(tmp_path: Path) -> None:
     for file, begin in (
         ("model.pt2", "got a file that cannot be read as a .pt2 archive ("),
-        ("model.onnx", "got bytes that are no protobuf"),
+        ("model.onnx", "got bytes that are not protobuf"),
     ):
         (tmp_path / file).write_bytes(b"hello, world")
         assert refused(tmp_path / file).startswith(begin)

@@ -173,7 +173,9 @@ def test_raw_scores_are_no_distribution(tmp_path: Path, weights: models.Weights,
     scores_step(tmp_path / "step.onnx", weights, [helper.make_node("Identity", ["scores"], ["lp"])])
     told = fault(read, "step.onnx")
     assert told.startswith("got log-probabilities whose probabilities sum to 1")
-    assert told.endswith("but should sum to 1 within 0.0001 [token 0] (end the step with log_softmax: raw scores are no log-probabilities)")
+    assert told.endswith(
+        "but should sum to 1 within 0.0001 [token 0] (end the step with log_softmax: raw scores are not log-probabilities)"
+    )
 
 
 def test_probabilities_are_no_logarithms(tmp_path: Path, weights: models.Weights, read: Read) -> None:
@@ -328,8 +330,8 @@ def test_a_chunk_that_looks_at_the_next_token(seed: str, tmp_path: Path, read: R
     models.pt2_step(tmp_path / "step.pt2", Ngram().eval(), before)
     models.pt2_chunk(tmp_path / "chunk.pt2", Peeking(1).eval(), 50, before)
     told = fault(read, "step.pt2", "chunk.pt2", seed)
-    assert told.startswith("got a chunk that answers otherwise when later tokens change, for token ")
-    assert told.endswith("but should be the same answer [stage predict] (an answer may depend on earlier tokens alone)")
+    assert told.startswith("got a chunk whose answers change when later tokens change, for token ")
+    assert told.endswith("but should be the same answer [stage predict] (an answer may depend only on earlier tokens)")
 
 
 def test_a_chunk_that_looks_ahead_now_and_then(tmp_path: Path, read: Read) -> None:
@@ -344,7 +346,7 @@ def test_a_chunk_that_is_a_better_model(tmp_path: Path, weights: models.Weights,
     models.onnx_step(tmp_path / "step.onnx", weights)
     models.onnx_chunk(tmp_path / "chunk.onnx", {**weights, "o": weights["o"] + np.eye(WORDS)[3]}, 16)
     told = fault(read, "step.onnx", "chunk.onnx")
-    assert told.startswith("got another answer of the chunk than of the step for token ")
+    assert told.startswith("got an answer of the chunk that differs from the step's for token ")
     assert told.endswith("(the chunk must be the same model as the step, which is counted)")
 
 
@@ -366,7 +368,7 @@ def test_every_chunks_start_is_compared_with_the_step(tmp_path: Path, read: Read
     opened = np.flatnonzero(TEXT[:TOKENS:2] == 3)
     assert 0 < len(opened) < 15
     for seed in map(str, range(10)):
-        assert "another answer of the chunk than of the step for token " in fault(read, "step.pt2", "chunk.pt2", seed)
+        assert "an answer of the chunk that differs from the step's for token " in fault(read, "step.pt2", "chunk.pt2", seed)
 
 
 @pytest.mark.parametrize(("length", "wanted"), [(1, 9), (2, 5), (16, 4), (50, 3), (200, 1)])
@@ -388,7 +390,7 @@ def test_a_chunk_that_hands_on_another_state(tmp_path: Path, weights: models.Wei
     model.graph.node.append(helper.make_node("Add", [last, "one"], ["h_out"]))
     model.graph.output[1].name = "h_out"
     onnx.save(model, tmp_path / "chunk.onnx")
-    assert "another answer of the chunk than of the step for token 15" in fault(read, "step.onnx", "chunk.onnx")
+    assert "an answer of the chunk that differs from the step's for token 15" in fault(read, "step.onnx", "chunk.onnx")
 
 
 def test_chunks_of_other_states_and_of_too_many_tokens(tmp_path: Path, weights: models.Weights, read: Read) -> None:
@@ -430,6 +432,6 @@ def test_branches_are_recorded_token_by_token(tmp_path: Path, read: Read) -> Non
     assert taken == [int(place % 3 != 0) for place in range(TOKENS)]
     models.pt2_chunk(tmp_path / "chunk.pt2", Ngram().eval(), 8, torch.zeros(1, dtype=torch.int64))
     assert fault(read, "step.pt2", "chunk.pt2") == (
-        "got a chunk beside a step that branches but should be left out [chunk.pt2] (leave step.chunk out: a step that branches is "
+        "got a chunk for a step that branches but should be left out [chunk.pt2] (leave step.chunk out: a step that branches is "
         "evaluated token by token, to see how often each body is taken)"
     )

@@ -107,7 +107,7 @@ def safetensors(path: Path, header: Any, data: bytes, length: int | None = None)
         ({"h": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, b"1234", "bytes 0 to 4 for h"),
         ({"h": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}, b"12345678", "bytes 4 to 8 for h"),
         ({"h": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}, b"12345678", "4 bytes that belong to no tensor"),
-        ({"h": {"dtype": "F32", "shape": [-1], "data_offsets": [0, -4]}}, b"", "sizes of h that are no whole numbers"),
+        ({"h": {"dtype": "F32", "shape": [-1], "data_offsets": [0, -4]}}, b"", "sizes of h that are not whole numbers"),
         ({"h": {"dtype": "F32", "shape": [1]}}, b"1234", "'data_offsets'"),
         (b"[" * 100_000, b"", "cannot be read"),
         (b"{", b"", "cannot be read"),

@@ -106,4 +106,4 @@ def test_lost_roundings_are_an_excuse_only_where_constants_were_folded(norm: boo
     monkeypatch.setattr(charged, "rebuilt", lambda *args: Lossy(whole(*args), lambda array: bits(array, 19).astype(array.dtype)))
     found = prove_graph(graph, ConstantStore(net.folder, net.folder), dense((12, *SHAPE), 90), regime="quantized").found
     assert found.outcome == outcome
-    assert ("the file rounds to 16 bits where the count computes constants beforehand, without these roundings" in found.words) == norm
+    assert ("the file rounds to 16 bits where the count computes constants in advance, without these roundings" in found.words) == norm

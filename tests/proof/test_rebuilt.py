@@ -145,7 +145,7 @@ def test_a_look_up_along_another_axis_is_another_network() -> None:
     wrong = mutated(graph, lambda node: replace(node, attributes={**node.attributes, "axis": 1}) if node.kind == "lookup" else node)
     found = proved(net, wrong, answers).proof
     assert (found.translated.outcome, found.priced) == ("differs", None)
-    assert found.translated.words.startswith("other answers to 24 of 24 examples: they differ by ")
+    assert found.translated.words.startswith("different answers to 24 of 24 examples: they differ by ")
 
 
 def test_constant_answers_prove_nothing() -> None:

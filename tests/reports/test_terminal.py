@@ -145,7 +145,7 @@ def test_what_is_left_on_the_table(evaluations):
 
 
 @pytest.mark.parametrize(("rule", "axis", "told"), [
-    ("S7", "operations", "batch norms with no linear operator beside them to fold into (S7)"),
+    ("S7", "operations", "batch norms without a linear operator next to them to fold into (S7)"),
     ("O9", "storage", "permutations of elements (O9)"),
 ])  # fmt: skip
 def test_charges_that_could_be_avoided_are_named(evaluations, rule, axis, told):

@@ -38,7 +38,7 @@ def gone(pid: int) -> bool:
 def test_exit_in_the_middle(launcher: ProcessLauncher, export_job: Callable[[str], ExportJob]) -> None:
     job = export_job("import os, sys\ndef model():\n    print('so long', file=sys.stderr, flush=True)\n    os._exit(3)")
     assert ended(launcher, job) == (
-        "got an export step that ended with exit code 3 and no result but should give a result [stage export] (its last words: so long)"
+        "got an export step that ended with exit code 3 and no result but should give a result [stage export] (its last output: so long)"
     )
 
 
@@ -201,7 +201,7 @@ def test_an_end_before_the_entry_is_the_benchs_fault(launcher: ProcessLauncher, 
     with pytest.raises(BenchFault) as caught:
         launcher.run(translate_job("sums"), replace(LIMITS, seconds=0))
     assert str(caught.value) == (
-        "got a translate step that was still running after 0 s before it came to the entry but should start [stage translate]"
+        "got a translate step that was still running after 0 s before it reached the entry but should start [stage translate]"
     )
 
 

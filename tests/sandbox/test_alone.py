@@ -92,5 +92,5 @@ def test_a_model_that_reads_its_batch_is_refused(tmp_path: Path, kind: str) -> N
     if kind == "honest":
         assert ProcessLauncher().run(job).shape == (40, 3)
     else:
-        with pytest.raises(SubmissionFault, match=r"got another answer for example [0-9]+ alone than in its batch"):
+        with pytest.raises(SubmissionFault, match=r"got a different answer for example [0-9]+ alone than in its batch"):
             ProcessLauncher().run(job)

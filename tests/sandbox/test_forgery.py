@@ -37,11 +37,11 @@ def forged(answer: str) -> str:
          "the result that the step wrote [stage export]"),
         (forged('{"status": "ok", "result": {"artifact": 3}}'), "got a result that cannot be read (TypeError: int in place of a text) but "
          "should be the result that the step wrote [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": "../entry/model.py"}}'), "got no file '../entry/model.py' among the products but "
+        (forged('{"status": "ok", "result": {"artifact": "../entry/model.py"}}'), "got no file '../entry/model.py' among the "
+         "result files but should be the file that the result names [stage export]"),
+        (forged('{"status": "ok", "result": {"artifact": "/etc/hostname"}}'), "got no file '/etc/hostname' among the result files but "
          "should be the file that the result names [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": "/etc/hostname"}}'), "got no file '/etc/hostname' among the products but "
-         "should be the file that the result names [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": "model.fake"}}'), "got no file 'model.fake' among the products but "
+        (forged('{"status": "ok", "result": {"artifact": "model.fake"}}'), "got no file 'model.fake' among the result files but "
          "should be the file that the result names [stage export]"),
         (FORGE + "def model():\n    (folder / 'result.json').write_bytes(bytes(2 << 20))\n    os._exit(0)",
          "got a result of more than 1,048,576 bytes but should be smaller [stage export]"),
@@ -68,9 +68,9 @@ def test_an_entry_cannot_call_out_the_operators(launcher: ProcessLauncher, expor
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("(folder / 'data').symlink_to('/etc/hostname')", f"got a symbolic link 'data' as a product {PLAIN}"),
-        ("(folder / 'data').hardlink_to(__file__)", f"got a hard link 'data' as a product {PLAIN}"),
-        ("__import__('os').mkfifo(folder / 'data')", f"got a special file 'data' as a product {PLAIN}"),
+        ("(folder / 'data').symlink_to('/etc/hostname')", f"got a symbolic link 'data' as a result file {PLAIN}"),
+        ("(folder / 'data').hardlink_to(__file__)", f"got a hard link 'data' as a result file {PLAIN}"),
+        ("__import__('os').mkfifo(folder / 'data')", f"got a special file 'data' as a result file {PLAIN}"),
     ],
 )  # fmt: skip
 def test_products_that_are_no_plain_files(
@@ -86,7 +86,7 @@ def test_products_that_are_too_large_together(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).write_bytes(b"")
         os.truncate(tmp_path / name, 30_000_000)
-    with pytest.raises(SubmissionFault, match=r"^got products of more than 50 MB but should be smaller \[stage export\]$"):
+    with pytest.raises(SubmissionFault, match=r"^got result files of more than 50 MB but should be smaller \[stage export\]$"):
         check_products(tmp_path, ("a", "b"), 50 * MB, "export")
     check_products(tmp_path, ("a", "b"), 60 * MB, "export")
 
@@ -97,9 +97,9 @@ def test_all_faults_of_products_together(tmp_path: Path) -> None:
     with pytest.raises(SubmissionFault) as caught:
         check_products(tmp_path, ("a.onnx", "sub"), 10, "export")
     assert [problem.got for problem in caught.value.problems] == [
-        "a symbolic link 'sub/link' as a product",
-        "no file 'a.onnx' among the products",
-        "no file 'sub' among the products",
+        "a symbolic link 'sub/link' as a result file",
+        "no file 'a.onnx' among the result files",
+        "no file 'sub' among the result files",
     ]
 
 
@@ -169,7 +169,7 @@ def test_a_json_product_is_capped_before_it_is_parsed(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (b"\xff", "got bytes that are no UTF-8 text but should be JSON [graph.json]"),
+        (b"\xff", "got bytes that are not UTF-8 text but should be JSON [graph.json]"),
         (b"{}", "got a graph that cannot be read ('schema') but should be graph JSON of schema 1"),
     ],
 )  # fmt: skip

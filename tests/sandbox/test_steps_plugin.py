@@ -17,5 +17,5 @@ def test_a_worker_without_the_plugin_blames_the_installation(tmp_path: Path) -> 
         run_step(job, lambda: None)
     assert str(caught.value) == (
         "got a worker without the plugin of the framework 'nowhere-installed' but should find it as the judge does "
-        "[stage translate] (install the plugin: workers obey no PYTHONPATH)"
+        "[stage translate] (install the plugin: workers ignore PYTHONPATH)"
     )

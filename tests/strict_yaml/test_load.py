@@ -139,7 +139,7 @@ def test_every_problem_of_a_file_at_once_each_with_its_line():
         "got 010, which some readers take for an octal number, but should be a value with one meaning [f.yaml:2] "
         '(write "010" for the text, or the number without a leading zero)',
         "got the key 'a' a second time but should stand once [f.yaml:3] (first on line 1)",
-        'got the key 1, which is no word, but should be a word [f.yaml:4] (write "1")',
+        'got the key 1, which is not a word, but should be a word [f.yaml:4] (write "1")',
         "got nothing after a key or '-' but should be a value [f.yaml:5] (leave the key out, or quote the text)",
         "got the anchor &here but should be left out [f.yaml:6] (spell the value out where it is used)",
         "got the alias *here but should be spelled out [f.yaml:7]",
@@ -202,7 +202,7 @@ def test_ten_levels_are_read():
 
 def test_a_file_that_is_not_utf8_names_the_byte_and_its_line():
     assert sentences("a: 1\nb: Müller\n".encode("latin-1")) == [
-        "got the byte 0xFC, which is no UTF-8, but should be UTF-8 text [f.yaml:2] (save the file as UTF-8)"
+        "got the byte 0xFC, which is not UTF-8, but should be UTF-8 text [f.yaml:2] (save the file as UTF-8)"
     ]
 
 

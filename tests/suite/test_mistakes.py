@@ -27,7 +27,7 @@ def desk(pytester):
     [
         (["--submissions", "nowhere"], "got the folder of submissions 'nowhere' but should be a directory that exists"),
         (["--submissions", "empty"], "got no entry in empty but should be at least one folder with a submission.yaml"),
-        (["--submissions", "some", "--entry", "x*", "--entry", "y"], "got no entry that fits x* or y in some but should be"),
+        (["--submissions", "some", "--entry", "x*", "--entry", "y"], "got no entry that matches x* or y in some but should be"),
         (["--submissions", "some", "--tracks", "none"], "got the folder of tracks 'none' but should be a directory that exists"),
         (["--submissions", "some", "--tracks", "tracks"], "but should be 'broken', as the file is [broken.yaml:2]"),
         (["--submissions", "some", "--report", "some/entry/report"], "some/entry/report' but should lie outside of the entries"),

@@ -176,7 +176,7 @@ def test_what_a_proof_is_asked(digits):
     )
     assert sentences(digits((line, "proof: {least: 9, most: 8, factor: 0}"))) == [
         "got factor: the number 0 but should be more than 0 [digits.yaml:37]",
-        "got at least 9 examples of at most 8 but should be as many or more at most [digits.yaml:37]",
+        "got least: 9 above most: 8 but should be at most that [digits.yaml:37]",
     ]
 
 

@@ -135,7 +135,7 @@ def _varint_bytes(value: int) -> bytes:
 
 
 def _no_protobuf(place: str, wanted: str) -> SubmissionFault:
-    return SubmissionFault(Problem(f"bytes that are no protobuf in {place}", f"be {wanted}"))
+    return SubmissionFault(Problem(f"bytes that are not protobuf in {place}", f"be {wanted}"))
 
 
 def _cut_off(data: Buffer, stop: int, place: str, wanted: str) -> SubmissionFault:

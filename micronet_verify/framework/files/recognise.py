@@ -7,7 +7,7 @@ from pathlib import Path
 
 from micronet_verify.errors import Problem
 
-_ALONE = "weights alone are no model: torch.export.export(model, …) and torch.export.save, or source with safetensors weights"
+_ALONE = "weights alone are not a model: torch.export.export(model, …) and torch.export.save, or source with safetensors weights"
 _PICKLES = "pickles can run code and are never opened: "
 _UNPACK = "unpack it, and hand in the file that was in it"
 _EXPORT = "export the nn.Module itself: torch.export.export(model, …), then torch.export.save"
@@ -20,10 +20,10 @@ _MAGIC: tuple[tuple[bytes, int, str, str], ...] = (
     (b"\x28\xb5\x2f\xfd", 0, "a zstandard file", _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", 0, "a 7z file", _UNPACK),
     (b"ustar", 257, "a tar file", _UNPACK),
-    (b"TFL3", 4, "a TensorFlow Lite model", "its name ends in .tflite"),
-    (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file", "a Keras model in it is saved anew as .keras"),
-    (b"\x93NUMPY", 0, "an array of numpy", "an array is no model"),
-    (b"version https://git-lfs", 0, "a pointer of Git LFS", "fetch the file itself: git lfs pull"),
+    (b"TFL3", 4, "a TensorFlow Lite model", "its name must end in .tflite"),
+    (b"\x89HDF\r\n\x1a\n", 0, "an HDF5 file", "save the Keras model in it again as .keras"),
+    (b"\x93NUMPY", 0, "an array of numpy", "an array is not a model"),
+    (b"version https://git-lfs", 0, "a pointer of Git LFS", "download the file itself: git lfs pull"),
     (b"<!DOCTYPE", 0, "a web page", "download the file itself"),
     (b"<html", 0, "a web page", "download the file itself"),
     (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9", 0, "an old checkpoint of torch.save", _PICKLES + _ALONE),
@@ -61,13 +61,13 @@ def _of_zip(path: Path) -> tuple[str, str] | None:
         names = archive.namelist()
     ends = {name.partition("/")[2] for name in names}
     if "archive_format" in ends or "serialized_exported_program.json" in names:
-        return PT2, "its name ends in .pt2, and its framework is pytorch"
+        return PT2, "its name must end in .pt2, and its framework must be pytorch"
     if "constants.pkl" in ends or any(end.startswith("code/") for end in ends):
         return "a TorchScript archive (torch.jit.save)", _EXPORT
     if "data.pkl" in ends:
         return "a checkpoint of torch.save", _PICKLES + _ALONE
     if "config.json" in names and any(name.endswith(".h5") for name in names):
-        return "a Keras model", "its name ends in .keras, and its framework is tensorflow"
+        return "a Keras model", "its name must end in .keras, and its framework must be tensorflow"
     if names and all(name.endswith(".npy") for name in names):
-        return "arrays of numpy (.npz)", "arrays are no model"
+        return "arrays of numpy (.npz)", "arrays are not a model"
     return None

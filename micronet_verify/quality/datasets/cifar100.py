@@ -60,7 +60,7 @@ class Cifar100:
             wrong = np.flatnonzero((found < 0) | (found >= CLASSES))
             if len(wrong):
                 got = f"the class {found[wrong[0]]} for image {wrong[0]}"
-                raise BenchFault(Problem(got, f"be 0 to {CLASSES - 1}", where, "the file is damaged: fetch it again"))
+                raise BenchFault(Problem(got, f"be 0 to {CLASSES - 1}", where, "the file is damaged: download it again"))
             return found
 
         return Split(where, len(pixels), stamp, labels, image, files=(path,))
@@ -87,14 +87,14 @@ def _member(path: Path, name: str, where: str) -> bytes:
                     with handle:
                         return handle.read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .tar.gz file", where, "fetch it again")) from None
+        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .tar.gz file", where, "download it again")) from None
     raise BenchFault(Problem(f"an archive without {name}", "have it", where))
 
 
 def _records(data: bytes, where: str) -> Parsed:
     if not data or len(data) % RECORD:
         got = f"{len(data):,} bytes, which end in the middle of record {len(data) // RECORD:,},"
-        raise BenchFault(Problem(got, f"be records of 1 + 1 + 3·32·32 = {RECORD:,} bytes", where, "fetch it again"))
+        raise BenchFault(Problem(got, f"be records of 1 + 1 + 3·32·32 = {RECORD:,} bytes", where, "download it again"))
     records = np.frombuffer(data, np.uint8).reshape(-1, RECORD)
     return records[:, 2:], records[:, 1].astype(np.int64)
 

@@ -139,7 +139,7 @@ def _in_tar(path: Path, where: str, stamp: str) -> Images:
                 if member.isfile() and member.name.lower().endswith(ENDINGS):
                     places[member.name.rpartition("/")[2]] = member.offset_data, member.size
     except (OSError, EOFError, tarfile.TarError) as error:
-        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a whole .tar file", where, "fetch it again")) from None
+        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a whole .tar file", where, "download it again")) from None
     if not places:
         raise BenchFault(Problem("an archive without images", "have the validation images", where))
     names = tuple(sorted(places))

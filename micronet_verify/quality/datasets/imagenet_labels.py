@@ -60,7 +60,7 @@ def _unpacked(where: str, path: Path) -> Truth:
                     with handle:
                         found[name] = handle.read()
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .tar.gz file", where, "fetch it again")) from None
+        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .tar.gz file", where, "download it again")) from None
     if not found[TRUTH]:
         raise BenchFault(Problem(f"an archive without {TRUTH}", "be the devkit", where))
     return Truth(f"{where}: {TRUTH}", found[TRUTH], found[META])

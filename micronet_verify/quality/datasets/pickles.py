@@ -65,7 +65,7 @@ def read_pickle(data: bytes, where: str) -> Any:
     except _Refused as refused:
         got = refused.got
     except (struct.error, IndexError):
-        got = "that ends in the middle or takes what is not there"
+        got = "that ends in the middle, or reads values that are missing"
     except (ValueError, KeyError, TypeError) as error:
         got = f"that makes no sense ({' '.join(str(error).split())[:100]})"
     should = "hold numbers, texts, lists and arrays of numbers only"
@@ -140,21 +140,21 @@ class _Machine:
     def _tuple(self, count: int) -> None:
         items = self.stack[len(self.stack) - count :]
         if len(items) < count:
-            raise _Refused("that takes what is not there")
+            raise _Refused("that reads values that are missing")
         del self.stack[len(self.stack) - count :]
         self.stack.append(tuple(items))
 
     def _extend(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not list:
-            raise _Refused("that appends to what is no list")
+            raise _Refused("that appends to something that is not a list")
         self.stack[-1].extend(items)
 
     def _update(self, items: list[Any]) -> None:
         if type(self.stack[-1]) is not dict or len(items) % 2:
-            raise _Refused("that sets items of what is no dict")
+            raise _Refused("that sets items of something that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not isinstance(key, str | bytes | int):
-                raise _Refused("with a key that is no text")
+                raise _Refused("with a key that is not text")
             self.stack[-1][key] = value
 
     def _memoize(self, place: int) -> None:
@@ -162,13 +162,13 @@ class _Machine:
 
     def _name(self, module: Any, name: Any) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise _Refused("with a name that is no text")
+            raise _Refused("with a name that is not text")
         self.stack.append(_Named(module[:100], name[:100]))
 
     def _call(self) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()
         if not isinstance(called, _Named) or not isinstance(arguments, tuple):
-            raise _Refused("that calls what has no name")
+            raise _Refused("that calls something without a name")
         match called.name, called.module, arguments:
             case "encode", "_codecs", (str() as text, "latin1" | "latin-1" | b"latin1"):
                 self.stack.append(text.encode("latin-1"))
@@ -188,7 +188,7 @@ class _Machine:
         elif isinstance(target, _Array) and isinstance(state, tuple) and len(state) == 5:
             target.values = _array(*state[1:])
         else:
-            raise _Refused("that sets the state of what is no array of numbers")
+            raise _Refused("that sets the state of something that is not an array of numbers")
 
 
 def _text(value: Any) -> str:
@@ -198,7 +198,7 @@ def _text(value: Any) -> str:
 def _array(shape: Any, kind: Any, fortran: Any, raw: Any) -> NDArray[Any]:
     """State of ``numpy.ndarray.__setstate__`` after its version; a view of the pickle's own bytes."""
     if not (isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape) and isinstance(kind, _Type)):
-        raise _Refused("of an array whose shape or type is none")
+        raise _Refused("of an array without a shape or a type")
     dtype = np.dtype(TYPES[kind.name])
     size = math.prod(shape) * dtype.itemsize
     if not isinstance(raw, bytes) or len(raw) != size:

@@ -63,7 +63,12 @@ def digest_problem(path: Path, known: KnownFile, root: Path | None) -> Problem |
     if found == known.digest:
         return None
     got = f"a file of {known.algorithm} {found[:12]}…"
-    return Problem(got, f"be {known.digest[:12]}…, as the track file has it", shown(path, root), "it is damaged or another: fetch it again")
+    return Problem(
+        got,
+        f"be {known.digest[:12]}…, as the track file has it",
+        shown(path, root),
+        "it is damaged, or a different file: download it again",
+    )
 
 
 def _folders(root: Path | None) -> list[Path]:

@@ -53,7 +53,7 @@ class Text:
                     yield handle
         except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             reason = " ".join(str(error).split())[:120]
-            raise BenchFault(Problem(f"a text that cannot be read ({reason})", "be whole", self.where, "fetch it again")) from None
+            raise BenchFault(Problem(f"a text that cannot be read ({reason})", "be whole", self.where, "download it again")) from None
 
 
 class WikiText103:
@@ -109,7 +109,7 @@ def _found(split: str, home: Home) -> Text | None:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.namelist() if member.rpartition("/")[2] == name]
     except (OSError, zipfile.BadZipFile) as error:
-        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .zip file", where, "fetch it again")) from None
+        raise BenchFault(Problem(f"an archive that cannot be read ({error})", "be a .zip file", where, "download it again")) from None
     if not members:
         raise BenchFault(Problem(f"an archive without {name}", "have it", where))
     return Text(path, members[0], f"{where}: {name}")
@@ -134,5 +134,7 @@ def _vocabulary(training: Text, home: Home, expected: Expected) -> Vocabulary:
     words = keep(path, make)["words"]
     if expected.classes and words != expected.classes:
         should = f"have {expected.classes:,} as the track says"
-        raise BenchFault(Problem(f"a vocabulary of {words:,} words", should, training.where, "the training text is another, or incomplete"))
+        raise BenchFault(
+            Problem(f"a vocabulary of {words:,} words", should, training.where, "it is a different training text, or incomplete")
+        )
     return token_stream.read_vocabulary(path)

@@ -111,7 +111,7 @@ def decode(data: Callable[[], Any], where: str) -> Image.Image:
             image.load()
             return _rgb(image)
     except UnidentifiedImageError:  # its text has an address in it
-        raise BenchFault(Problem("a file that is no JPEG image", "be one", where)) from None
+        raise BenchFault(Problem("a file that is not a JPEG image", "be one", where)) from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise BenchFault(Problem(f"an image that cannot be decoded ({reason})", "be a whole JPEG file", where)) from None

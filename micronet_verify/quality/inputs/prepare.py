@@ -114,7 +114,7 @@ def open_split(dataset: str, split: str, expected: Expected, home: Home) -> Spli
         found = opened(dataset, OpenRequest(split, expected, home))
     if expected.examples and found.examples != expected.examples:
         got, should = f"{found.examples:,} examples of {dataset}", f"be {expected.examples:,}, as the track says"
-        raise BenchFault(Problem(got, should, found.where, "the data set is another, or incomplete"))
+        raise BenchFault(Problem(got, should, found.where, "it is a different data set, or incomplete"))
     return found
 
 
@@ -134,7 +134,7 @@ def _steps(dataset: str, found: Split, preprocessing: str | Preprocessing) -> tu
         return name, None
     if isinstance(preprocessing, Preprocessing) and found.image is not None:
         return name, preprocessing
-    should = f"be one of {', '.join(found.ready)}" if found.ready else "say its steps in the track file"
+    should = f"be one of {', '.join(found.ready)}" if found.ready else "give its steps in the track file"
     raise SpecError(Problem(f"the preprocessing {name!r} of {dataset}", should, advice=did_you_mean(name, found.ready)))
 
 

@@ -34,7 +34,7 @@ def keep(path: Path, make: Callable[[Path], dict[str, Any]], stopped: Callable[[
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        got, advice = f"a folder that cannot be made ({error.strerror})", "say another with cache: in the config file"
+        got, advice = f"a folder that cannot be made ({error.strerror})", "name another with cache: in the config file"
         raise BenchFault(Problem(got, "keep prepared inputs", str(path.parent), advice)) from None
     found = _recorded(path)
     if found is None:

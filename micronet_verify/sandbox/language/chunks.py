@@ -43,11 +43,11 @@ def evaluate_chunks(
     compared = _sample(len(starts), length, count, random)
     cuts = -(-CUTS // len(starts))
     ahead = Agreement(
-        "a chunk that answers otherwise when later tokens change,", "an answer may depend on earlier tokens alone", CAUSAL, CAUSAL
+        "a chunk whose answers change when later tokens change,", "an answer may depend only on earlier tokens", CAUSAL, CAUSAL
     )
     # Apart, so that many first tokens which agree outvote no chunk that does not.
     whole, firsts = (
-        Agreement("another answer of the chunk than of the step", "the chunk must be the same model as the step, which is counted")
+        Agreement("an answer of the chunk that differs from the step's", "the chunk must be the same model as the step, which is counted")
         for _ in range(2)
     )
     rows, others = (np.empty((min(length, count), job.words), chunk.rows_format) for _ in range(2))

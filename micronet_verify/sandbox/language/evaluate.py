@@ -47,7 +47,7 @@ def read_text(job: StepJob, loader: GuardedLoader) -> PredictResult:
     if job.chunk:
         if step.branches:
             advice = "leave step.chunk out: a step that branches is evaluated token by token, to see how often each body is taken"
-            raise SubmissionFault(Problem("a chunk beside a step that branches", "be left out", job.chunk, advice))
+            raise SubmissionFault(Problem("a chunk for a step that branches", "be left out", job.chunk, advice))
         chunk = loader.stepper(StepRequest(job.root / job.chunk, job.words, job.threads, chunk=True))
         shown = evaluate_chunks(chunk, step, initial, tokens, likelihoods, job)
     else:
@@ -101,6 +101,6 @@ def _again(fresh: Stepper, initial: list[NDArray[Any]] | None, tokens: NDArray[n
     fresh.start(initial)
     fresh.feed(tokens[:count], rows)
     found = rows[np.arange(count), tokens[1 : count + 1]][:, None]
-    agreement = Agreement("another answer in a fresh session", "an answer may depend on nothing but the tokens before it")
+    agreement = Agreement("a different answer in a fresh session", "an answer may depend only on the tokens before it")
     agreement.add(0, rows_apart(found, kept[:count, None]))
     agreement.check()

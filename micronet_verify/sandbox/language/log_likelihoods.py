@@ -70,5 +70,5 @@ def _fault(row: NDArray[Any], total: float, token: int, tolerance: float) -> Sub
     elif abs(total - 1) <= _ROUNDED:
         advice = "compute log_softmax in float32 or wider, as the last operation"
     else:
-        advice = "end the step with log_softmax: raw scores are no log-probabilities"
+        advice = "end the step with log_softmax: raw scores are not log-probabilities"
     return SubmissionFault(Problem(got, f"sum to 1 within {np.format_float_positional(tolerance)}", at, advice))

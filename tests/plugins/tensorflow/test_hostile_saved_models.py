@@ -146,7 +146,7 @@ def test_a_file_that_is_cut_off(model: Path, share: float) -> None:
 
 def test_bytes_that_are_no_protobuf(model: Path) -> None:
     model.write_bytes(b"\xff" * 400)
-    assert refused_by_both(model) == ["got bytes that are no protobuf in the SavedModel but should be a TensorFlow model"]
+    assert refused_by_both(model) == ["got bytes that are not protobuf in the SavedModel but should be a TensorFlow model"]
     model.write_bytes(b"\x08\x01")
     assert refused_by_both(model)[0].startswith("got a SavedModel of 0 graphs but should have one [saved_model.pb]")
 

@@ -83,7 +83,7 @@ def test_a_published_digest_is_compared(root: Path, tmp_path: Path) -> None:
     told = fault(root, tmp_path, Expected(files=(replace(right, digest="0" * 32),)))
     assert told == (
         f"got a file of md5 {right.digest[:12]}… but should be 000000000000…, as the track file has it [cifar-100-python/test] "
-        "(it is damaged or another: fetch it again)"
+        "(it is damaged, or a different file: download it again)"
     )
 
 
@@ -124,7 +124,7 @@ def test_short_records(root: Path, tmp_path: Path) -> None:
     written(root / "cifar-100-binary" / "test.bin", RECORDS[:-1])
     assert fault(root, tmp_path) == (
         f"got {COUNT * 3074 - 1:,} bytes, which end in the middle of record 11, but should be records of 1 + 1 + 3·32·32 = 3,074 bytes "
-        "[cifar-100-binary/test.bin] (fetch it again)"
+        "[cifar-100-binary/test.bin] (download it again)"
     )
 
 
@@ -133,7 +133,7 @@ def test_damaged_archives(root: Path, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-2000])
     assert fault(root, tmp_path).startswith("got an archive that cannot be read (")
     path.write_bytes(gzip.compress(b"no tar"))
-    assert fault(root, tmp_path).endswith("but should be a .tar.gz file [cifar-100-python.tar.gz] (fetch it again)")
+    assert fault(root, tmp_path).endswith("but should be a .tar.gz file [cifar-100-python.tar.gz] (download it again)")
     tarred(path, {"cifar-100-python/train": PICKLE})
     assert fault(root, tmp_path) == "got an archive without cifar-100-python/test but should have it [cifar-100-python.tar.gz]"
 
@@ -142,7 +142,7 @@ def test_another_number_of_images(root: Path, tmp_path: Path) -> None:
     FORMS["python"](root)
     assert fault(root, tmp_path, Expected(10_000)) == (
         "got 12 examples of cifar100 but should be 10,000, as the track says [cifar-100-python/test] "
-        "(the data set is another, or incomplete)"
+        "(it is a different data set, or incomplete)"
     )
 
 
@@ -190,7 +190,7 @@ def test_steps_must_be_spelled(root: Path, tmp_path: Path) -> None:
     FORMS["python"](root)
     with pytest.raises(SpecError) as caught:
         prepare("cifar100", "test", "unit-interval", tmp_path, root=root)
-    assert str(caught.value) == "got the preprocessing 'unit-interval' of cifar100 but should say its steps in the track file"
+    assert str(caught.value) == "got the preprocessing 'unit-interval' of cifar100 but should give its steps in the track file"
 
 
 def test_the_official_steps_are_frozen() -> None:

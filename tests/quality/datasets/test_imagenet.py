@@ -206,7 +206,7 @@ def test_damaged_archives(root: Path, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     told = str(fault(root, tmp_path))
     assert told == "got an archive that cannot be read (unexpected end of data) but should be a whole .tar file " + (
-        "[ILSVRC2012_img_val.tar] (fetch it again)"
+        "[ILSVRC2012_img_val.tar] (download it again)"
     )
     flat_tar(root)
     kit = devkit(root)

@@ -94,7 +94,7 @@ def test_a_short_text(root: Path, tmp_path: Path) -> None:
     written(root / "wikitext-103" / "wiki.test.tokens", TEST[:-8])
     assert fault(root, tmp_path) == (
         "got 11 examples of wikitext103 but should be 13, as the track says [wikitext-103/wiki.test.tokens] "
-        "(the data set is another, or incomplete)"
+        "(it is a different data set, or incomplete)"
     )
 
 
@@ -103,7 +103,7 @@ def test_another_training_text(root: Path, tmp_path: Path) -> None:
     written(root / "wikitext-103" / "wiki.train.tokens", TRAIN[:-10])
     assert fault(root, tmp_path) == (
         "got a vocabulary of 9 words but should have 11 as the track says [wikitext-103/wiki.train.tokens] "
-        "(the training text is another, or incomplete)"
+        "(it is a different training text, or incomplete)"
     )
 
 
@@ -131,7 +131,7 @@ def test_a_missing_text_is_named(split: str, root: Path, tmp_path: Path) -> None
 def test_damaged_archives(root: Path, tmp_path: Path) -> None:
     path = root / "wikitext-103-v1.zip"
     written(path, b"no zip")
-    assert fault(root, tmp_path).endswith("but should be a .zip file [wikitext-103-v1.zip] (fetch it again)")
+    assert fault(root, tmp_path).endswith("but should be a .zip file [wikitext-103-v1.zip] (download it again)")
     zipped(path, {"wikitext-103/wiki.train.tokens": TRAIN})
     assert fault(root, tmp_path) == "got an archive without wiki.test.tokens but should have it [wikitext-103-v1.zip]"
     zipped(path, {name: text * 50 for name, text in TEXTS.items()})
@@ -141,7 +141,7 @@ def test_damaged_archives(root: Path, tmp_path: Path) -> None:
     written(path, bytes(data))
     told = fault(root, tmp_path)
     assert told.startswith("got a text that cannot be read (")
-    assert told.endswith("but should be whole [wikitext-103-v1.zip: wiki.test.tokens] (fetch it again)")
+    assert told.endswith("but should be whole [wikitext-103-v1.zip: wiki.test.tokens] (download it again)")
 
 
 def test_the_last_line_may_lack_its_end(root: Path, tmp_path: Path) -> None:

@@ -116,8 +116,8 @@ def test_truncated_and_other_files_are_named(tmp_path: Path) -> None:
     assert header == "got an image that cannot be decoded (Truncated File Read) but should be a whole JPEG file [val/2.JPEG]"
     assert first.startswith("got an image that cannot be decoded (image file is truncated (")
     assert first.endswith(" not processed)) but should be a whole JPEG file [val/3.JPEG]")
-    assert second == "got a file that is no JPEG image but should be one [val/4.JPEG]"
-    assert third == "got a file that is no JPEG image but should be one [val/5.JPEG]"
+    assert second == "got a file that is not a JPEG image but should be one [val/4.JPEG]"
+    assert third == "got a file that is not a JPEG image but should be one [val/5.JPEG]"
 
 
 def test_of_many_broken_images_the_first_twenty_are_told(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_of_many_broken_images_the_first_twenty_are_told(tmp_path: Path) -> None
     with pytest.raises(BenchFault) as caught:
         write_images(tmp_path / "inputs.npy", 200, broken, STEPS, "val")
     assert len(caught.value.problems) == 21
-    assert str(caught.value.problems[19]) == "got a file that is no JPEG image but should be one [val/20.JPEG]"
+    assert str(caught.value.problems[19]) == "got a file that is not a JPEG image but should be one [val/20.JPEG]"
     assert str(caught.value.problems[20]) == "got 179 more images that cannot be read but should be corrected, too [val]"
 
 
