@@ -63,7 +63,10 @@ def test_a_file_that_is_not_the_published_one(root: Path, tracks: Path) -> None:
     tarred(root / "cifar-100-python.tar.gz", {"cifar-100-python/test": PICKLE})
     done = data("--tracks", tracks, "--data", root)
     assert f"should be {md5(PICKLE).hexdigest()[:12]}…, as the track file has it [cifar-100-python/test]" in done.output
-    assert "should be eb9058c3a382…, as the track file has it [cifar-100-python.tar.gz] (it is damaged, or a different file: download" in done.output
+    assert (
+        "should be eb9058c3a382…, as the track file has it [cifar-100-python.tar.gz] (it is damaged, or a different file: download"
+        in done.output
+    )
     assert done.exit_code == 3
 
 

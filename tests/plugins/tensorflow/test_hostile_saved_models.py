@@ -252,7 +252,9 @@ def test_entries_that_lie(model: Path, entry: bytes, sentence: str) -> None:
     (model.parent / "variables" / "variables.index").write_bytes(_index(entry))
     (found,) = problems(model)
     if sentence == "got a file that ends":
-        assert found.startswith(("got lengths that contradict each other", "got bytes that are no protobuf", "got a tensor", "got 0 bytes"))
+        assert found.startswith(
+            ("got lengths that contradict each other", "got bytes that are not protobuf", "got a tensor", "got 0 bytes")
+        )
     else:
         assert found.startswith(sentence)
 
