@@ -57,18 +57,18 @@ def test_a_score_better_than_measured_fails_and_names_the_largest_charges() -> N
     assert verdict.evidence["score_measured"] == f"{SCORE.numerator}/{SCORE.denominator}"
 
 
-@pytest.mark.parametrize(
-    ("name", "written", "sentence"),
-    [
-        ("parameter_storage", "19", "got claims.parameter_storage: 19 but should be 20 as measured [submission.yaml:15]"),
-        ("math_operations", "3583", "got claims.math_operations: 3583 but should be 3,584 as measured [submission.yaml:16]"),
-        ("quality", "0.981", "got claims.quality: 0.981 but should be 0.98 as measured [submission.yaml:18] (490 of 500 are right)"),
-    ],
-)
-def test_a_claim_one_unit_too_good_fails(name, written, sentence) -> None:
+TOO_GOOD = {
+    ("parameter_storage", "19"): "got claims.parameter_storage: 19 but should be 20 as measured [submission.yaml:15] (the largest charges ",
+    ("math_operations", "3583"): "got claims.math_operations: 3583 but should be 3,584 as measured [submission.yaml:16] (the largest ",
+    ("quality", "0.981"): "got claims.quality: 0.981 but should be 0.98 as measured [submission.yaml:18] (490 of 500 are right)",
+}
+
+
+@pytest.mark.parametrize(("name", "written"), TOO_GOOD)
+def test_a_claim_one_unit_too_good_fails(name, written) -> None:
     verdict = claims.check(claiming(**{name: written}))
     assert verdict.outcome == "failed"
-    assert verdict.message.startswith(sentence)
+    assert verdict.message.startswith(TOO_GOOD[name, written])
 
 
 def test_every_wrong_claim_is_told() -> None:
@@ -152,13 +152,7 @@ def test_the_last_place_of_a_written_number(text, unit) -> None:
 
 @pytest.mark.parametrize(
     ("number", "unit", "rounded"),
-    [
-        ("0.125", "0.01", "0.13"),
-        ("0.124999", "0.01", "0.12"),
-        ("-0.125", "0.01", "-0.13"),
-        ("1499", "1000", "1000"),
-        ("1500", "1000", "2000"),
-    ],
+    [("0.125", "0.01", "0.13"), ("0.124999", "0.01", "0.12"), ("-0.125", "0.01", "-0.13"), ("1499", "1e3", "1e3"), ("1500", "1e3", "2e3")],
 )
 def test_rounding_is_half_up(number, unit, rounded) -> None:
     assert to_unit(Fraction(number), Fraction(unit)) == Fraction(rounded)

@@ -131,9 +131,15 @@ def test_the_other_readings_fold_nothing() -> None:
     assert totals(net.ledger(out, rules=CountingRules(batch_norm="shift_only"))) == (8 + 32, 32, 8 + 28)
 
 
-def editable(net: Net, y: Value) -> EditableGraph:
-    graph = net.finish(y)
-    return EditableGraph(graph, stored_constants(graph, ConstantStore(net.folder, net.folder)), CheapestForms())
+def folded_forward(net: Net, y: Value) -> tuple[NDArray[np.floating], ...]:
+    """Scale and shift of the norm that a linear operator reads, and its weight and bias when the norm is folded into them."""
+    plain = net.finish(y)
+    graph = EditableGraph(plain, stored_constants(plain, ConstantStore(net.folder, net.folder)), CheapestForms())
+    found = channel_scale_and_shift(graph.nodes[0], graph.constants)
+    assert found is not None
+    fold_batch_norms_forward(graph, Measurements())
+    (linear,) = graph.nodes
+    return (*found, *(values_of(graph.constants[name]) for name in linear.inputs[1:]))
 
 
 KERNELS = {"dense": (4, 6, 3, 3, 1), "grouped": (4, 3, 3, 3, 2), "depthwise": (6, 1, 3, 3, 6), "multiplier": (12, 1, 3, 3, 6)}
@@ -147,14 +153,9 @@ def test_the_folded_convolution_computes_the_same(kernel: str) -> None:
     x = net.input(1, 6, 3, 3)
     weight, bias = dense(shape, 3), dense((shape[0],), 4)
     y = net.conv(net.batch_norm(x, 6), net.constant(weight), net.constant(bias), groups=groups)
-    graph = editable(net, y)
-    pool, found = graph.constants, channel_scale_and_shift(graph.nodes[0], graph.constants)
-    assert found is not None
-    fold_batch_norms_forward(graph, Measurements())
-    (conv,) = graph.nodes
+    scale, shift, new_weight, new_bias = folded_forward(net, y)
     data = dense((6, 3, 3), 7).astype(np.float64)
-    normed = found[0][:, None, None] * data + found[1][:, None, None]
-    new_weight, new_bias = values_of(pool[conv.inputs[1]]), values_of(pool[conv.inputs[2]])
+    normed = scale[:, None, None] * data + shift[:, None, None]
     assert np.allclose(dot(weight, normed, groups) + bias, dot(new_weight, data, groups) + new_bias, rtol=1e-4, atol=1e-4)
 
 
@@ -170,13 +171,7 @@ def test_the_folded_product_computes_the_same() -> None:
     weight, bias = dense((2, 5, 4), 1), dense((2,), 2)
     normed = net.batch_norm(x, 4)
     y = net.b.emit("matmul", normed, net.constant(weight), net.constant(bias), left="ncs", right="osc", out="no")
-    graph = editable(net, y)
-    pool, found = graph.constants, channel_scale_and_shift(graph.nodes[0], graph.constants)
-    assert found is not None
-    fold_batch_norms_forward(graph, Measurements())
-    (product,) = graph.nodes
+    scale, shift, new_weight, new_bias = folded_forward(net, y)
     data = dense((3, 4, 5), 7).astype(np.float64)
-    wanted = np.einsum("ncs,osc->no", found[0][:, None] * data + found[1][:, None], weight) + bias
-    assert np.allclose(
-        np.einsum("ncs,osc->no", data, values_of(pool[product.inputs[1]])) + values_of(pool[product.inputs[2]]), wanted, atol=1e-4
-    )
+    wanted = np.einsum("ncs,osc->no", scale[:, None] * data + shift[:, None], weight) + bias
+    assert np.allclose(np.einsum("ncs,osc->no", data, new_weight) + new_bias, wanted, atol=1e-4)

@@ -9,19 +9,10 @@ from onnx import TensorProto, helper
 
 from micronet_verify.evaluation import evaluate
 from micronet_verify.stages.bench import Bench
+from tests.submission.conftest import SOURCE
 
-MANIFEST = """\
-schema: 1
-title: A network as code
-team: The Analysts
-members: [{id: ada, name: Ada Lovelace}]
-track: digits
-framework: pytorch
-source:
-  entry_point: model.py:build
-  weights: weights.safetensors
-submitted: "2019-09-30T17:45:00Z"
-"""
+NAMED = SOURCE.replace("code/model.py", "model.py").replace("model.safetensors", "weights.safetensors")
+MANIFEST = NAMED.replace("  modules: [code/blocks.py]\n", "")
 CODE = "import torch\n\n\ndef make():\n    return torch.nn.Flatten()\n"
 
 

@@ -8,44 +8,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, helper
+from onnx import TensorProto, helper
 
 from tests.mutants.planting import Judged, judged
 from tests.plugins.onnx.support import execute, graph, info, model, node, saved, unknown
+from tests.plugins.onnx.writing import Writer
 
 Array = NDArray[Any]
 EXAMPLES = 8
 SHAPES = {"images": (3, 12, 12), "text": (8, 8), "places": (6, 6, 6), "codes": (8, 6, 6)}
 
 
-class Writer:
-    """Nodes one after the other, each result by a name of its own; constants are random where no numbers are given."""
+class Calibrated(Writer):
+    """Constants are random where no numbers are given; ``rows`` are what batch norms are calibrated on."""
 
     def __init__(self, rows: Array) -> None:
+        super().__init__()
         self.rows, self.random = rows, np.random.default_rng(6)
-        self.nodes: list[NodeProto] = []
-        self.constants: dict[str, Array] = {}
-
-    def constant(self, array: Any, dtype: Any = np.float32) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants[name] = np.asarray(array, dtype)
-        return name
-
-    def numbers(self, *numbers: int) -> str:
-        return self.constant(numbers, np.int64)
 
     def normal(self, *shape: int, scale: float = 1.0) -> str:
         return self.constant(self.random.standard_normal(shape) * scale)
 
     def uniform(self, low: float, high: float, *shape: int) -> str:
         return self.constant(self.random.uniform(low, high, shape))
-
-    def emit(self, kind: str, *inputs: str, results: int = 1, **attributes: Any) -> str:
-        """The node's first result; the others are ``{first}.1`` …"""
-        name = f"t{len(self.nodes)}"
-        names = " ".join([name, *(f"{name}.{at}" for at in range(1, results))])
-        self.nodes.append(node(kind, " ".join(inputs), names, **attributes))
-        return name
 
     def proto(self, output: str) -> Any:
         body = graph(self.nodes, [info("x", (1, *self.rows.shape[1:]))], [unknown(output)], self.constants)
@@ -64,7 +49,7 @@ class Writer:
         return self.emit("Add", y, self.constant(more)) if more else y
 
 
-def images(w: Writer) -> str:
+def images(w: Calibrated) -> str:
     x = w.emit("Conv", "x", w.normal(8, 3, 3, 3, scale=0.3), w.normal(8), strides=[2, 1], pads=[1, 0, 1, 0])
     x = w.emit("Clip", w.times(w.batch_norm(x), 3, 3), w.constant(0.0), w.constant(6.0))
     x = w.emit("Conv", x, w.normal(8, 1, 3, 3, scale=0.3), w.normal(8), dilations=[2, 2], pads=[2] * 4, group=8)
@@ -88,7 +73,7 @@ def images(w: Writer) -> str:
     return w.emit("LogSoftmax", w.emit("Gemm", x, w.normal(304, 10, scale=0.3), w.normal(10)), axis=-1)
 
 
-def text(w: Writer) -> str:
+def text(w: Calibrated) -> str:
     x = w.emit("LayerNormalization", w.times("x", 0.02), w.uniform(0.5, 1.5, 8), w.normal(8), axis=-1, epsilon=1e-5)
     query, key = w.emit("MatMul", x, w.normal(8, 8)), w.emit("MatMul", x, w.normal(8, 8))
     scores = w.times(w.emit("MatMul", query, w.emit("Transpose", key, perm=[0, 2, 1])), 0.2)
@@ -115,7 +100,7 @@ def text(w: Writer) -> str:
     return w.emit("MatMul", joined, w.normal(48, 10))
 
 
-def places(w: Writer) -> str:
+def places(w: Calibrated) -> str:
     random = w.random
     x = w.emit("Gather", "x", w.numbers(*random.permutation(6)), axis=2)
     far = w.emit("Cast", w.emit("Less", x, w.constant(-9.0)), to=TensorProto.INT64)  # zeros that the data decides
@@ -154,7 +139,7 @@ def places(w: Writer) -> str:
     return w.emit("MatMul", w.emit("Flatten", x), w.normal(216, 10))
 
 
-def codes(w: Writer) -> str:
+def codes(w: Calibrated) -> str:
     grid = w.constant(1 / 64), w.constant(128, np.uint8)
     quantized = w.emit("QuantizeLinear", "x", *grid)
     weight = w.constant(w.random.integers(-128, 128, (8, 8, 1, 1)), np.int8)
@@ -173,11 +158,11 @@ def codes(w: Writer) -> str:
     return w.emit("MatMul", w.emit("Flatten", x), w.normal(288, 10))
 
 
-NETWORKS: dict[str, Callable[[Writer], str]] = {"images": images, "text": text, "places": places, "codes": codes}
+NETWORKS: dict[str, Callable[[Calibrated], str]] = {"images": images, "text": text, "places": places, "codes": codes}
 
 
 def build(name: str, folder: Path) -> Judged:
     rows = np.random.default_rng(4).standard_normal((EXAMPLES, *SHAPES[name])).astype(np.float32)
     rows = np.round(rows * 128) / 128 if name == "codes" else rows  # every other value lies on a tie
-    writer = Writer(rows)
+    writer = Calibrated(rows)
     return judged("onnx", saved(writer.proto(NETWORKS[name](writer)), folder), rows)

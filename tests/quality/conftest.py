@@ -13,3 +13,10 @@ def no_settings(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     return folder / "micronet-verify"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data folder, empty."""
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"

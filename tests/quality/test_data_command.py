@@ -12,32 +12,16 @@ from micronet_verify.cli import main
 from micronet_verify.track.library import spec_folder
 from tests.quality.datasets.test_wikitext103 import TEXTS
 from tests.quality.published import cifar_images, cifar_pickle, tarred, written
+from tests.quality.small import small_track
 
 PIXELS, FINE, COARSE = cifar_images(12)
 PICKLE = cifar_pickle(PIXELS, FINE, COARSE)
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
-@pytest.fixture
 def tracks(tmp_path: Path) -> Path:
     """A folder with the track ``small``: CIFAR-100 with twelve images."""
-    text = (spec_folder() / "cifar100.yaml").read_text(encoding="utf-8")
-    for old, new in (
-        ("name: cifar100\ntitle: CIFAR-100 classification", "name: small\ntitle: Twelve images"),
-        ("correct: 8000", "correct: 6"),
-        ("of: 10000", "of: 12"),
-        ("  examples: 10000", "  examples: 12"),
-        ("f0ef6b0ae62326f3e7ffdfab6717acfc, examples: 10000", f"{md5(PICKLE).hexdigest()}, examples: 12"),
-    ):
-        assert old in text, old
-        text = text.replace(old, new)
-    written(tmp_path / "tracks" / "small.yaml", text.encode())
-    return tmp_path / "tracks"
+    return small_track(tmp_path, correct=6, md5=md5(PICKLE).hexdigest())
 
 
 def data(*arguments: object) -> Result:

@@ -24,8 +24,8 @@ from micronet_verify.reports.junit import junit
 from micronet_verify.reports.leaderboard import leaderboard
 from micronet_verify.reports.outcomes import exit_code
 from micronet_verify.reports.ranking import why_unranked
-from micronet_verify.track.library import spec_folder
 from tests.quality.published import cifar_images, cifar_pickle, written
+from tests.quality.small import small_track
 
 COUNT, WRONG = 12, 2
 PIXELS, _, COARSE = cifar_images(COUNT)
@@ -78,22 +78,12 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def judged(tmp_path: Path, entry: Path, root: Path) -> Callable[..., Evaluation]:
     """Evaluates the entry in the track ``small``, which needs 9 of the 12 images."""
-    text = (spec_folder() / "cifar100.yaml").read_text(encoding="utf-8")
-    for old, new in (
-        ("name: cifar100\ntitle: CIFAR-100 classification", "name: small\ntitle: Twelve images"),
-        ("correct: 8000", "correct: 9"),
-        ("of: 10000", "of: 12"),
-        ("  examples: 10000", "  examples: 12"),
-        ("    - {name: cifar-100-python/test, md5: f0ef6b0ae62326f3e7ffdfab6717acfc, examples: 10000}\n", ""),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    written(tmp_path / "tracks" / "small.yaml", text.encode())
+    tracks = small_track(tmp_path, correct=9)
 
     def run(name: str = "work", data: Path | None = root, **settings: Any) -> Evaluation:
         work = tmp_path / name
         work.mkdir(exist_ok=True)
-        return evaluate(entry, "linear", Bench(work, (tmp_path / "tracks",), data=data, **{"seed": "1f", **settings}))
+        return evaluate(entry, "linear", Bench(work, (tracks,), data=data, **{"seed": "1f", **settings}))
 
     return run
 

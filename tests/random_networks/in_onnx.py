@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper
+from onnx import TensorProto, helper
 
 from tests.plugins.onnx.support import graph, info, model, node, saved, unknown
-from tests.random_networks.network import Array, Network, Op
+from tests.plugins.onnx.writing import Writer
+from tests.random_networks.network import Network, Op
 
 _PLAIN = {
     "relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "hard_swish": "HardSwish", "elu": "Elu", "softplus": "Softplus", "abs": "Abs",
@@ -18,55 +18,36 @@ _PLAIN = {
 }  # fmt: skip
 
 
-class _Writer:
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: dict[str, Array] = {}
-
-    def constant(self, array: Any, dtype: Any = np.float32) -> str:
-        name = f"c{len(self.constants)}"
-        self.constants[name] = np.asarray(array, dtype)
-        return name
-
-    def numbers(self, *numbers: int) -> str:
-        return self.constant(numbers, np.int64)
-
-    def emit(self, kind: str, inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or f"t{len(self.nodes)}"
-        self.nodes.append(node(kind, inputs, output, **attributes))
-        return output
-
-
 def write(network: Network, folder: Path) -> Path:
-    writer, values = _Writer(), ["x"]
+    writer, values = Writer(), ["x"]
     for op in network.ops:
         arrays = {name: writer.constant(array, array.dtype) for name, array in op.arrays.items()}
         values.append(_RULES.get(op.name, _plain)(writer, op, [values[at] for at in op.inputs], arrays))
-    writer.emit("Identity", values[-1], "y")
+    writer.emit("Identity", values[-1], output="y")
     proto = model(graph(writer.nodes, [info("x", network.shape)], [unknown("y")], writer.constants), opset=20, ir=10)
     return saved(proto, folder)
 
 
-def _plain(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _plain(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit(_PLAIN[op.name], x[0])
 
 
-def _conv(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _conv(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     o, kernel = op.options, op.arrays["weight"].shape[2]
     numbers = {"strides": [o["stride"]] * 2, "pads": [o["padding"]] * 4, "dilations": [o["dilation"]] * 2, "group": o["groups"]}
     return w.emit("Conv", " ".join([x[0], *arrays.values()]), kernel_shape=[kernel] * 2, **numbers)
 
 
-def _transposed(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _transposed(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("ConvTranspose", f"{x[0]} {arrays['weight']}", strides=[op.options["stride"]] * 2)
 
 
-def _batch_norm(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _batch_norm(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     names = " ".join(arrays[name] for name in ("scale", "shift", "mean", "variance"))
     return w.emit("BatchNormalization", f"{x[0]} {names}", epsilon=op.options["eps"])
 
 
-def _pool(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _pool(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     o = op.options
     numbers = {"kernel_shape": [o["kernel"]] * 2, "strides": [o["stride"]] * 2, "pads": [o["padding"]] * 4}
     if op.name == "max_pool":
@@ -74,32 +55,32 @@ def _pool(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("AveragePool", x[0], count_include_pad=int(o["counts"]), **numbers)
 
 
-def _reduce(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _reduce(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     kind = {"mean": "ReduceMean", "max": "ReduceMax", "sum": "ReduceSum", "min": "ReduceMin"}[op.options["op"]]
     return w.emit(kind, f"{x[0]} {w.numbers(*op.options['axes'])}", keepdims=1)
 
 
-def _pad(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _pad(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     top, bottom, left, right = op.options["sides"]
     pads = w.numbers(0, 0, top, left, 0, 0, bottom, right)
     value = f" {w.constant(op.options['value'])}" if op.options["mode"] == "constant" else ""
     return w.emit("Pad", f"{x[0]} {pads}{value}", mode=op.options["mode"])
 
 
-def _constant(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _constant(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit(_PLAIN[op.options["op"]], f"{x[0]} {arrays['other']}")
 
 
-def _slice(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _slice(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     o = op.options
     return w.emit("Slice", " ".join([x[0], *(w.numbers(o[name]) for name in ("start", "end", "axis", "step"))]))
 
 
-def _flip(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _flip(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("Slice", " ".join([x[0], *(w.numbers(number) for number in (-1, -(1 << 40), op.options["axis"], -1))]))
 
 
-def _shuffle(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _shuffle(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     groups = op.options["groups"]
     _, channels, height, width = op.options["shape"]
     apart = w.emit("Reshape", f"{x[0]} {w.numbers(1, groups, channels // groups, height, width)}")
@@ -107,15 +88,15 @@ def _shuffle(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("Reshape", f"{turned} {w.numbers(1, channels, height, width)}")
 
 
-def _gather(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _gather(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("Gather", f"{x[0]} {arrays['index']}", axis=op.options["axis"])
 
 
-def _elements(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _elements(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("GatherElements", f"{x[0]} {arrays['index']}", axis=1)
 
 
-def _scatter(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _scatter(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     index, rank = op.arrays["index"], op.options["rank"]
     perm = [1, 0, *range(2, rank)]
     first = w.emit("Slice", " ".join([x[0], *(w.numbers(number) for number in (0, len(index), 1))]))
@@ -125,23 +106,23 @@ def _scatter(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("Transpose", w.emit("ScatterND", f"{turned} {places} {updates}", reduction=reduction), perm=perm)
 
 
-def _resize(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _resize(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     scales = w.constant([1, 1, 2, 2])
     if op.options["op"] == "nearest":
         return w.emit("Resize", f"{x[0]} - {scales}", mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")
     return w.emit("Resize", f"{x[0]} - {scales}", mode="linear", coordinate_transformation_mode="half_pixel")
 
 
-def _quantize(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _quantize(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     grid = f"{w.constant(op.options['scale'])} {w.constant(0, np.int8)}"
     return w.emit("DequantizeLinear", f"{w.emit('QuantizeLinear', f'{x[0]} {grid}')} {grid}")
 
 
-def _linear(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _linear(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("Gemm", " ".join([x[0], *arrays.values()]), transB=1)
 
 
-def _branch(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _branch(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     total = w.emit("ReduceSum", x[0], keepdims=0)
     above = w.emit("Greater", f"{total} {w.constant(0.0)}")
     bodies = []
@@ -151,14 +132,14 @@ def _branch(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     return w.emit("If", above, then_branch=bodies[0], else_branch=bodies[1])
 
 
-def _attention(w: _Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
+def _attention(w: Writer, op: Op, x: list[str], arrays: dict[str, str]) -> str:
     _, channels, height, width = op.options["shape"]
     rows = w.emit("Reshape", f"{x[0]} {w.numbers(1, channels, height * width)}")
     scores = w.emit("Softmax", w.emit("MatMul", f"{rows} {w.emit('Transpose', rows, perm=[0, 2, 1])}"), axis=-1)
     return w.emit("Reshape", f"{w.emit('MatMul', f'{scores} {rows}')} {w.numbers(1, channels, height, width)}")
 
 
-_RULES: dict[str, Callable[[_Writer, Op, list[str], dict[str, str]], str]] = {
+_RULES: dict[str, Callable[[Writer, Op, list[str], dict[str, str]], str]] = {
     "conv": _conv,
     "conv_transposed": _transposed,
     "batch_norm": _batch_norm,
@@ -184,9 +165,7 @@ _RULES: dict[str, Callable[[_Writer, Op, list[str], dict[str, str]], str]] = {
     "quantize": _quantize,
     "linear": _linear,
     "layer_norm": lambda w, op, x, a: w.emit("LayerNormalization", f"{x[0]} {a['scale']} {a['shift']}", axis=-1, epsilon=op.options["eps"]),
-    "topk": lambda w, op, x, a: w.emit("TopK", f"{x[0]} {w.numbers(op.options['k'])}", f"t{len(w.nodes)} t{len(w.nodes)}.places").split()[
-        0
-    ],
+    "topk": lambda w, op, x, a: w.emit("TopK", x[0], w.numbers(op.options["k"]), results=2),
     "cumsum": lambda w, op, x, a: w.emit("CumSum", f"{x[0]} {w.constant(op.options['axis'], np.int64)}"),
     "where": lambda w, op, x, a: w.emit(
         "Where", f"{w.emit('Greater', f'{x[0]} ' + w.constant(op.options['bound']))} {x[0]} {w.constant(op.options['other'])}"

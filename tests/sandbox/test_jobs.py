@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,28 +12,18 @@ from micronet_verify.sandbox.limits import DEFAULTS, step
 from micronet_verify.wording.numbers import GB, size_words
 
 FOLDER = Path("/data/out")
+MODEL: dict[str, Any] = {"framework": "onnx", "root": Path("/entry"), "primary": "model.onnx", "out": FOLDER}
 
 
 @pytest.mark.parametrize(
     "job",
     [
         ExportJob("pytorch", ExportRequest(Path("/entry"), "net.py:build", "w.safetensors", (3, 32, 32), FOLDER)),
-        TranslateJob("onnx", Path("/entry"), "model.onnx", FOLDER, threads=2),
-        PredictJob(
-            framework="onnx",
-            root=Path("/entry"),
-            primary="model.onnx",
-            inputs=Path("/data/inputs.npy"),
-            out=FOLDER,
-            batch_size=1,
-            threads=2,
-        ),
+        TranslateJob(**MODEL, threads=2),
+        PredictJob(**MODEL, inputs=Path("/data/inputs.npy"), batch_size=1, threads=2),
         StepJob(
-            framework="onnx",
-            root=Path("/entry"),
-            primary="step.onnx",
+            **MODEL,
             text=Path("/data/text.npy"),
-            out=FOLDER,
             tokens=100,
             words=20,
             tolerance=1e-4,

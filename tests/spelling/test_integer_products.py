@@ -56,16 +56,17 @@ def test_an_8_bit_product(spelling: str) -> None:
     assert prices(onnx_count(onnx_model(nodes, (16,), used(nodes, EIGHT), opset=19))) == expected
 
 
+MEASURED = node("DynamicQuantizeLinear", "x", "q s zp")
 DYNAMIC: dict[str, Nodes] = {
     "DynamicQuantizeLinear, MatMulInteger": [
-        node("DynamicQuantizeLinear", "x", "q s zp"),
+        MEASURED,
         node("MatMulInteger", "q w zp", "i"),
         node("Cast", "i", "f", to=TensorProto.FLOAT),
         node("Mul", "s ws", "both"),
         node("Mul", "f both"),
     ],
     "DynamicQuantizeLinear, QDQ": [
-        node("DynamicQuantizeLinear", "x", "q s zp"),
+        MEASURED,
         node("DequantizeLinear", "q s zp", "d"),
         node("DequantizeLinear", "w ws", "v"),
         node("MatMul", "d v"),

@@ -133,42 +133,35 @@ def test_a_recurrent_layer(kind: str) -> None:
     assert prices(onnx_count(model)) == expected.prices
 
 
+# One step of each layer, an operator a line: kind, inputs -> results. h' and c' are of the step before.
+BEGIN = ("Gemm x wi bi -> p", "Gemm h' wh bh -> q")
+CELLS = {
+    "RNN": (*BEGIN, "Add p q -> a", "Tanh a -> h"),
+    "LSTM": (
+        *BEGIN, "Add p q -> a", "Split a -> i o f g", "Sigmoid i -> si", "Sigmoid o -> so", "Sigmoid f -> sf", "Tanh g -> sg",
+        "Mul sf c' -> kept", "Mul si sg -> new", "Add kept new -> c", "Tanh c -> tc", "Mul so tc -> h",
+    ),
+    "GRU": (
+        *BEGIN, "Split p -> pz pr pn", "Split q -> qz qr qn", "Add pz qz -> az", "Add pr qr -> ar", "Sigmoid az -> sz", "Sigmoid ar -> sr",
+        "Mul sr qn -> reset", "Add pn reset -> an", "Tanh an -> sn", "Sub unit sz -> rest", "Mul rest sn -> new", "Mul sz h' -> kept",
+        "Add new kept -> h",
+    ),
+}  # fmt: skip
+OF_ALL_STEPS = ("wi", "wh", "bi", "bh", "unit")
+HOW: dict[str, dict[str, int]] = {"Gemm": {"transB": 1}, "Split": {"axis": 1}}
+
+
 def unrolled(kind: str, t: int) -> Nodes:
-    """One step of the layer written out: h{t} from x, h{t−1} and c{t−1}."""
-    nodes = [
-        node("Gather", f"x t{t}", f"x{t}", axis=1),
-        node("Gemm", f"x{t} wi bi", f"p{t}", transB=1),
-        node("Gemm", f"h{t - 1} wh bh", f"q{t}", transB=1),
-    ]
-    if kind == "RNN":
-        return [*nodes, node("Add", f"p{t} q{t}", f"a{t}"), node("Tanh", f"a{t}", f"h{t}")]
-    if kind == "LSTM":
-        return [
-            *nodes,
-            node("Add", f"p{t} q{t}", f"a{t}"),
-            node("Split", f"a{t}", f"i{t} o{t} f{t} g{t}", axis=1),
-            *(node("Sigmoid", f"{gate}{t}", f"s{gate}{t}") for gate in "iof"),
-            node("Tanh", f"g{t}", f"sg{t}"),
-            node("Mul", f"sf{t} c{t - 1}", f"kept{t}"),
-            node("Mul", f"si{t} sg{t}", f"new{t}"),
-            node("Add", f"kept{t} new{t}", f"c{t}"),
-            node("Tanh", f"c{t}", f"tc{t}"),
-            node("Mul", f"so{t} tc{t}", f"h{t}"),
-        ]
-    return [
-        *nodes,
-        node("Split", f"p{t}", f"pz{t} pr{t} pn{t}", axis=1),
-        node("Split", f"q{t}", f"qz{t} qr{t} qn{t}", axis=1),
-        *(node("Add", f"p{gate}{t} q{gate}{t}", f"a{gate}{t}") for gate in "zr"),
-        *(node("Sigmoid", f"a{gate}{t}", f"s{gate}{t}") for gate in "zr"),
-        node("Mul", f"sr{t} qn{t}", f"reset{t}"),
-        node("Add", f"pn{t} reset{t}", f"an{t}"),
-        node("Tanh", f"an{t}", f"sn{t}"),
-        node("Sub", f"unit sz{t}", f"rest{t}"),
-        node("Mul", f"rest{t} sn{t}", f"new{t}"),
-        node("Mul", f"sz{t} h{t - 1}", f"kept{t}"),
-        node("Add", f"new{t} kept{t}", f"h{t}"),
-    ]
+    """Step ``t`` of the layer written out: each name but the constants' with the number of its step."""
+
+    def of_step(name: str) -> str:
+        return name if name in OF_ALL_STEPS else f"{name[:-1]}{t - 1}" if name.endswith("'") else f"{name}{t}"
+
+    nodes = [node("Gather", f"x t{t}", f"x{t}", axis=1)]
+    for line in CELLS[kind]:
+        (operator, *inputs), results = (side.split() for side in line.split(" -> "))
+        nodes.append(node(operator, " ".join(map(of_step, inputs)), " ".join(map(of_step, results)), **HOW.get(operator, {})))
+    return nodes
 
 
 @pytest.mark.parametrize("kind", LAYERS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed.*
-from onnx import TensorProto, numpy_helper
+from onnx import NodeProto, TensorProto, numpy_helper
 from torch import Tensor
 from torch.nn import functional
 
@@ -34,6 +34,14 @@ CONSTANTS: dict[str, Any] = {
     "bf": BF, "bf3": BF.reshape(4, 1, 1), "product": (STEPS * XS).reshape(4, 1, 1), "ws3": STEPS.reshape(4, 1, 1),
     "ws4": STEPS.reshape(4, 1, 1, 1), "three": F(3), "none": F(0), "eight": F(8),
 }  # fmt: skip
+
+
+def convolved(*scaling: NodeProto) -> Nodes:
+    """A convolution of codes; ``scaling`` makes m of its sums f in float."""
+    product = [IN[0], node("ConvInteger", "q w xz", "i"), node("Cast", "i", "f", to=TensorProto.FLOAT)]
+    return [*product, *scaling, node("Add", "m bf3", "c"), *ANSWER]
+
+
 CONV: dict[str, Nodes] = {
     "QDQ": [
         *IN,
@@ -52,32 +60,9 @@ CONV: dict[str, Nodes] = {
     ],
     "weights in float, on their grid": [*IN, node("Conv", "d wf bf", "c"), *ANSWER],
     "QLinearConv": [IN[0], node("QLinearConv", "q xs xz w ws wz ys yz b", "r"), OUT],
-    "ConvInteger": [
-        IN[0],
-        node("ConvInteger", "q w xz", "i"),
-        node("Cast", "i", "f", to=TensorProto.FLOAT),
-        node("Mul", "f product", "m"),
-        node("Add", "m bf3", "c"),
-        *ANSWER,
-    ],
-    "ConvInteger, two Muls": [
-        IN[0],
-        node("ConvInteger", "q w xz", "i"),
-        node("Cast", "i", "f", to=TensorProto.FLOAT),
-        node("Mul", "f ws3", "l"),
-        node("Mul", "xs l", "m"),
-        node("Add", "m bf3", "c"),
-        *ANSWER,
-    ],
-    "ConvInteger, Mul of scales": [
-        IN[0],
-        node("ConvInteger", "q w xz", "i"),
-        node("Cast", "i", "f", to=TensorProto.FLOAT),
-        node("Mul", "xs ws3", "s"),
-        node("Mul", "f s", "m"),
-        node("Add", "m bf3", "c"),
-        *ANSWER,
-    ],
+    "ConvInteger": convolved(node("Mul", "f product", "m")),
+    "ConvInteger, two Muls": convolved(node("Mul", "f ws3", "l"), node("Mul", "xs l", "m")),
+    "ConvInteger, Mul of scales": convolved(node("Mul", "xs ws3", "s"), node("Mul", "f s", "m")),
     "QONNX": [
         quant("x xs three eight", "d", 0),
         quant("wf ws4 none eight", "v"),

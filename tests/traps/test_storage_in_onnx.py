@@ -16,22 +16,7 @@ from micronet_verify.counting.count import Count
 from tests.plugins.onnx.support import node
 from tests.refused import refused
 from tests.spelling.counted import Plain, onnx_count, onnx_model, prices, pytorch, quantized, random
-
-OUT, IN = 5, 6
-W = random(OUT, IN)
-# y = W x: a multiply for each weight, one add less in each row
-LINEAR = Plain(OUT * IN, OUT * (IN - 1), values=OUT * IN)
-
-
-def storage_bits(count: Count, regime: Any = "quantized") -> int:
-    bits = count.ledgers[regime].storage * 32
-    assert bits.denominator == 1
-    return int(bits)
-
-
-def uncharged(count: Count, rule: str) -> set[str]:
-    return {line.subject for line in count.ledgers["freebie"].lines if line.rule == rule and line.amount == 0}
-
+from tests.traps.linear import IN, OUT, storage_bits
 
 SCALES = random(OUT, seed=3) ** 2
 

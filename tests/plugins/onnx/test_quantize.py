@@ -222,42 +222,41 @@ def test_an_integer_product_by_itself_is_a_whole_number() -> None:
     assert found.kinds == ["quantize", "dequantize", "dequantize", "matmul", "move:cast"]
 
 
-@pytest.mark.parametrize("scale", [f(0.01), f(0.01, 0.02, 0.03, 0.04).reshape(1, 4, 1, 1)])
-def test_an_integer_convolution_with_its_scale_behind(scale: Any) -> None:
-    constants = _convolution()
+def scaled_integer_convolution(scale: Any) -> Translated:
+    """A convolution of codes, as float times ``scale``."""
     nodes = [
         node("QuantizeLinear", "x xs xz", "q"),
         node("ConvInteger", "q w xz", "p"),
         node("Cast", "p", "c", to=TensorProto.FLOAT),
         node("Mul", "c s", "y"),
     ]
-    kept = {key: constants[key] for key in ("xs", "xz", "w")}
-    found = compare(nodes, {"x": X}, {**kept, "s": scale}, tolerance=1e-4)
+    kept = {key: value for key, value in _convolution().items() if key in ("xs", "xz", "w")}
+    return compare(nodes, {"x": X}, {**kept, "s": scale}, tolerance=1e-4)
+
+
+@pytest.mark.parametrize("scale", [f(0.01), f(0.01, 0.02, 0.03, 0.04).reshape(1, 4, 1, 1)])
+def test_an_integer_convolution_with_its_scale_behind(scale: Any) -> None:
+    found = scaled_integer_convolution(scale)
     assert found.kinds[0] == "quantize"
     # What the one scale holds besides that of x is the weight's: a division of constants.
     assert found.work == ["quantize", "elementwise:div", "dequantize", "dequantize", "conv"]
 
 
 def test_a_scale_on_another_axis_stays_a_multiply() -> None:
-    constants = _convolution()
-    nodes = [
-        node("QuantizeLinear", "x xs xz", "q"),
-        node("ConvInteger", "q w xz", "p"),
-        node("Cast", "p", "c", to=TensorProto.FLOAT),
-        node("Mul", "c s", "y"),
-    ]
-    kept = {key: constants[key] for key in ("xs", "xz", "w")}
-    found = compare(nodes, {"x": X}, {**kept, "s": f(0.1, 0.2, 0.3, 0.4)}, tolerance=1e-4)
+    found = scaled_integer_convolution(f(0.1, 0.2, 0.3, 0.4))
     assert found.kinds[-1] == "elementwise:mul"
+
+
+OF_ONE, OF_TWO = "q xs xz ys yz", "q xs xz v ws wz ys yz"
 
 
 @pytest.mark.parametrize(
     ("kind", "inputs", "op"),
     [
-        ("QLinearAdd", "q xs xz v ws wz ys yz", "elementwise:add"),
-        ("QLinearMul", "q xs xz v ws wz ys yz", "elementwise:mul"),
-        ("QLinearSigmoid", "q xs xz ys yz", "elementwise:sigmoid"),
-        ("QLinearLeakyRelu", "q xs xz ys yz", "elementwise:leaky_relu"),
+        ("QLinearAdd", OF_TWO, "elementwise:add"),
+        ("QLinearMul", OF_TWO, "elementwise:mul"),
+        ("QLinearSigmoid", OF_ONE, "elementwise:sigmoid"),
+        ("QLinearLeakyRelu", OF_ONE, "elementwise:leaky_relu"),
     ],
 )
 def test_onnxruntimes_quantized_functions(kind: str, inputs: str, op: str) -> None:

@@ -9,22 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from tests.plugins.pytorch.custom import Bad, secret
 from tests.plugins.pytorch.support import Function, archive, exported, save, sentences
 
 UNKNOWN = "(see the plugin's README for the operators that can be counted)"
 RANDOM = "but should be the same for every run"
 RANDOM_ADVICE = "(export after model.eval(), and store what was drawn as a buffer)"
 EVAL = "(call model.eval() before torch.export.export)"
-
-
-@torch.library.custom_op("micronet_tests::secret", mutates_args=())
-def secret(x: Tensor) -> Tensor:
-    return x.clone()
-
-
-@secret.register_fake
-def _(x: Tensor) -> Tensor:
-    return torch.empty_like(x)
 
 
 def training(model: nn.Module, folder: Path, x: Tensor) -> Path:
@@ -123,10 +114,6 @@ def test_a_model_that_keeps_state(tmp_path: Path) -> None:
 
 
 def test_everything_is_named_in_one_pass_with_its_module(tmp_path: Path) -> None:
-    class Bad(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return secret(x) * torch.rand(3)
-
     model = nn.Sequential(Bad(), nn.Linear(3, 3), Bad())
     problems = sentences(save(exported(model, torch.randn(2, 3), decomposed=False), tmp_path))
     assert [problem.split(" [")[1].split("]")[0] for problem in problems] == [

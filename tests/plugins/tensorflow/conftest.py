@@ -1,8 +1,7 @@
-"""TensorFlow is imported once, in one worker, and only by tests that ask for it; without it they are skipped."""
+"""Tests of TensorFlow run in one worker, so that it is imported once."""
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,17 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("tensorflow"))
-
-
-@pytest.fixture(scope="session")
-def tf() -> Any:
-    if importlib.util.find_spec("tensorflow") is None:
-        pytest.skip("TensorFlow is not installed")
-    from micronet_verify_tensorflow.environment import tensorflow
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # TensorFlow's own deprecations
-        return tensorflow()
 
 
 @pytest.fixture(scope="session")

@@ -130,14 +130,14 @@ def test_a_loop_of_constant_turns_is_written_out_and_its_weights_stored_once() -
     assert ledger.storage == 4 * 4
 
 
+BOUND = "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
+
+
 def test_a_loop_that_never_ends_is_refused() -> None:
     file = loop(5)
     file.subs[1].operators.clear()
     file.subs[1].outputs = [file.subs[1].constant(np.array(True))]
-    assert problems(file) == [
-        "got a loop whose condition always holds but should end [WHILE in t1] "
-        "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
-    ]
+    assert problems(file) == [f"got a loop whose condition always holds but should end [WHILE in t1] {BOUND}"]
 
 
 def test_a_loop_that_the_data_decides_is_refused() -> None:
@@ -145,10 +145,7 @@ def test_a_loop_that_the_data_decides_is_refused() -> None:
     test = file.subs[1]
     (most,) = test.op("REDUCE_MAX", [test.inputs[1], test.constant(ints(0, 1))], [test.tensor(())], "Reducer")
     test.outputs = test.op("LESS", [most, test.constant(np.float32(2))], [test.tensor((), "bool")])
-    assert problems(file) == [
-        "got a loop whose turns the data decides but should turn a constant number of times [WHILE in t1] "
-        "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
-    ]
+    assert problems(file) == [f"got a loop whose turns the data decides but should turn a constant number of times [WHILE in t1] {BOUND}"]
 
 
 def test_a_fault_inside_a_loop_is_named_once_for_each_place() -> None:

@@ -38,12 +38,6 @@ FORMS: dict[str, Callable[[Path], Path]] = {
 }
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
 def fault(root: Path, tmp_path: Path, expected: Expected = ANYTHING) -> str:
     with pytest.raises(BenchFault) as caught:  # noqa: PT012  whichever finds it
         prepare("cifar100", "test", UNIT, tmp_path / "kept", expected, root)

@@ -86,12 +86,6 @@ FORMS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
 def fault(root: Path, tmp_path: Path, expected: Expected = EXPECTED) -> MicronetError:
     with pytest.raises(BenchFault) as caught:  # noqa: PT012  whichever finds it
         prepare("imagenet", "validation", STEPS, tmp_path / "kept", expected, root)

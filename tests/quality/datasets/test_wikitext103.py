@@ -44,12 +44,6 @@ FORMS: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data"
-
-
 def fault(root: Path, tmp_path: Path, expected: Expected = EXPECTED) -> str:
     with pytest.raises(BenchFault) as caught:
         prepare("wikitext103", "test", "word-ids", tmp_path / "kept", expected, root)
@@ -89,30 +83,30 @@ def test_the_vocabulary_is_built_once(root: Path, tmp_path: Path, monkeypatch: p
         labels("wikitext103", "test", EXPECTED, root, tmp_path)
 
 
-def test_a_short_text(root: Path, tmp_path: Path) -> None:
-    FORMS["folder"](root)
-    written(root / "wikitext-103" / "wiki.test.tokens", TEST[:-8])
-    assert fault(root, tmp_path) == (
+OTHER_TEXTS = {
+    "short": (
+        {"wiki.test.tokens": TEST[:-8]},
         "got 11 examples of wikitext103 but should be 13, as the track says [wikitext-103/wiki.test.tokens] "
-        "(it is a different data set, or incomplete)"
-    )
-
-
-def test_another_training_text(root: Path, tmp_path: Path) -> None:
-    FORMS["folder"](root)
-    written(root / "wikitext-103" / "wiki.train.tokens", TRAIN[:-10])
-    assert fault(root, tmp_path) == (
+        "(it is a different data set, or incomplete)",
+    ),
+    "another training text": (
+        {"wiki.train.tokens": TRAIN[:-10]},
         "got a vocabulary of 9 words but should have 11 as the track says [wikitext-103/wiki.train.tokens] "
-        "(it is a different training text, or incomplete)"
-    )
+        "(it is a different training text, or incomplete)",
+    ),
+    "a strange word without <unk>": (
+        {"wiki.train.tokens": TRAIN.replace(b"<unk>", b"it")},
+        "got the word 'zebra' but should be in the vocabulary, which has no <unk> [wikitext-103/wiki.test.tokens:4]",
+    ),
+}
 
 
-def test_a_strange_word_without_unk(root: Path, tmp_path: Path) -> None:
-    FORMS["folder"](root)
-    written(root / "wikitext-103" / "wiki.train.tokens", TRAIN.replace(b"<unk>", b"it"))
-    assert fault(root, tmp_path) == (
-        "got the word 'zebra' but should be in the vocabulary, which has no <unk> [wikitext-103/wiki.test.tokens:4]"
-    )
+@pytest.mark.parametrize("other", OTHER_TEXTS)
+def test_other_texts(other: str, root: Path, tmp_path: Path) -> None:
+    texts, sentence = OTHER_TEXTS[other]
+    for name, text in {**TEXTS, **texts}.items():
+        written(root / "wikitext-103" / name, text)
+    assert fault(root, tmp_path) == sentence
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

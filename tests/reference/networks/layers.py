@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,15 @@ class ConvNorm(nn.Sequential):
         self.norm = nn.BatchNorm2d(outputs)
         if activation is not None:
             self.act = activation()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Channels into and out of a residual block, and the stride of what makes its size smaller."""
+
+    inputs: int
+    outputs: int
+    stride: int
 
 
 class SqueezeExcite(nn.Module):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F  # noqa: N812, the field's name for it
 from torch import Tensor, nn
 
-from tests.reference.networks.layers import ConvNorm
+from tests.reference.networks.layers import Block, ConvNorm
 
 RESNET_STEM, RESNET_CLASSES = 64, 1000
 # Table 1: inner width, repeats, stride; a block's output is four times its inner width.
@@ -67,35 +67,26 @@ class ResNet50(nn.Module):
         return self.fc(self.flatten(self.pool(self.blocks(self.maxpool(self.stem(x))))))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One block of the pyramid."""
-
-    inputs: int
-    outputs: int
-    stride: int
-
-
-def pyramid_blocks() -> list[Step]:
+def pyramid_blocks() -> list[Block]:
     """Width grows by α / N at each of the N blocks, here by exactly 270 / 54 = 5; size halves at the second and the third third."""
     per_group = (PYRAMID_DEPTH - 2) // 6
     total = 3 * per_group
     widths = [PYRAMID_STEM + PYRAMID_ALPHA * index // total for index in range(total + 1)]
-    return [Step(widths[i], widths[i + 1], 2 if i in (per_group, 2 * per_group) else 1) for i in range(total)]
+    return [Block(widths[i], widths[i + 1], 2 if i in (per_group, 2 * per_group) else 1) for i in range(total)]
 
 
 class PyramidBlock(nn.Module):
     """Batch norm, convolution, batch norm, relu, convolution, batch norm: no relu before the first convolution."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, block: Block) -> None:
         super().__init__()
-        self.bn1 = nn.BatchNorm2d(step.inputs)
-        self.conv1 = nn.Conv2d(step.inputs, step.outputs, 3, step.stride, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(step.outputs)
-        self.conv2 = nn.Conv2d(step.outputs, step.outputs, 3, 1, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(step.outputs)
-        self.shrink = nn.AvgPool2d(2) if step.stride == 2 else nn.Identity()
-        self.missing = step.outputs - step.inputs
+        self.bn1 = nn.BatchNorm2d(block.inputs)
+        self.conv1 = nn.Conv2d(block.inputs, block.outputs, 3, block.stride, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(block.outputs)
+        self.conv2 = nn.Conv2d(block.outputs, block.outputs, 3, 1, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(block.outputs)
+        self.shrink = nn.AvgPool2d(2) if block.stride == 2 else nn.Identity()
+        self.missing = block.outputs - block.inputs
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.bn3(self.conv2(F.relu(self.bn2(self.conv1(self.bn1(x))))))
@@ -110,7 +101,7 @@ class PyramidNet110(nn.Module):
         inner = pyramid_blocks()
         width = inner[-1].outputs
         self.stem = ConvNorm(3, PYRAMID_STEM, 3)
-        self.blocks = nn.Sequential(*(PyramidBlock(step) for step in inner))
+        self.blocks = nn.Sequential(*(PyramidBlock(block) for block in inner))
         self.bn, self.act = nn.BatchNorm2d(width), nn.ReLU()
         self.pool, self.flatten, self.fc = nn.AvgPool2d(8), nn.Flatten(), nn.Linear(width, PYRAMID_CLASSES)
 

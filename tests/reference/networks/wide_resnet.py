@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch.nn.functional as F  # noqa: N812, the field's name for it
 from torch import Tensor, nn
+
+from tests.reference.networks.layers import Block
 
 DEPTH, WIDEN, CLASSES = 28, 10, 100
 BLOCKS_PER_GROUP = (DEPTH - 4) // 6
 STEM, GROUPS = 16, ((16, 1), (32, 2), (64, 2))
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    inputs: int
-    outputs: int
-    stride: int
 
 
 def blocks() -> list[Block]:
