@@ -73,8 +73,9 @@ def sole(operand: Operand | None) -> float | None:
 
 
 def shortest(number: Array) -> float:
-    """The float32 of a file as people write it: 0.1, not 0.10000000149011612."""
-    return float(str(number.reshape(-1)[0]))
+    """The float32 of a file as people write it: 0.1, not 0.10000000149011612; a whole number stays one."""
+    found = number.reshape(-1)[0]
+    return float(str(found)) if found.dtype.kind == "f" else int(found)
 
 
 def prelu(op: Op) -> Value:

@@ -9,8 +9,10 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.shapes import ShapeError
 from micronet_verify.framework.translation.limits import LONGEST, MOST_NODES
 
-MISFITS = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError, MemoryError)
-"""What a rule meets in arguments that no real exporter writes: axes out of range, a factor of 0, a text for a number."""
+MISFITS = (ValueError, TypeError, LookupError, ArithmeticError, AssertionError)
+"""What a rule meets in arguments that no real exporter writes: axes out of range, a factor of 0, a text for a number.
+
+Memory that runs out is none of these: whoever set the limit says so."""
 
 COLLECTED = (SubmissionFault, *MISFITS)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Shape
 
-FREE_BATCH = "export with a free (dynamic) batch, or with one example"
+FREE_BATCH = "export with a free batch, or with one example"
 FIXED = "export with fixed sizes; only the batch may be free"
 
 

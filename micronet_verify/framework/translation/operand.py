@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import NumericFormat, numeric_format
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation.limits import MOST_FLOATS, MOST_INTEGERS
+from micronet_verify.framework.translation.stored import Array as Array
+from micronet_verify.framework.translation.stored import Order as Order
+from micronet_verify.framework.translation.stored import Stored
 
-Array = NDArray[Any]
-Order = tuple[int, ...]
 Arrange = Callable[[Order | None], Value]
 """Makes a value with its axes in another order; ``None`` is the order as it stands."""
 
@@ -93,21 +93,6 @@ Result = Value | Item
 Results = list[Item | None]
 
 
-class Stored(Protocol):
-    """A tensor of the file, as a plugin reads it."""
-
-    @property
-    def shape(self) -> Shape: ...
-    @property
-    def format(self) -> NumericFormat: ...
-    @property
-    def load(self) -> Callable[[], Array]: ...
-
-    def put(self, builder: GraphBuilder, label: str, order: Order | None = None) -> Value:
-        """The tensor as a constant of the graph, its axes in this order."""
-        ...
-
-
 def computed(
     builder: GraphBuilder,
     value: Value,
@@ -127,7 +112,7 @@ def computed(
 
 def stored(builder: GraphBuilder, tensor: Stored, label: str, *, small: bool = True, scaling: Any = None) -> Operand:
     """A tensor of the file. ``small``: few numbers of it are known."""
-    small = small and prod(tensor.shape) <= (MOST_FLOATS if tensor.format.family == "float" else MOST_INTEGERS)
+    small = small and tensor.numel <= (MOST_FLOATS if tensor.format.family == "float" else MOST_INTEGERS)
     return Operand(
         tensor.shape,
         tensor.format,

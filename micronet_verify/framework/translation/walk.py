@@ -38,7 +38,7 @@ class Walk:
     """One translation. ``view`` makes a plugin's view on a step from the walk, a scope, the step and its operands;
     ``folds`` is the format's shape arithmetic."""
 
-    def __init__(self, file: str, builder: GraphBuilder, view: Callable[[Walk, Scope, Step, Results], View], folds: Folds) -> None:
+    def __init__(self, file: str, builder: GraphBuilder, view: Callable[..., View], folds: Folds) -> None:
         self.file, self.builder, self._view, self._folds = file, builder, view, folds
         self.faults = Faults(file)
         self._constants: dict[Hashable, Operand] = {}
@@ -50,9 +50,11 @@ class Walk:
 
     def input(self, scope: Scope, ref: Hashable, name: str, make: Callable[[], Item]) -> None:
         """An input of the model; behind a fault it stands for nothing."""
-        self.builder.at("input", name)
-        with self.faults.collecting(f"input {name!r}"):
+        where = f"input {name!r}"
+        with self.faults.collecting(where):
+            self.builder.at(where)
             scope.define(ref, None)
+            self.builder.at("input", name)
             scope.items[ref] = make()
 
     def main(self, key: Hashable, scope: Scope, steps: Iterable[Step]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from micronet_verify.errors import SubmissionFault
-from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.requests import TranslateRequest
-from micronet_verify_onnx.control import SIDES
+from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES, branch_names
 from micronet_verify_onnx.counter import OnnxCounter
-
-NOT_REACHED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +26,11 @@ class Record:
     output: str
 
 
-def branch_names(artifact: Path, model: onnx.ModelProto) -> frozenset[str]:
-    """Names of the branches that the data decides; those on shapes and constants are none.
-
-    A model that the counter refuses has none here: its count fails anyway.
-    """
+def names_of(artifact: Path, model: onnx.ModelProto) -> frozenset[str]:
+    """Names of the branches that the data decides; those on shapes and constants are none."""
     if not any(node.op_type == "If" for node in model.graph.node):
         return frozenset()
-    try:
-        return frozenset(_names(OnnxCounter().translate(TranslateRequest(artifact), GraphBuilder(None))))
-    except SubmissionFault:
-        return frozenset()
-
-
-def _names(graph: Graph) -> Iterator[str]:
-    for node in graph.nodes:
-        if node.kind == "branch" and "id" in node.attributes:
-            yield str(node.attributes["id"])
-        for body in node.bodies:
-            yield from _names(body)
+    return branch_names(lambda: OnnxCounter().translate(TranslateRequest(artifact), GraphBuilder(None)))
 
 
 def record_branches(artifact: Path, names: frozenset[str]) -> tuple[onnx.ModelProto, tuple[Record, ...]]:
@@ -99,6 +81,6 @@ def _info(name: str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.INT64, [1])
 
 
-def taken(records: Sequence[Record], rows: Sequence[Sequence[NDArray[Any]]]) -> dict[str, tuple[int, ...]]:
-    """Branch → body of each example, from what the records said for each (row by row)."""
-    return {record.name: tuple(int(row[index].reshape(-1)[0]) for row in rows) for index, record in enumerate(records)}
+def taken(rows: Sequence[NDArray[Any]]) -> list[int]:
+    """The body of one example at each branch, from what the records said."""
+    return [int(row.reshape(-1)[0]) for row in rows]

@@ -8,6 +8,7 @@ import onnx
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Shape
+from micronet_verify.framework.translation import inputs
 
 # onnxruntime 1.31 reads no newer ones (measured); opsets below 7 broadcast by attribute and are not guaranteed there.
 NEWEST_IR, NEWEST_OPSET, OLDEST_OPSET = 13, 26, 7
@@ -57,28 +58,13 @@ def input_shape(info: onnx.ValueInfoProto, batch: int = 1, chunk: bool = False) 
         raise SubmissionFault(Problem("an input without a batch axis", "have a shape whose first axis is the batch", where))
     if chunk:
         return tuple(size_of(dim) or batch for dim in declared.shape.dim)
-    problems, shape = [], [batch if size_of(declared.shape.dim[0]) is None else 1]
-    for axis, dim in enumerate(declared.shape.dim):
-        fixed = size_of(dim)
-        if axis == 0:
-            if fixed not in (None, 1):
-                problems.append(Problem(f"a fixed batch of {fixed}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
-        elif fixed is None:
-            problems.append(
-                Problem(
-                    f"a free axis {axis} ({dim.dim_param or 'unnamed'})",
-                    "have a fixed size",
-                    where,
-                    "export with fixed sizes; only the batch may be free",
-                )
-            )
-        elif fixed < 1:
-            problems.append(Problem(f"size {fixed} on axis {axis}", "be at least 1", where))
-        else:
-            shape.append(fixed)
-    if problems:
-        raise SubmissionFault(problems)
-    return tuple(shape)
+    return inputs.input_shape([_declared(dim) for dim in declared.shape.dim], where, batch)
+
+
+def _declared(dim: onnx.TensorShapeProto.Dimension) -> int | str:
+    """The size of an axis, or the name of a free one."""
+    size = size_of(dim)
+    return str(dim.dim_param or "unnamed") if size is None else size
 
 
 def size_of(dim: onnx.TensorShapeProto.Dimension) -> int | None:

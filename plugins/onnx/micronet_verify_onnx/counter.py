@@ -7,7 +7,7 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify_onnx.skeleton import Skeleton
-from micronet_verify_onnx.translate import Translator
+from micronet_verify_onnx.translate import translate
 
 
 class OnnxCounter:
@@ -17,6 +17,6 @@ class OnnxCounter:
         Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
         """
         try:
-            return Translator(Skeleton(request.artifact), builder).graph()
+            return translate(Skeleton(request.artifact), builder)[0]
         except UnicodeDecodeError:
             raise SubmissionFault(Problem("names that are no UTF-8 text", "be text", request.artifact.name)) from None

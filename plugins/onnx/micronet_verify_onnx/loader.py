@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import CPU, Answer, as_batches
+from micronet_verify.framework.answering import answers
+from micronet_verify.framework.protocols import CPU, Answer
 from micronet_verify.framework.requests import ExportRequest, PredictRequest, StepRequest, TraceRequest
 from micronet_verify.framework.stepping import Stepper
-from micronet_verify_onnx.branches import branch_names, taken
+from micronet_verify_onnx.branches import names_of, taken
 from micronet_verify_onnx.session import CUDA, check_cuda, checked, fault, fed_input, open_session
 
+Array = NDArray[Any]
 _OUTPUT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 
 
@@ -34,20 +35,16 @@ class _Loader:
         inputs, fails on them, or answers with no floats.
         """
         artifact, inputs = request.artifact, request.inputs
-        skeleton = checked(artifact)
-        names = branch_names(artifact, skeleton.model)
+        names = names_of(artifact, checked(artifact).model)
         session, records = open_session(artifact, request.threads, names, self.device)
         name, shape, dtype = fed_input(session, inputs)
         outputs = [_output(session), *(record.output for record in records)]
-        one_by_one = isinstance(shape[0], int)
-        for batch in as_batches(inputs, request.batch_size):
-            fed = batch if batch.dtype == dtype else batch.astype(dtype)
-            if records or (one_by_one and len(fed) > 1):
-                rows = [_run(session, outputs, name, fed[index : index + 1]) for index in range(len(fed))]
-                answer = np.concatenate([row[0] for row in rows]) if rows[0][0].ndim else rows[0][0]
-                yield Answer(_floats(answer, len(fed), outputs[0]), taken(records, [row[1:] for row in rows]))
-            else:
-                yield Answer(_floats(_run(session, outputs, name, fed)[0], len(fed), outputs[0]))
+
+        def ask(batch: Array) -> tuple[Array, Sequence[int]]:
+            answer, *rows = _run(session, outputs, name, batch if batch.dtype == dtype else batch.astype(dtype))
+            return answer, taken(rows)
+
+        return answers(inputs, request.batch_size, ask, [record.name for record in records], isinstance(shape[0], int), outputs[0])
 
     def check_shapes(self, request: TraceRequest) -> None:
         """Compare every inferred shape with onnxruntime's for the example. Raises ``BenchFault``."""
@@ -74,13 +71,6 @@ class OnnxCudaLoader(_Loader):
 
     def __init__(self) -> None:
         check_cuda()
-
-
-def _floats(answer: NDArray[Any], examples: int, name: str) -> NDArray[Any]:
-    if answer.ndim == 0 or len(answer) != examples:
-        got = f"an output of shape {answer.shape} for {examples} examples"
-        raise SubmissionFault(Problem(got, f"have {examples} rows", f"output {name!r}"))
-    return answer.astype(np.float32) if answer.dtype == np.float16 else answer
 
 
 def _output(session: Any) -> str:

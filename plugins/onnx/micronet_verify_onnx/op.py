@@ -2,88 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import AttributeProto
 
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.op import Emitting
+from micronet_verify.framework.translation import op as core
+from micronet_verify.framework.translation.op import Answer
+from micronet_verify.framework.translation.operand import Results
+from micronet_verify.framework.translation.step import Step
+from micronet_verify.framework.translation.stored import Stored
+from micronet_verify.framework.translation.walk import Walk
 from micronet_verify_onnx.checks import plain
-from micronet_verify_onnx.operands import Operand
-from micronet_verify_onnx.scope import ABSENT, Scope
-from micronet_verify_onnx.tensors import Stored
+from micronet_verify_onnx.schema import check_node
+from micronet_verify_onnx.scope import Scope
 
-if TYPE_CHECKING:
-    from micronet_verify_onnx.translate import Translator
-
-Result = Value | Operand
+Rule = Callable[["Op"], Answer]
+"""What the op table holds: emits the node's work and returns its results in order (one, or several)."""
 
 
-class Rule(Protocol):
-    """What the op table holds: emits the node's work and returns its results in order (one, or several)."""
+class Op(core.Op):
+    """``domain`` is "" for ONNX's own operators, ``version`` the domain's opset here."""
 
-    def __call__(self, op: Op) -> Result | Sequence[Result | None]: ...
+    scope: Scope
+    node: onnx.NodeProto
 
-
-class Op(Emitting):
-    """``kind`` is the operator's name, ``domain`` "" for ONNX's own, ``version`` the domain's opset here, ``where`` the place in words."""
-
-    def __init__(self, translator: Translator, scope: Scope, node: onnx.NodeProto, version: int, source: str, place: str) -> None:
-        self.translator, self.scope, self.node, self.version = translator, scope, node, version
-        self.domain, self._place = plain(node.domain), (source, place)
-        self.kind: str = node.op_type
-        self.builder: GraphBuilder = scope.builder
+    def __init__(self, walk: Walk, scope: Scope, step: Step, items: Results) -> None:
+        super().__init__(walk, scope, step, items)
+        self.domain = plain(self.node.domain)
+        self.version = scope.opsets.get(self.domain, 0)
+        self._attributes = scope.given(self.node)
         self.here()
         self.where = self.builder.where
-        found = [scope.find(name) if name else None for name in node.input]
-        self.operands: list[Operand | None] = [None if operand is ABSENT else operand for operand in found]
-        self._attributes: dict[str, AttributeProto] = {}
-        for attribute in node.attribute:
-            given = scope.attributes.get(attribute.ref_attr_name) if attribute.ref_attr_name else attribute
-            if given is not None:
-                self._attributes[attribute.name] = given
+
+    # Answers to the walk
+
+    def check(self) -> None:
+        if not self.domain and (self.domain, self.kind, self.node.overload) not in self.scope.model.functions:
+            check_node(self.node, self._attributes, self.version, self.where)
+
+    def may_fold(self) -> bool:
+        return not self.domain
+
+    def label(self, index: int) -> str:
+        return str(self.node.output[0])
 
     # Operands
-
-    def has(self, index: int) -> bool:
-        return index < len(self.operands) and self.operands[index] is not None
-
-    def required(self, index: int) -> Operand:
-        if not self.has(index):
-            self.refuse(f"no operand {index + 1}", "have one")
-        operand = self.operands[index]
-        assert operand is not None
-        return operand
-
-    def x(self, index: int = 0) -> Value:
-        """The value of a required operand."""
-        return self.required(index).value
-
-    def maybe(self, index: int) -> Value | None:
-        """The value of an optional operand."""
-        return self.required(index).value if self.has(index) else None
-
-    def known(self, index: int, what: str) -> NDArray[Any]:
-        """The numbers of an operand that describes the work; refused where the data decides them."""
-        found = self.required(index).known
-        if found is None:
-            self.refuse(f"{what} that the data decides", "be constant", "fixed shapes are counted: export with constant shapes")
-        return found
-
-    def known_ints(self, index: int, default: Sequence[int] | None = None, what: str = "a shape") -> tuple[int, ...]:
-        """Whole numbers of an operand, ``default`` where it is absent."""
-        if not self.has(index) and default is not None:
-            return tuple(default)
-        return tuple(int(number) for number in self.known(index, what).reshape(-1))
-
-    def is_static(self) -> bool:
-        """Whether no input of the model can change an operand of this node."""
-        return all(operand.static for operand in self.operands if operand is not None)
 
     def is_read(self, index: int) -> bool:
         """Whether result ``index`` has a name and somebody reads it."""
@@ -140,9 +105,3 @@ class Op(Emitting):
             wanted = AttributeProto.AttributeType.Name(kind).lower()
             self.refuse(f"an attribute {name!r} of another type", f"be of type {wanted}")
         return found
-
-    # Building
-
-    def here(self) -> None:
-        """Sets the builder's place back to this node, after the nodes of a subgraph."""
-        self.builder.at(*self._place)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Value
+from micronet_verify.framework.translation.limits import MOST_GENERATED
 from micronet_verify_onnx.op import Op
-from micronet_verify_onnx.ops_index import MOST_GENERATED
 from micronet_verify_onnx.ops_linear import scaled
 
 
@@ -123,7 +123,7 @@ def _angles(op: Op, index: int, length: int) -> Value:
     """cos or sin for every position, [N, 1, length, half]: chosen by position_ids from [positions, half], or given as such."""
     table = op.x(index)
     if op.has(3):
-        position = op.required(3)
+        position = op.operand(3)
         if position.static:
             order = op.builder.reshape(position.value, (position.numel,))
             table = op.builder.reshape(op.emit("permute", table, order, op="index", axis=0), (*position.shape, table.shape[1]))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import NumericFormat, numeric_format
 from micronet_verify.facts.graph import Value
-from micronet_verify_onnx.op import Op, Result, Rule
-from micronet_verify_onnx.operands import Operand, computed
+from micronet_verify.framework.translation.operand import Operand, Result, computed
+from micronet_verify_onnx.op import Op, Rule
 from micronet_verify_onnx.ops_elementwise import sigmoid_weighted
 from micronet_verify_onnx.ops_linear import convolution, general_product, scaled
 from micronet_verify_onnx.ops_pool import global_pool, pooled
@@ -126,7 +126,7 @@ def matmul_n_bits(op: Op) -> Value:
         )
     blocks, fmt = -(-k // block), numeric_format(f"uint{bits}")
     codes = _unpacked(op, 1, (n, blocks * block), bits)[:, :k]
-    scales = computed(op.builder.reshape(op.x(2), (n, blocks)), static=op.required(2).static)
+    scales = computed(op.builder, op.builder.reshape(op.x(2), (n, blocks)), static=op.operand(2).static)
     weight = op.builder.constant(codes, op.node.input[1], fmt)
     zero = _zero_points(op, n, blocks, bits)
     matrix = dequantized(op, weight, scales, zero, axis=1, block=block)
@@ -138,17 +138,17 @@ def _zero_points(op: Op, n: int, blocks: int, bits: int) -> Operand:
     fmt = numeric_format(f"uint{bits}")
     if not op.has(3):
         middle = op.expand(op.builder.scalar(1 << (bits - 1), fmt), (n, blocks))
-        return computed(middle, static=True)
-    if op.required(3).format != UINT8:
-        return computed(op.builder.reshape(op.x(3), (n, blocks)), static=op.required(3).static)
+        return computed(op.builder, middle, static=True)
+    if op.operand(3).format != UINT8:
+        return computed(op.builder, op.builder.reshape(op.x(3), (n, blocks)), static=op.operand(3).static)
     per_byte = 8 // bits
     codes = _unpacked(op, 3, (n, -(-blocks // per_byte) * per_byte), bits)[:, :blocks]
-    return computed(op.builder.constant(codes, op.node.input[3], fmt), static=True)
+    return computed(op.builder, op.builder.constant(codes, op.node.input[3], fmt), static=True)
 
 
 def _unpacked(op: Op, index: int, shape: tuple[int, int], bits: int) -> NDArray[np.uint8]:
-    stored = op.required(index).stored
-    if stored is None or stored.format != UINT8 or stored.numel * (8 // bits) != shape[0] * shape[1]:
+    stored = op.operand(index)
+    if stored.load is None or stored.format != UINT8 or stored.numel * (8 // bits) != shape[0] * shape[1]:
         op.refuse(f"packed operand {index + 1} of MatMulNBits", f"be a constant of {shape[0] * shape[1] * bits // 8:,} bytes")
     raw = stored.load().reshape(-1)
     pieces = [(raw >> (bits * place)) & ((1 << bits) - 1) for place in range(8 // bits)]
@@ -157,8 +157,8 @@ def _unpacked(op: Op, index: int, shape: tuple[int, int], bits: int) -> NDArray[
 
 def matmul_integer_to_float(op: Op) -> Value:
     """MatMulIntegerToFloat: a, b, their scales, their zero points?, bias?"""
-    a = dequantized(op, op.x(0), op.required(2), _optional(op, 4), axis=-1)
-    b = dequantized(op, op.x(1), op.required(3), _optional(op, 5), axis=-1)
+    a = dequantized(op, op.x(0), op.operand(2), _optional(op, 4), axis=-1)
+    b = dequantized(op, op.x(1), op.operand(3), _optional(op, 5), axis=-1)
     return op.builder.matmul(a, b, op.maybe(6))
 
 
@@ -166,43 +166,43 @@ def dynamic_quantize_matmul(op: Op) -> Value:
     """DynamicQuantizeMatMul: a is quantized by its own range; b, its scale, its zero point?, bias?"""
     codes, scale, zero = dynamic_quantize(op)
     a = op.emit("dequantize", codes, scale, zero, axis=-1)
-    b = dequantized(op, op.x(1), op.required(2), _optional(op, 3), axis=-1)
+    b = dequantized(op, op.x(1), op.operand(2), _optional(op, 3), axis=-1)
     return op.builder.matmul(a, b, op.maybe(4))
 
 
 def qgemm(op: Op) -> Value:
     """QGemm: A, B with scale and zero point each, C? in units of both scales, y's scale? and zero point?"""
-    a = dequantized(op, op.x(0), op.required(1), op.required(2))
-    b = dequantized(op, op.x(3), op.required(4), op.required(5), axis=0 if op.integer("transB", 0) else 1)
+    a = dequantized(op, op.x(0), op.operand(1), op.operand(2))
+    b = dequantized(op, op.x(3), op.operand(4), op.operand(5), axis=0 if op.integer("transB", 0) else 1)
     c = None
     if op.has(6):
         unit = op.elementwise("mul", op.x(1), op.x(4))
         c = op.emit("dequantize", op.x(6), unit, axis=-1 if unit.numel == 1 else len(op.x(6).shape) - 1)
     y = general_product(op, a, b, c)
-    return quantized(op, y, op.required(7), _optional(op, 8), _format(op, 8)) if op.has(7) else y
+    return quantized(op, y, op.operand(7), _optional(op, 8), _format(op, 8)) if op.has(7) else y
 
 
 def _format(op: Op, index: int) -> NumericFormat:
-    return op.required(index).format if op.has(index) else UINT8
+    return op.operand(index).format if op.has(index) else UINT8
 
 
 def qlinear_pool(op: Op) -> Value:
     """QLinearGlobalAveragePool and QLinearAveragePool, channels first."""
     if op.integer("channels_last", 0):
         op.refuse(f"{op.kind} with channels_last", "be channels first")
-    x = dequantized(op, op.x(0), op.required(1), _optional(op, 2))
+    x = dequantized(op, op.x(0), op.operand(1), _optional(op, 2))
     y = on(op, global_pool("average"), x) if "Global" in op.kind else pooled(op, x, "average")
-    return quantized(op, y, op.required(3), _optional(op, 4), op.required(0).format)
+    return quantized(op, y, op.operand(3), _optional(op, 4), op.operand(0).format)
 
 
 def _optional(op: Op, index: int) -> Operand | None:
-    return op.required(index) if op.has(index) else None
+    return op.operand(index) if op.has(index) else None
 
 
 def qlinear_softmax(op: Op) -> Result:
     """QLinearSoftmax: x and y with scale and zero point each; ``opset`` says which Softmax it stands for."""
-    x = dequantized(op, op.x(0), op.required(1), _optional(op, 2))
+    x = dequantized(op, op.x(0), op.operand(1), _optional(op, 2))
     axis = op.axis(op.integer("axis", -1), len(x.shape))
     if op.integer("opset") < 13 and axis != len(x.shape) - 1:
         op.refuse("QLinearSoftmax over several axes", "be over the last one")
-    return quantized(op, op.emit("softmax", x, op="softmax", axis=axis), op.required(3), _optional(op, 4), op.required(0).format)
+    return quantized(op, op.emit("softmax", x, op="softmax", axis=axis), op.operand(3), _optional(op, 4), op.operand(0).format)

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.operand import Operand, Result, computed, folded, stored
+from micronet_verify.framework.translation.stored import Stored, stored_array
+from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.formats import element_type
-from micronet_verify_onnx.op import Op, Result
-from micronet_verify_onnx.operands import Operand, folded, stored
-from micronet_verify_onnx.ops_index import MOST_GENERATED
-from micronet_verify_onnx.tensors import Stored, stored_array
+from micronet_verify_onnx.op import Op
 
 _FORMS = ("value", "sparse_value", "value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings")
 
@@ -27,7 +28,7 @@ def constant(op: Op) -> Operand:
     if any(attribute.ref_attr_name for attribute in op.node.attribute):
         # The value comes from the call: another call has another one.
         return stored(op.builder, _value(op, form), label)
-    return op.translator.constant(op.node, label, lambda: _value(op, form))
+    return op.scope.constant(op.node, label, lambda: _value(op, form))
 
 
 def _value(op: Op, form: str) -> Stored:
@@ -70,14 +71,27 @@ def range_(op: Op) -> Operand:
 
 def eye_like(op: Op) -> Operand:
     """The identity matrix, stored."""
-    shape = op.required(0).shape
+    shape = op.operand(0).shape
     if len(shape) != 2 or math.prod(shape) > MOST_GENERATED:
         op.refuse(f"an identity of shape {shape}", f"be a matrix of at most {MOST_GENERATED:,} elements")
-    fmt = element_type(op.integer("dtype"), op.where).format if op.attribute("dtype") is not None else op.required(0).format
+    fmt = element_type(op.integer("dtype"), op.where).format if op.attribute("dtype") is not None else op.operand(0).format
     value = op.builder.constant(np.eye(*shape, k=op.integer("k", 0)), "identity", fmt)
-    return Operand(value.shape, value.format, None, value=value, static=True)
+    return computed(op.builder, value, static=True)
 
 
 def shape_only(op: Op) -> Operand:
     """Shape, Size and NonZero describe tensors: they are folded, or the data decides them."""
     op.refuse(f"{op.kind} of something that the data decides", "be constant", "fixed shapes are counted: export with constant shapes")
+
+
+def ahead(op: Op, name: str) -> Operand | None:
+    """What ``name`` stands for, also where a Constant of this graph defines it only later; ``None`` where nothing does yet."""
+    if op.scope.has(name):
+        item = op.scope.find(name)
+        return item if isinstance(item, Operand) else None
+    node = op.scope.producer(name)
+    if node is None or node.op_type != "Constant" or plain(node.domain):
+        return None
+    found = constant(Op(op.walk, op.scope, op.scope.step(node), []))
+    op.here()
+    return found

@@ -1,32 +1,13 @@
-"""Functions element by element: arithmetic, comparison, logic and activations."""
+"""Functions element by element that ONNX writes in its own way; the others are ``framework/translation/elementwise``'s."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import BOOL
 from micronet_verify.facts.graph import Value
+from micronet_verify.framework.translation import elementwise
 from micronet_verify_onnx.op import Op, Rule
-
-
-def unary(function: str) -> Rule:
-    """A function of one tensor that has no parameters."""
-
-    def rule(op: Op) -> Value:
-        return op.elementwise(function, op.x())
-
-    return rule
-
-
-def binary(function: str) -> Rule:
-    def rule(op: Op) -> Value:
-        return op.elementwise(function, op.x(0), op.x(1))
-
-    return rule
 
 
 def modulo(op: Op) -> Value:
@@ -51,33 +32,10 @@ def infinite(op: Op) -> Value:
     return op.elementwise("equal", x, op.scalar(-math.inf if signs[0] else math.inf, x))
 
 
-def bitwise(function: str) -> Rule:
-    """Bitwise logic keeps the operands' type."""
-
-    def rule(op: Op) -> Value:
-        operands = [op.x(index) for index in range(len(op.operands))]
-        return op.elementwise(function, *operands, fmt=operands[0].format)
-
-    return rule
-
-
-def chain(function: str) -> Rule:
-    """A function of any number of tensors, two at a time: Sum, Max, Min."""
-
-    def rule(op: Op) -> Value:
-        result = op.x(0)
-        for index in range(1, len(op.operands)):
-            result = op.elementwise(function, result, op.x(index))
-        return result
-
-    return rule
-
-
 def mean(op: Op) -> Value:
     """The sum of the operands times 1/n."""
-    total = chain("add")(op)
-    assert isinstance(total, Value)
-    count = len(op.operands)
+    total = elementwise.chain("add")(op)
+    count = len(op.items)
     return total if count == 1 else op.elementwise("mul", total, op.scalar(1 / count, total))
 
 
@@ -131,20 +89,14 @@ def clip(op: Op) -> Value:
     if op.version < 11:
         low, high = (op.number(name, 0.0) if op.attribute(name) is not None else None for name in ("min", "max"))
         return bounded(op, x, low, high)
-    bounds = [op.required(index) if op.has(index) else None for index in (1, 2)]
+    bounds = [op.operand(index) if op.has(index) else None for index in (1, 2)]
     if all(bound is None or bound.known is not None for bound in bounds):
-        low, high = (_number(bound.known) if bound is not None and bound.known is not None else None for bound in bounds)
+        low, high = (None if bound is None or bound.known is None else elementwise.shortest(bound.known) for bound in bounds)
         return bounded(op, x, low, high)
     for function, bound in zip(("max", "min"), bounds, strict=True):
         if bound is not None:
             x = op.elementwise(function, x, bound.value)
     return x
-
-
-def _number(array: NDArray[Any]) -> float:
-    found = array.reshape(-1)[0]
-    # A float32 bound as the shortest decimal that gives it back, like attributes.
-    return float(str(found)) if found.dtype.kind == "f" else int(found)
 
 
 def bounded(op: Op, x: Value, low: float | None, high: float | None) -> Value:
@@ -154,37 +106,7 @@ def bounded(op: Op, x: Value, low: float | None, high: float | None) -> Value:
     return x if low is None and high is None else op.elementwise("clip", x, low=low, high=high)
 
 
-def power(op: Op) -> Value:
-    """x² is a square; other exponents are ``pow``."""
-    exponent = op.required(1).known
-    if exponent is not None and exponent.size == 1:
-        number = float(exponent.reshape(-1)[0])
-        if number == 2:
-            return op.elementwise("square", op.x())
-        if number == 1:
-            return op.emit("move", op.x(), op="identity")
-    return op.elementwise("pow", op.x(0), op.x(1), fmt=op.x(0).format)
-
-
-def prelu(op: Op) -> Value:
-    return op.elementwise("prelu", op.x(0), op.x(1))
-
-
-def where(op: Op) -> Value:
-    return op.elementwise("where", op.x(0), op.x(1), op.x(2))
-
-
 def shift(op: Op) -> Value:
-    """A shift to the left by n bits is a multiply by 2ⁿ, to the right a whole division: one operation at the same price."""
-    known = op.required(1).known
-    if known is None:
-        op.refuse("a shift by something that the data decides", "be by constants")
-    if known.size and known.max() >= op.x(0).format.bits:
-        op.refuse(f"a shift of {op.x(0).format} by {known.max()} bits", f"be by at most {op.x(0).format.bits - 1}")
-    factor = np.left_shift(np.ones_like(known), known)
+    """BitShift: to the left a multiply by 2ⁿ, to the right a whole division."""
     function = "mul" if op.text("direction") == "LEFT" else "floor_div"
-    return op.elementwise(function, op.x(0), op.builder.constant(factor, op.node.input[1], op.x(1).format), fmt=op.x(0).format)
-
-
-def logical_not(op: Op) -> Value:
-    return op.elementwise("not", op.x(), fmt=BOOL)
+    return elementwise.shifted(op, function, op.node.input[1], op.x(0).format.bits - 1)

@@ -10,8 +10,9 @@ import numpy as np
 
 from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Value
-from micronet_verify_onnx.op import Op, Result
-from micronet_verify_onnx.ops_index import MOST_GENERATED
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.operand import Result
+from micronet_verify_onnx.op import Op
 
 _LINEAR = ("linear", "bilinear")
 
@@ -31,7 +32,7 @@ def hardmax(op: Op) -> Value:
 
 def center_crop_pad(op: Op) -> Result:
     """CenterCropPad: cut or filled with zeros on both sides; an odd rest is cut off, or filled, behind."""
-    x, wanted = op.required(0), op.known_ints(1)
+    x, wanted = op.operand(0), op.known_ints(1)
     rank = len(x.shape)
     axes = tuple(op.axis(axis, rank) for axis in op.integers("axes", tuple(range(rank))))
     if len(wanted) != len(axes) or min(wanted, default=0) < 0:

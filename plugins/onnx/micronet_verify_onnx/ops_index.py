@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Shape, Value
-from micronet_verify_onnx.op import Op, Result
-from micronet_verify_onnx.operands import Operand, folded
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.operand import Operand, Result, folded
+from micronet_verify_onnx.op import Op
 
 
 def gather(op: Op) -> Result:
     """Slices along an axis: one by a constant number is a slice, several are a permutation, by the data a look-up."""
-    x, index = op.required(0), op.required(1)
+    x, index = op.operand(0), op.operand(1)
     axis = op.axis(op.integer("axis", 0), len(x.shape))
     size, lead, tail = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
     if index.known is not None:
@@ -32,18 +33,13 @@ def gather(op: Op) -> Result:
 
 def permuted(op: Op, x: Value, index: Operand, axis: int) -> Value:
     """Elements in the order of a constant index, flattened; negative numbers count from the end."""
-    numbers = _numbers(index)
+    numbers = index.numbers
     if numbers is None:
         return op.emit("permute", x, op.builder.reshape(index.value, (index.numel,)), op="index", axis=axis)
     order = numbers.reshape(-1)
     if len(index.shape) != 1 or (order.size and order.min() < 0):
         index = folded(op.builder, from_front(op, order, x.shape[axis]), f"{op.node.input[1]} from the front")
     return op.emit("permute", x, index.value, op="index", axis=axis)
-
-
-def _numbers(index: Operand) -> NDArray[Any] | None:
-    """The numbers of an index that the file holds, however many they are."""
-    return index.stored.load() if index.known is None and index.stored is not None else index.known
 
 
 def from_front(op: Op, index: NDArray[Any], size: int) -> NDArray[np.int64]:
@@ -55,7 +51,7 @@ def from_front(op: Op, index: NDArray[Any], size: int) -> NDArray[np.int64]:
 
 def gather_elements(op: Op) -> Value:
     """One element per index: each names a place on the axis, beside its own places on the other axes."""
-    x, index = op.x(), op.required(1)
+    x, index = op.x(), op.operand(1)
     axis = op.axis(op.integer("axis", 0), len(x.shape))
     if index.known is not None:
         from_front(op, index.known, x.shape[axis])
@@ -66,7 +62,7 @@ def gather_elements(op: Op) -> Value:
 
 def gather_nd(op: Op) -> Value:
     """Slices chosen by tuples of places on the axes behind the first ``batch_dims``, which run side by side."""
-    x, index, batch = op.x(), op.required(1), op.integer("batch_dims", 0)
+    x, index, batch = op.x(), op.operand(1), op.integer("batch_dims", 0)
     if not 0 <= batch < len(index.shape) or not 0 < index.shape[-1] <= len(x.shape) - batch:
         op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
     if index.known is not None:
@@ -111,7 +107,7 @@ def one_hot(op: Op) -> Result:
         index = op.elementwise("where", behind, op.elementwise("add", index, op.scalar(depth, index)), index)
     hit = op.elementwise("equal", op.builder.reshape(index, shape), spread)
     values = op.known(2, "values")
-    fmt = op.required(2).format
+    fmt = op.operand(2).format
     if values.reshape(-1).tolist() == [0, 1]:
         return op.emit("move", hit, op="cast", fmt=fmt)
     off, on = (op.builder.reshape(op.slice(op.x(2), 0, place, place + 1), ()) for place in (0, 1))
@@ -120,7 +116,7 @@ def one_hot(op: Op) -> Result:
 
 def _counts_from_front(op: Op) -> bool:
     """Whether the class numbers of a OneHot are surely not below 0, which would count from the end: tokens and places."""
-    name, number = op.node.input[0], op.required(0)
+    name, number = op.node.input[0], op.operand(0)
     producer = op.scope.producer(name)
     while producer is not None and producer.op_type in _HANDING_ON:
         name = producer.input[0]
@@ -137,7 +133,7 @@ _HANDING_ON = frozenset("Cast Reshape Squeeze Unsqueeze Flatten Identity Transpo
 def trilu(op: Op) -> Value:
     """A constant mask selects the element or zero."""
     x = op.x()
-    k = op.known_ints(1, (0,), "a diagonal")[0]
+    k = op.known_ints(1, "a diagonal", (0,))[0]
     if math.prod(x.shape[-2:]) > MOST_GENERATED:
         op.refuse(f"a mask of {x.shape[-2:]}", f"have at most {MOST_GENERATED:,} elements")
     ones = np.ones(x.shape[-2:], bool)
@@ -152,7 +148,3 @@ def compress(op: Op) -> Value:
         x = op.builder.reshape(x, (x.numel,))
     axis = op.axis(op.integer("axis", 0), len(x.shape))
     return op.emit("permute", x, op.builder.constant(np.flatnonzero(condition), "kept", INT64), op="index", axis=axis)
-
-
-# Generated constants are stored in full (rule S2); this bounds the file that they make.
-MOST_GENERATED = 1 << 24

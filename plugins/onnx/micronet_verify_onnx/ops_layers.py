@@ -57,7 +57,7 @@ def group_norm(op: Op) -> Value:
 
 def instance_norm(op: Op) -> Value:
     """InstanceNormalization must have a scale and a shift; exporters write ones and zeros where there are none."""
-    scale, shift = op.required(1), op.required(2)
+    scale, shift = op.operand(1), op.operand(2)
     none = scale.known is not None and shift.known is not None and bool((scale.known == 1).all() and (shift.known == 0).all())
     operands = () if none else (scale.value, shift.value)
     return op.emit("normalise", op.x(), *operands, op="instance_norm", eps=op.number("epsilon", 1e-5))

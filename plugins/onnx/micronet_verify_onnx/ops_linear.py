@@ -114,7 +114,7 @@ def matmul(op: Op) -> Value:
 
 def einsum(op: Op) -> Value:
     """Two operands at a time, left to right."""
-    return contraction(op.builder, op.text("equation"), [op.x(index) for index in range(len(op.operands))])
+    return contraction(op.builder, op.text("equation"), [op.x(index) for index in range(len(op.items))])
 
 
 def scaled(op: Op, x: Value, factor: float) -> Value:

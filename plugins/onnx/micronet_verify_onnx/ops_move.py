@@ -10,19 +10,20 @@ import numpy as np
 from micronet_verify.facts.formats import BOOL, INT64, NumericFormat
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.facts.shapes import broadcast
+from micronet_verify.framework.translation.operand import Result
 from micronet_verify_onnx.formats import element_type
-from micronet_verify_onnx.op import Op, Result
+from micronet_verify_onnx.op import Op
 
 
 def identity(op: Op) -> Result:
-    return op.required(0)
+    return op.operand(0)
 
 
 def dropout(op: Op) -> tuple[Result, Result]:
     """Dropout in inference is the identity, its mask is all true."""
     if op.version >= 12 and op.has(2) and op.known(2, "training_mode").any():
         op.refuse("dropout in training mode", "be exported for inference", "call model.eval() before the export")
-    x = op.required(0)
+    x = op.operand(0)
     return x, op.expand(op.builder.scalar(1, BOOL), x.shape) if op.is_read(1) else x
 
 
@@ -32,19 +33,19 @@ def cast(op: Op) -> Result:
 
 
 def cast_like(op: Op) -> Result:
-    return _cast(op, op.required(1).format)
+    return _cast(op, op.operand(1).format)
 
 
 def _cast(op: Op, fmt: NumericFormat) -> Result:
     """Integers truncate and wrap around; floats of 8 bits stop at their ends, unless told otherwise."""
-    x = op.required(0)
+    x = op.operand(0)
     saturate = True if fmt.family == "float" and fmt.bits <= 8 and op.integer("saturate", 1) else None
     return x if x.format == fmt else op.emit("move", x.value, op="cast", fmt=fmt, saturate=saturate)
 
 
 def reshape(op: Op) -> Result:
     """Reshape: 0 keeps a size, −1 is what remains."""
-    x = op.required(0)
+    x = op.operand(0)
     wanted = list(op.known_ints(1))
     for axis, size in enumerate(wanted):
         if size == 0 and not op.integer("allowzero", 0):
@@ -105,7 +106,7 @@ def transpose(op: Op) -> Value:
 
 def concat(op: Op) -> Result:
     """Concat; empty pieces of shape [0] are left out, as exporters write them."""
-    parts = [op.required(index) for index in range(len(op.operands))]
+    parts = [op.operand(index) for index in range(len(op.items))]
     kept = [part for part in parts if part.numel or len(part.shape) != 1] or parts[:1]
     axis = op.axis(op.integer("axis"), len(kept[0].shape))
     return kept[0] if len(kept) == 1 else op.emit("move", *(part.value for part in kept), op="concat", axis=axis)
@@ -113,9 +114,9 @@ def concat(op: Op) -> Result:
 
 def split(op: Op) -> tuple[Result, ...]:
     """Split into given sizes, else into as many equal pieces as there are results; the last may be smaller."""
-    x, count = op.required(0), len(op.node.output)
+    x, count = op.operand(0), len(op.node.output)
     axis = op.axis(op.integer("axis", 0), len(x.shape))
-    sizes = op.known_ints(1, (), "sizes") if op.version >= 13 else op.integers("split", ())
+    sizes = op.known_ints(1, "sizes", ()) if op.version >= 13 else op.integers("split", ())
     if not sizes:
         count = op.integer("num_outputs", count)
         step = -(-x.shape[axis] // count)
@@ -127,15 +128,15 @@ def split(op: Op) -> tuple[Result, ...]:
 
 def slice_(op: Op) -> Result:
     """Slice; a negative step reads backwards, which is a flip of a slice."""
-    x = op.required(0)
+    x = op.operand(0)
     rank = len(x.shape)
     if op.version < 10:
         starts, ends = op.integers("starts"), op.integers("ends")
         axes, steps = op.integers("axes", tuple(range(len(starts)))), (1,) * len(starts)
     else:
         starts, ends = op.known_ints(1, what="starts"), op.known_ints(2, what="ends")
-        axes = op.known_ints(3, tuple(range(len(starts))), "axes")
-        steps = op.known_ints(4, (1,) * len(starts), "steps")
+        axes = op.known_ints(3, "axes", tuple(range(len(starts))))
+        steps = op.known_ints(4, "steps", (1,) * len(starts))
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         op.refuse(f"starts {starts}, ends {ends}, axes {axes} and steps {steps}", "be of one length, with steps other than 0")
     axes = tuple(op.axis(axis, rank) for axis in axes)
@@ -171,7 +172,7 @@ def _indices(size: int, start: int, end: int, step: int) -> range:
 
 def pad(op: Op) -> Result:
     """Pad: constant, reflected, repeated or wrapped, in each case elements are copied."""
-    x, mode = op.required(0), op.text("mode", "constant")
+    x, mode = op.operand(0), op.text("mode", "constant")
     rank = len(x.shape)
     if mode not in ("constant", "reflect", "edge", "wrap"):
         op.refuse(f"mode {mode!r}", "be constant, reflect, edge or wrap")
@@ -179,8 +180,8 @@ def pad(op: Op) -> Result:
         padding, fill = op.integers("pads"), op.number("value", 0.0)
     else:
         padding = op.known_ints(1, what="padding")
-        fill = float(op.known(2, "a fill value").reshape(-1)[0]) if op.has(2) and op.required(2).numel else 0.0
-    axes = tuple(op.axis(axis, rank) for axis in op.known_ints(3, tuple(range(rank)), "axes"))
+        fill = float(op.known(2, "a fill value").reshape(-1)[0]) if op.has(2) and op.operand(2).numel else 0.0
+    axes = tuple(op.axis(axis, rank) for axis in op.known_ints(3, "axes", tuple(range(rank))))
     if len(padding) != 2 * len(axes):
         op.refuse(f"{len(padding)} paddings for {len(axes)} axes", "be two per axis")
     spread = [0] * (2 * rank)
@@ -194,13 +195,13 @@ def pad(op: Op) -> Result:
 
 
 def expand(op: Op) -> Result:
-    x = op.required(0)
+    x = op.operand(0)
     shape = broadcast(x.shape, op.known_ints(1))
     return x if shape == x.shape else op.expand(x.value, shape)
 
 
 def tile(op: Op) -> Result:
-    x, repeats = op.required(0), op.known_ints(1, what="repeats")
+    x, repeats = op.operand(0), op.known_ints(1, what="repeats")
     return x if set(repeats) <= {1} else op.emit("move", x.value, op="tile", repeats=repeats)
 
 

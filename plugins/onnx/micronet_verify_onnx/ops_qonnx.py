@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import NumericFormat, numeric_format
 from micronet_verify.facts.graph import Value
+from micronet_verify.framework.translation.operand import Operand, computed
 from micronet_verify_onnx.op import Op
-from micronet_verify_onnx.operands import Operand, computed
 from micronet_verify_onnx.ops_quantize import dequantized, quantized
 
 _ROUNDING = frozenset({"ROUND", "CEIL", "FLOOR", "ROUND_TO_ZERO", "HALF_EVEN", "HALF_UP", "HALF_DOWN", "UP", "DOWN", "ROUND_DOWN"})
@@ -30,7 +30,7 @@ def quant(op: Op) -> Value:
         low, high = (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 2)
     if op.text("rounding_mode", "ROUND").upper() not in _ROUNDING:
         op.refuse(f"rounding_mode {op.text('rounding_mode')!r}", f"be one of {', '.join(sorted(_ROUNDING))}")
-    return _both(op, op.x(0), op.required(1), op.required(2), fmt, low, high)
+    return _both(op, op.x(0), op.operand(1), op.operand(2), fmt, low, high)
 
 
 _FLOATS = {(4, 3, 7, 448): "float8_e4m3fn", (5, 2, 15, 57344): "float8_e5m2", (2, 1, 1, 6): "float4_e2m1fn"}
@@ -47,7 +47,7 @@ def float_quant(op: Op) -> Value:
         )
     if op.text("rounding_mode", "ROUND").upper() not in ("ROUND", "HALF_EVEN"):
         op.refuse(f"rounding_mode {op.text('rounding_mode')!r}", "be ROUND")
-    return _both(op, op.x(0), op.required(1), None, numeric_format(_FLOATS[key]), None, None)
+    return _both(op, op.x(0), op.operand(1), None, numeric_format(_FLOATS[key]), None, None)
 
 
 def bipolar_quant(op: Op) -> Value:
@@ -55,7 +55,7 @@ def bipolar_quant(op: Op) -> Value:
     x = op.x(0)
     one, minus = op.scalar(1.0, x), op.scalar(-1.0, x)
     x = op.elementwise("where", op.elementwise("greater_equal", x, op.scalar(0.0, x)), one, minus)
-    scale, axis = _scale(op, op.required(1), len(x.shape))
+    scale, axis = _scale(op, op.operand(1), len(x.shape))
     codes = op.emit("quantize", x, op.scalar(1.0, x), fmt=numeric_format("int1"), axis=-1, low=-1, high=1)
     return op.emit("dequantize", codes, scale.value, axis=axis)
 
@@ -65,11 +65,11 @@ def trunc(op: Op) -> Value:
     newer = op.has(5)
     before, after = _bits(op, 3), _bits(op, 5 if newer else 4)
     fmt = numeric_format(f"{'int' if op.integer('signed', 1) else 'uint'}{after}")
-    scale = op.required(4 if newer else 1)
+    scale = op.operand(4 if newer else 1)
     if not newer and before > after:
         # Dropping the lowest bits makes the steps larger.
-        scale = computed(op.elementwise("mul", scale.value, op.scalar(2.0 ** (before - after), scale.value)), scale.static)
-    return _both(op, op.x(0), scale, op.required(2), fmt, None, None)
+        scale = computed(op.builder, op.elementwise("mul", scale.value, op.scalar(2.0 ** (before - after), scale.value)), scale.static)
+    return _both(op, op.x(0), scale, op.operand(2), fmt, None, None)
 
 
 def _both(op: Op, x: Value, scale: Operand, zero: Operand | None, fmt: NumericFormat, low: float | None, high: float | None) -> Value:
@@ -86,7 +86,7 @@ def _scale(op: Op, scale: Operand, rank: int) -> tuple[Operand, int]:
         op.refuse(f"a scale of shape {scale.shape}", "vary along one axis at most")
     shape = (scale.shape[wide[0]],) if wide else ()
     axis = rank - len(scale.shape) + wide[0] if wide else -1
-    return (scale if scale.shape == shape else computed(op.builder.reshape(scale.value, shape), scale.static)), axis
+    return (scale if scale.shape == shape else computed(op.builder, op.builder.reshape(scale.value, shape), scale.static)), axis
 
 
 def _zero_point(op: Op, zero: Operand, fmt: NumericFormat) -> Operand | None:
@@ -102,7 +102,7 @@ def _zero_point(op: Op, zero: Operand, fmt: NumericFormat) -> Operand | None:
     held = numeric_format("int64")
     shape = (math.prod(wide),) if wide else ()
     value = op.builder.constant(known.reshape(shape).astype(np.int64), op.node.input[2], fmt if _fits(known, fmt) else held)
-    return computed(value, static=True, known=known.reshape(shape))
+    return computed(op.builder, value, static=True, known=known.reshape(shape))
 
 
 def _fits(known: NDArray[Any], fmt: NumericFormat) -> bool:
@@ -112,6 +112,6 @@ def _fits(known: NDArray[Any], fmt: NumericFormat) -> bool:
 
 def _bits(op: Op, index: int) -> int:
     bits = float(op.known(index, "a bit width").reshape(-1)[0])
-    if op.required(index).numel != 1 or bits != int(bits) or not 1 <= bits <= 64:
+    if op.operand(index).numel != 1 or bits != int(bits) or not 1 <= bits <= 64:
         op.refuse(f"a bit width of {op.known(index, 'a bit width').tolist()}", "be one whole number from 1 to 64")
     return int(bits)

@@ -12,10 +12,11 @@ import onnx
 
 from micronet_verify.facts.formats import INT32, NumericFormat, numeric_format
 from micronet_verify.facts.graph import Value
+from micronet_verify.framework.translation.operand import Operand, Result, computed
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.formats import element_type
-from micronet_verify_onnx.op import Op, Result, Rule
-from micronet_verify_onnx.operands import Operand, computed
+from micronet_verify_onnx.op import Op, Rule
+from micronet_verify_onnx.ops_create import ahead
 from micronet_verify_onnx.ops_linear import convolution
 
 UINT8 = numeric_format("uint8")
@@ -24,7 +25,7 @@ UINT8 = numeric_format("uint8")
 def quantize_linear(op: Op) -> Value:
     """QuantizeLinear; a Clip that follows narrows its range (QCDQ)."""
     if op.has(2):
-        fmt = op.required(2).format
+        fmt = op.operand(2).format
     elif op.integer("output_dtype", 0):
         fmt = element_type(op.integer("output_dtype"), op.where).format
     else:
@@ -32,17 +33,17 @@ def quantize_linear(op: Op) -> Value:
     if fmt.family == "float" and not op.integer("saturate", 1):
         op.refuse("a quantizer to float8 with saturate=0", "saturate", "set saturate=1")
     fmt, low, high = _narrowed(fmt, *_clip_behind(op))
-    return quantized(op, op.x(0), op.required(1), _operand(op, 2), fmt, op.integer("axis", 1), op.integer("block_size", 0), low, high)
+    return quantized(op, op.x(0), op.operand(1), _operand(op, 2), fmt, op.integer("axis", 1), op.integer("block_size", 0), low, high)
 
 
 def dequantize_linear(op: Op) -> Value:
-    x, scale, zero = op.x(0), op.required(1), _operand(op, 2)
+    x, scale, zero = op.x(0), op.operand(1), _operand(op, 2)
     fmt = element_type(op.integer("output_dtype"), op.where).format if op.integer("output_dtype", 0) else None
     return dequantized(op, x, scale, zero, op.integer("axis", 1), op.integer("block_size", 0), fmt)
 
 
 def _operand(op: Op, index: int) -> Operand | None:
-    return op.required(index) if op.has(index) else None
+    return op.operand(index) if op.has(index) else None
 
 
 def quantized(
@@ -98,7 +99,7 @@ def _clip_behind(op: Op) -> tuple[float | None, float | None]:
     bounds = [_constant(op, name) for name in (*clip.input[1:], "", "")[:2]]
     if any(bound is None and name for bound, name in zip(bounds, clip.input[1:], strict=False)):
         return None, None
-    op.scope.absorbed[clip.output[0]] = op.node.output[0]
+    op.scope.done[clip.output[0]] = op.node.output[0]
     return bounds[0], bounds[1]
 
 
@@ -121,7 +122,7 @@ def _holds(fmt: NumericFormat, least: int, most: int) -> bool:
 
 
 def _constant(op: Op, name: str) -> float | None:
-    operand = op.translator.ahead(name, op.scope) if name else None
+    operand = ahead(op, name) if name else None
     return float(operand.known.reshape(-1)[0]) if operand is not None and operand.known is not None and operand.numel else None
 
 
@@ -141,35 +142,35 @@ def dynamic_quantize(op: Op) -> tuple[Value, Value, Value]:
 
 def qlinear_conv(op: Op) -> Value:
     """QLinearConv: x, its scale and zero point, w likewise, y's scale and zero point, bias?"""
-    x = dequantized(op, op.x(0), op.required(1), op.required(2))
-    weight = dequantized(op, op.x(3), op.required(4), op.required(5), axis=0)
+    x = dequantized(op, op.x(0), op.operand(1), op.operand(2))
+    weight = dequantized(op, op.x(3), op.operand(4), op.operand(5), axis=0)
     bias = None
     if op.has(8):
         # The bias is in units of the product of both scales.
         unit = op.elementwise("mul", op.x(1), op.x(4))
         bias = op.emit("dequantize", op.x(8), unit, axis=-1 if unit.numel == 1 else 0)
     y = convolution(op, x, weight, bias)
-    return quantized(op, y, op.required(6), op.required(7), op.required(7).format)
+    return quantized(op, y, op.operand(6), op.operand(7), op.operand(7).format)
 
 
 def qlinear_matmul(op: Op) -> Value:
     """QLinearMatMul: a, its scale and zero point, b likewise, y's scale and zero point."""
     a, b = _matrix(op, 0, rows=True), _matrix(op, 3, rows=False)
-    return quantized(op, op.builder.matmul(a, b), op.required(6), op.required(7), op.required(7).format)
+    return quantized(op, op.builder.matmul(a, b), op.operand(6), op.operand(7), op.operand(7).format)
 
 
 def _matrix(op: Op, first: int, rows: bool) -> Value:
     """A quantized matrix; scales of several numbers are per row of the left operand, per column of the right."""
     x = op.x(first)
-    return dequantized(op, x, op.required(first + 1), op.required(first + 2), axis=-2 if rows and len(x.shape) > 1 else -1)
+    return dequantized(op, x, op.operand(first + 1), op.operand(first + 2), axis=-2 if rows and len(x.shape) > 1 else -1)
 
 
 def binary(function: str) -> Rule:
     """com.microsoft QLinearAdd and QLinearMul: a, b and y with scale and zero point each."""
 
     def rule(op: Op) -> Value:
-        a, b = dequantized(op, op.x(0), op.required(1), _operand(op, 2)), dequantized(op, op.x(3), op.required(4), _operand(op, 5))
-        return quantized(op, op.elementwise(function, a, b), op.required(6), _operand(op, 7), _like(op, 7))
+        a, b = dequantized(op, op.x(0), op.operand(1), _operand(op, 2)), dequantized(op, op.x(3), op.operand(4), _operand(op, 5))
+        return quantized(op, op.elementwise(function, a, b), op.operand(6), _operand(op, 7), _like(op, 7))
 
     return rule
 
@@ -178,20 +179,20 @@ def unary(inner: Rule) -> Rule:
     """com.microsoft QLinear functions of one tensor: x and y with scale and zero point each."""
 
     def rule(op: Op) -> Value:
-        y = on(op, inner, dequantized(op, op.x(0), op.required(1), _operand(op, 2)))
-        return quantized(op, y, op.required(3), _operand(op, 4), _like(op, 4))
+        y = on(op, inner, dequantized(op, op.x(0), op.operand(1), _operand(op, 2)))
+        return quantized(op, y, op.operand(3), _operand(op, 4), _like(op, 4))
 
     return rule
 
 
 def on(op: Op, rule: Rule, x: Value) -> Value:
     """An ordinary rule with ``x`` as its first operand."""
-    kept = op.operands
-    op.operands = [Operand(x.shape, x.format, None, value=x)]
+    kept = op.items
+    op.items = [computed(op.builder, x)]
     try:
         result: Result | Sequence[Result | None] = rule(op)
     finally:
-        op.operands = kept
+        op.items = kept
     if isinstance(result, Operand):
         return result.value
     assert isinstance(result, Value)
@@ -199,27 +200,27 @@ def on(op: Op, rule: Rule, x: Value) -> Value:
 
 
 def _like(op: Op, index: int) -> NumericFormat:
-    return op.required(index).format if op.has(index) else op.required(0).format
+    return op.operand(index).format if op.has(index) else op.operand(0).format
 
 
 def concat(op: Op) -> Value:
     """com.microsoft QLinearConcat: y's scale and zero point, then each part with its own."""
-    parts = [dequantized(op, op.x(index), op.required(index + 1), _operand(op, index + 2)) for index in range(2, len(op.operands) - 2, 3)]
+    parts = [dequantized(op, op.x(index), op.operand(index + 1), _operand(op, index + 2)) for index in range(2, len(op.items) - 2, 3)]
     joined = op.emit("move", *parts, op="concat", axis=op.axis(op.integer("axis"), len(parts[0].shape)))
-    return quantized(op, joined, op.required(0), _operand(op, 1), _like(op, 1))
+    return quantized(op, joined, op.operand(0), _operand(op, 1), _like(op, 1))
 
 
 def conv_integer(op: Op) -> Value:
     """ConvInteger: x, w, x's zero point?, w's zero point?"""
-    scales = _scales_behind(op, op.required(1).shape[0], len(op.required(0).shape) - 1)
+    scales = _scales_behind(op, op.operand(1).shape[0], len(op.operand(0).shape) - 1)
     x, weight = _integers(op, 0, 2, scales[0], -1), _integers(op, 1, 3, scales[1], 0)
     return _whole(op, convolution(op, x, weight, None), scales)
 
 
 def matmul_integer(op: Op) -> Value:
     """MatMulInteger: a, b, a's zero point?, b's zero point?"""
-    scales = _scales_behind(op, op.required(1).shape[-1], 1)
-    a, b = _integers(op, 0, 2, scales[0], -2 if len(op.required(0).shape) > 1 else -1), _integers(op, 1, 3, scales[1], -1)
+    scales = _scales_behind(op, op.operand(1).shape[-1], 1)
+    a, b = _integers(op, 0, 2, scales[0], -2 if len(op.operand(0).shape) > 1 else -1), _integers(op, 1, 3, scales[1], -1)
     return _whole(op, op.builder.matmul(a, b), scales)
 
 
@@ -230,9 +231,9 @@ def _integers(op: Op, index: int, zero: int, scale: Operand | None, axis: int) -
     x, point = op.x(index), _operand(op, zero)
     if scale is None:
         one = op.builder.scalar(1.0)
-        scale = computed(op.expand(one, point.shape) if point is not None and point.numel > 1 else one, static=True)
+        scale = computed(op.builder, op.expand(one, point.shape) if point is not None and point.numel > 1 else one, static=True)
     elif scale.numel > 1:
-        scale = computed(op.builder.reshape(scale.value, (scale.numel,)), scale.static)
+        scale = computed(op.builder, op.builder.reshape(scale.value, (scale.numel,)), scale.static)
     return dequantized(op, x, scale, point, axis)
 
 
@@ -256,17 +257,17 @@ def _scales_behind(op: Op, channels: int, channel_axis: int) -> Scales:
     producer = op.scope.producer(name)
     names = list(producer.input) if producer is not None and producer.op_type == "Mul" and not plain(producer.domain) else [name]
     if len(names) == 1 and (second := only_reader(op, multiply.output[0], "Mul")) is not None:
-        scale = op.translator.ahead(_other(second, multiply.output[0]), op.scope)
+        scale = ahead(op, _other(second, multiply.output[0]))
         if scale is not None and scale.static and _is_per_channel(scale, channels, channel_axis):
             names.append(_other(second, multiply.output[0]))
             absorbed.append(second.output[0])
-    found = [op.translator.ahead(name, op.scope) for name in names]
+    found = [ahead(op, name) for name in names]
     # The weight's scale is the constant one, or the one per channel; the other belongs to x.
     ordered = sorted((scale for scale in found if scale is not None), key=lambda scale: (scale.numel > 1, scale.static))
     fits = all(_is_per_channel(scale, channels, channel_axis) for scale in ordered)
     if len(ordered) != len(found) or not fits or (len(ordered) == 2 and ordered[0].numel > 1) or not ordered[-1].static:
         return None, None
-    op.scope.absorbed.update(dict.fromkeys(absorbed, op.node.output[0]))
+    op.scope.done.update(dict.fromkeys(absorbed, op.node.output[0]))
     return (ordered[0], ordered[1]) if len(ordered) == 2 else _divided(op, ordered[0])
 
 
@@ -281,9 +282,9 @@ def _divided(op: Op, product: Operand) -> Scales:
     if producer is None or producer.op_type != "QuantizeLinear":
         return None, product
     scale = op.scope.find(producer.input[1])
-    if scale is None or scale.numel != 1 or not scale.static:
+    if not isinstance(scale, Operand) or scale.numel != 1 or not scale.static:
         return None, product
-    return scale, computed(op.elementwise("div", product.value, scale.value), static=True)
+    return scale, computed(op.builder, op.elementwise("div", product.value, scale.value), static=True)
 
 
 def _is_per_channel(scale: Operand, channels: int, channel_axis: int) -> bool:

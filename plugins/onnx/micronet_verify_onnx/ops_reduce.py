@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Value
-from micronet_verify_onnx.op import Op, Result, Rule
-from micronet_verify_onnx.operands import Operand
+from micronet_verify.framework.translation.operand import Operand, Result
+from micronet_verify_onnx.op import Op, Rule
 
 # From this opset on, the axes are an operand.
 _AXES_OPERAND = {"ReduceSum": 13}
@@ -15,9 +15,9 @@ def reduce(function: str, then: str = "") -> Rule:
     """A reduction over the given axes, all without any; ``then`` is applied to the result (ReduceLogSum)."""
 
     def rule(op: Op) -> Result:
-        x = op.required(0)
+        x = op.operand(0)
         rank = len(x.shape)
-        axes = op.known_ints(1, (), "axes") if op.version >= _AXES_OPERAND.get(op.kind, 18) else op.integers("axes", ())
+        axes = op.known_ints(1, "axes", ()) if op.version >= _AXES_OPERAND.get(op.kind, 18) else op.integers("axes", ())
         if (not axes and op.integer("noop_with_empty_axes", 0)) or not rank:
             return _of_one(op, x, function, then)
         chosen = tuple(sorted({op.axis(axis, rank) for axis in axes})) or tuple(range(rank))

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from micronet_verify.facts.graph import Shape
-from micronet_verify_onnx.op import Op, Result
+from micronet_verify.framework.translation.operand import Result
+from micronet_verify_onnx.op import Op
 
 _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}
 _COORDINATES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric")
@@ -24,7 +25,7 @@ class _Target:
 
 def resize(op: Op) -> Result:
     """Resize and Upsample (which is Resize with asymmetric coordinates, rounded down)."""
-    x, mode = op.required(0), op.text("mode", "nearest")
+    x, mode = op.operand(0), op.text("mode", "nearest")
     if mode not in _MODES:
         op.refuse(f"mode {mode!r}", f"be one of {', '.join(_MODES)}")
     if op.integer("antialias", 0):
@@ -61,7 +62,7 @@ def _upsampled(op: Op, shape: Shape) -> _Target:
 
 def _target(op: Op, shape: Shape) -> _Target:
     axes = tuple(op.axis(axis, len(shape)) for axis in op.integers("axes", tuple(range(len(shape)))))
-    if not op.has(3) or not op.required(3).numel:
+    if not op.has(3) or not op.operand(3).numel:
         return _by_scales(op, shape, axes, _numbers(op, 2))
     sizes = op.known_ints(3, what="sizes")
     if len(sizes) != len(axes) or min(sizes, default=1) < 1:

@@ -4,48 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
 
 import onnx
 from onnx import AttributeProto
 
 from micronet_verify.errors import Problem, SubmissionFault
 
-if TYPE_CHECKING:
-    from micronet_verify_onnx.op import Op
-
 # onnxruntime's own operators that its exporters put into ONNX's domain.
 UNSPECIFIED = frozenset({"SimplifiedLayerNormalization"})
 
 
-def check_node(op: Op) -> None:
+def check_node(node: onnx.NodeProto, given: Mapping[str, AttributeProto], version: int, where: str) -> None:
     """Raise ``SubmissionFault`` with everything in which an ONNX node departs from its specification."""
-    if op.domain or op.kind in UNSPECIFIED:
+    kind = node.op_type
+    if kind in UNSPECIFIED:
         return
-    schema = _schema(op.kind, op.version)
+    schema = _schema(kind, version)
     if schema is None:
-        raise SubmissionFault(
-            Problem(f"{op.kind}, which opset {op.version} does not have", "be an operator of the model's opset", op.where)
-        )
+        raise SubmissionFault(Problem(f"{kind}, which opset {version} does not have", "be an operator of the model's opset", where))
     problems = []
-    given, results = len(op.node.input), len(op.node.output)
-    if not schema.min_input <= given <= schema.max_input:
-        problems.append(Problem(f"{given} operands of {op.kind}", f"have {schema.min_input} to {schema.max_input}", op.where))
+    operands, results = len(node.input), len(node.output)
+    if not schema.min_input <= operands <= schema.max_input:
+        problems.append(Problem(f"{operands} operands of {kind}", f"have {schema.min_input} to {schema.max_input}", where))
     if not 1 <= results <= schema.max_output:
-        problems.append(Problem(f"{results} results of {op.kind}", f"have 1 to {schema.max_output}", op.where))
-    names = [attribute.name for attribute in op.node.attribute]
+        problems.append(Problem(f"{results} results of {kind}", f"have 1 to {schema.max_output}", where))
+    names = [attribute.name for attribute in node.attribute]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(Problem(f"the attribute {name!r} of {op.kind} twice", "be given once", op.where))
-    for attribute in op.node.attribute:
+        problems.append(Problem(f"the attribute {name!r} of {kind} twice", "be given once", where))
+    for attribute in node.attribute:
         if attribute.name not in schema.attributes:
-            problems.append(Problem(f"an attribute {attribute.name!r} of {op.kind}", f"be one of opset {op.version}'s", op.where))
+            problems.append(Problem(f"an attribute {attribute.name!r} of {kind}", f"be one of opset {version}'s", where))
     for name, attribute in schema.attributes.items():
-        given_one, wanted = op.attribute(name), attribute.type.name
-        if given_one is None and attribute.required:
-            problems.append(Problem(f"{op.kind} without its attribute {name!r}", "have one", op.where))
-        if given_one is not None and AttributeProto.AttributeType.Name(given_one.type) != wanted:
-            found = AttributeProto.AttributeType.Name(given_one.type).lower()
-            problems.append(Problem(f"the attribute {name!r} of {op.kind} of type {found}", f"be of type {wanted.lower()}", op.where))
+        found, wanted = given.get(name), attribute.type.name
+        if found is None and attribute.required:
+            problems.append(Problem(f"{kind} without its attribute {name!r}", "have one", where))
+        if found is not None and AttributeProto.AttributeType.Name(found.type) != wanted:
+            kept = AttributeProto.AttributeType.Name(found.type).lower()
+            problems.append(Problem(f"the attribute {name!r} of {kind} of type {kept}", f"be of type {wanted.lower()}", where))
     if problems:
         raise SubmissionFault(problems)
 

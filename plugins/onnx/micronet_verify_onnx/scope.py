@@ -2,95 +2,185 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import onnx
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import FLOAT32
 from micronet_verify.facts.graph import Shape
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify_onnx.operands import Operand
+from micronet_verify.framework.translation import scope as core
+from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Results, stored
+from micronet_verify.framework.translation.step import Step
+from micronet_verify.framework.translation.stored import Stored
+from micronet_verify.framework.translation.table import Line, Refusal, Unknown
+from micronet_verify.framework.translation.walk import Walk
+from micronet_verify_onnx.checks import plain
+from micronet_verify_onnx.places import place
+from micronet_verify_onnx.schema import check_opset
 from micronet_verify_onnx.tensors import TensorReader
 
-# What the formal input of a function stands for where the call leaves it out.
-ABSENT = Operand((), FLOAT32, None, known=None)
+Table = Mapping[tuple[str, str], Line[Any] | Refusal]
+_FOREIGN = "a custom operator needs an ONNX function of standard operators"
 
 
-class Scope:
-    """``names`` maps to ``None`` where the node that should have made the value was at fault: that is reported once.
+class _Absent(NoTensor):
+    got = "no operand"
+    should = "have one"
+    static = True
 
-    ``attributes`` are those given to the function whose body this is; ``opsets`` the version of each domain; ``path``
-    the calls around it, for places; ``branches`` what the names of branches begin with here, ``None`` where a node may run
-    more than once and no record can tell the runs apart.
-    """
+
+ABSENT = _Absent()
+"""What the formal input of a function stands for where the call leaves it out."""
+
+
+@dataclass
+class Model:
+    """What is the same for every scope of one file. ``functions`` by domain, name and overload; ``advice`` by domain."""
+
+    walk: Walk
+    reader: TensorReader
+    table: Table
+    advice: Mapping[str, str]
+    opsets: Mapping[str, int]
+    functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
+    # Messages are kept with their operands: an id is only unique while its object lives.
+    messages: list[object] = field(default_factory=list)
+
+
+class Scope(core.Scope):
+    """``attributes`` are those given to the function whose body this is; ``opsets`` the version of each domain."""
 
     def __init__(
         self,
+        model: Model,
         builder: GraphBuilder,
-        reader: TensorReader,
-        opsets: Mapping[str, int],
-        nodes: tuple[onnx.NodeProto, ...] = (),
-        outputs: tuple[str, ...] = (),
+        nodes: Sequence[onnx.NodeProto],
+        outputs: Sequence[str],
         *,
+        opsets: Mapping[str, int] | None = None,
         parent: Scope | None = None,
         attributes: Mapping[str, onnx.AttributeProto] | None = None,
         path: str = "",
         branches: str | None = None,
     ) -> None:
-        self.builder, self.reader, self.opsets, self.parent, self.path, self.branches = builder, reader, opsets, parent, path, branches
+        super().__init__(builder, parent=parent, path=path, branches=branches)
+        self.model, self.reader, self.opsets = model, model.reader, model.opsets if opsets is None else opsets
         self.attributes: Mapping[str, onnx.AttributeProto] = attributes or {}
-        self._names: dict[str, Operand | None] = {}
         self._nodes, self._outputs = nodes, outputs
         self._readers: dict[str, list[onnx.NodeProto]] | None = None
         self._producers: dict[str, onnx.NodeProto] | None = None
-        # Results of nodes that an earlier node has already done (a Clip behind a QuantizeLinear), and whose result they are.
-        self.absorbed: dict[str, str] = {}
 
-    def branch_name(self, node: onnx.NodeProto) -> str | None:
-        """The name under which the predictor records which body of an If was taken."""
-        return None if self.branches is None else f"{self.branches}{node.output[0]}"
+    # Steps
 
-    def inside(self, builder: GraphBuilder, graph: onnx.GraphProto, branches: str | None = None) -> Scope:
-        """The scope of a subgraph."""
-        outputs = tuple(output.name for output in graph.output)
-        return Scope(
+    def steps(self) -> Iterator[Step]:
+        """The nodes, in order."""
+        return map(self.step, self._nodes)
+
+    def step(self, node: onnx.NodeProto) -> Step:
+        domain = plain(node.domain)
+        line: Line[Any] | Refusal | Unknown
+        if (domain, node.op_type, node.overload) in self.model.functions:
+            line = Line(_call, "moves")
+        elif domain not in self.opsets and (domain, node.op_type) in self.model.table:
+            advice = "name the domain and its version in opset_import"
+            line = Unknown(f"the operator {node.op_type} of the domain {domain!r}, which the model does not import,", advice)
+        else:
+            unknown = Unknown(f"the operator {node.op_type} of domain {domain or 'ai.onnx'}", self.model.advice.get(domain, _FOREIGN))
+            line = self.model.table.get((domain, node.op_type), unknown)
+        source = f"{domain}.{node.op_type}" if domain else node.op_type
+        operands, results = (tuple(name or None for name in names) for names in (node.input, node.output))
+        return Step(node.op_type, place(node, self.path), line, operands, results, node, node.output[0] if results else "", source)
+
+    def constants(self, graph: onnx.GraphProto) -> None:
+        """The initializers of a graph."""
+        for tensor in graph.initializer:
+            where = f"initializer {tensor.name!r}"
+            self._constant(tensor, tensor.name, where, partial(self.reader.read, tensor, where))
+        for sparse in graph.sparse_initializer:
+            where = f"sparse initializer {sparse.values.name!r}"
+            self._constant(sparse.values, sparse.values.name, where, partial(self.reader.sparse, sparse, where))
+
+    def _constant(self, proto: onnx.TensorProto, name: str, where: str, read: Callable[[], Stored]) -> None:
+        self.builder.at(where)
+        with self.model.walk.faults.collecting(where):
+            self.define(name, self.constant(proto, name, read))
+        if isinstance(name, str):
+            self.items.setdefault(name, None)
+
+    def constant(self, proto: onnx.TensorProto | onnx.NodeProto, label: str, read: Callable[[], Stored]) -> Operand:
+        """A tensor of the file, one and the same wherever a loop or a function that is called twice comes by again."""
+        self.model.messages.append(proto)
+        return self.model.walk.constant(id(proto), lambda: stored(self.model.walk.builder, read(), label))
+
+    # Bodies
+
+    def run(
+        self, graph: onnx.GraphProto, builder: GraphBuilder, arguments: Sequence[Item | None], where: str, branches: str | None = None
+    ) -> Results:
+        """A body's results, its nodes emitted into ``builder``; ``branches`` begins the names of branches inside it."""
+        if len(graph.input) != len(arguments):
+            raise SubmissionFault(Problem(f"a body with {len(graph.input)} inputs", f"have {len(arguments)}", where))
+        names = [output.name for output in graph.output]
+        inner = Scope(
+            self.model,
             builder,
-            self.reader,
-            self.opsets,
-            tuple(graph.node),
-            outputs,
+            graph.node,
+            names,
+            opsets=self.opsets,
             parent=self,
             attributes=self.attributes,
             path=self.path,
             branches=branches,
         )
+        for info, argument in zip(graph.input, arguments, strict=True):
+            inner.define(info.name, argument)
+        inner.constants(graph)
+        return self.model.walk.call("body", object(), inner, inner.steps(), names, where)
 
-    def find(self, name: str) -> Operand | None:
-        """What ``name`` stands for. Raises ``LookupError`` if nothing of that name is computed before."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope._names:
-                return scope._names[name]
-            scope = scope.parent
-        raise LookupError(name)
+    def call(self, function: onnx.FunctionProto, node: onnx.NodeProto, items: Results, where: str) -> Results:
+        """The results of a function, its nodes emitted here."""
+        if len(node.input) > len(function.input) or len(node.output) > len(function.output):
+            got = f"{len(node.input)} operands and {len(node.output)} results of {function.name!r}"
+            raise SubmissionFault(Problem(got, f"be at most {len(function.input)} and {len(function.output)}", where))
+        attributes = {attribute.name: attribute for attribute in function.attribute_proto}
+        attributes |= self.given(node)
+        check_opset(function, self.model.opsets, where)
+        opsets = {plain(entry.domain): entry.version for entry in function.opset_import} or self.opsets
+        standing = place(node, self.path)
+        inner = Scope(self.model, self.builder, function.node, function.output, opsets=opsets, attributes=attributes, path=standing)
+        padded = [*items, *[None] * (len(function.input) - len(items))]
+        for formal, item in zip(function.input, padded, strict=True):
+            inner.define(formal, item or ABSENT)
+        key = (plain(function.domain), function.name, function.overload)
+        return self.model.walk.call(f"function {function.name!r}", key, inner, inner.steps(), function.output[: len(node.output)], where)
 
-    def has(self, name: str) -> bool:
-        """Whether ``name`` stands for anything here, were it only a fault."""
-        return name in self._names or (self.parent is not None and self.parent.has(name))
+    def given(self, node: onnx.NodeProto) -> dict[str, onnx.AttributeProto]:
+        """The attributes of a node; one that refers to the call's is the call's, if it has it."""
+        found = {each.name: self.attributes.get(each.ref_attr_name) if each.ref_attr_name else each for each in node.attribute}
+        return {name: attribute for name, attribute in found.items() if attribute is not None}
+
+    # Names
+
+    def present(self, refs: Sequence[Hashable | None]) -> Results | None:
+        found = super().present(refs)
+        return None if found is None else [None if item is ABSENT else item for item in found]
+
+    def define(self, ref: Hashable, item: Item | None) -> None:
+        if not isinstance(ref, str):  # protobuf hands out bytes where text is no UTF-8
+            raise SubmissionFault(Problem(f"a name {ref!r} that is no text", "be UTF-8", self.builder.where))
+        super().define(ref, item)
+
+    def is_read(self, ref: Hashable) -> bool:
+        return bool(self.readers(str(ref)))
 
     def shapes(self) -> dict[str, Shape]:
         """The shape of every name of this graph, but of packed elements and of those whose node was at fault."""
-        found = {name: operand for name, operand in self._names.items() if operand is not None}
+        found = {str(name): operand for name, operand in self.items.items() if isinstance(operand, Operand)}
         return {name: operand.shape for name, operand in found.items() if operand.format.family == "bool" or operand.format.bits >= 8}
-
-    def define(self, name: str, operand: Operand | None, where: str) -> None:
-        """Give ``name`` its one meaning. Raises ``SubmissionFault`` if it has one already, here or outside."""
-        if not isinstance(name, str):  # protobuf hands out bytes where text is no UTF-8
-            raise SubmissionFault(Problem(f"a name {name!r} that is no text", "be UTF-8", where))
-        if self.has(name):
-            raise SubmissionFault(Problem(f"a second value called {name!r}", "be defined once", where))
-        self._names[name] = operand
 
     def readers(self, name: str) -> list[onnx.NodeProto]:
         """The nodes of this graph that read ``name``; an output of the graph and subgraphs count as readers too.
@@ -111,6 +201,12 @@ class Scope:
         if self._producers is None:
             self._producers = {output: node for node in self._nodes for output in node.output}
         return self._producers.get(name)
+
+
+def _call(op: Any) -> Results:
+    """A call of the file's own function."""
+    function = op.scope.model.functions[op.domain, op.kind, op.node.overload]
+    return op.scope.call(function, op.node, op.items, op.where)  # type: ignore[no-any-return]
 
 
 def _reads(node: onnx.NodeProto) -> Iterator[str]:

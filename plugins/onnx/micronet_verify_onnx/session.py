@@ -142,7 +142,9 @@ def fed_input(session: Any, inputs: NDArray[Any]) -> tuple[str, Sequence[int | s
     ):
         raise SubmissionFault(Problem(f"an input of shape {_written(shape)}", f"take examples of shape {inputs.shape[1:]}", where))
     if isinstance(shape[0], int) and shape[0] != 1:
-        raise SubmissionFault(Problem(f"a fixed batch of {shape[0]}", "be 1 or free (dynamic)", where, "export with a dynamic first axis"))
+        raise SubmissionFault(
+            Problem(f"a fixed batch of {shape[0]}", "be 1 or free (dynamic)", where, "export with a free batch, or with one example")
+        )
     if (dtype.kind == "f") != (inputs.dtype.kind == "f"):
         raise SubmissionFault(Problem(f"an input of type {dtype}", f"accept {inputs.dtype}, which the track feeds", where))
     return name, shape, dtype

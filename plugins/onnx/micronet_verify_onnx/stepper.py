@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.framework.stepping import Form, Port, check_chunk, check_step, chunk_length, zeros
-from micronet_verify_onnx.branches import Record, branch_names
+from micronet_verify_onnx.branches import Record, names_of
 from micronet_verify_onnx.session import checked, fault, open_session
 
 _TYPES: Mapping[str, str] = MappingProxyType(
@@ -36,7 +36,7 @@ class _Open:
     """An open file, tried once from zeros to see the shapes of its results."""
 
     def __init__(self, artifact: Path, threads: int) -> None:
-        names = branch_names(artifact, checked(artifact).model)
+        names = names_of(artifact, checked(artifact).model)
         self.session, self.records = open_session(artifact, threads, names)
         self.where = artifact.name
         self.inputs = [_port(given) for given in self.session.get_inputs()]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +12,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat, numeric_format, numpy_dtype
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.facts.formats import numpy_dtype
+from micronet_verify.facts.graph import Shape
 from micronet_verify.framework.files.protobuf import decode_varints
+from micronet_verify.framework.translation.stored import Stored, stored_array
 from micronet_verify_onnx.external import external_range
 from micronet_verify_onnx.formats import ElementType, element_type, unpack
 from micronet_verify_onnx.skeleton import Extent, Skeleton
@@ -35,26 +33,6 @@ _FIELDS = ("raw_data", "float_data", "int32_data", "string_data", "int64_data", 
 _VARINT_BLOCK = 1 << 20
 # A sparse tensor is charged by its zeros and non-zeros, so it is written out; this bounds the file that makes.
 _DENSEST = 1 << 28
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A tensor of the file. ``place`` is (path, offset) where its bytes can be used as they are; ``load`` reads it."""
-
-    shape: Shape
-    format: NumericFormat
-    place: tuple[str, int] | None
-    load: Callable[[], NDArray[Any]]
-
-    @property
-    def numel(self) -> int:
-        return math.prod(self.shape)
-
-    def put(self, builder: GraphBuilder, label: str) -> Value:
-        """The tensor as a constant of the graph."""
-        if self.place is not None:
-            return builder.constant_at(*self.place, self.shape, self.format, label)
-        return builder.constant(self.load(), label, self.format)
 
 
 class TensorReader:
@@ -173,11 +151,6 @@ class TensorReader:
         except ValueError as error:
             raise SubmissionFault(Problem(f"tensor data with {error}", "be protobuf integers", where)) from None
         return _narrowed(out, shape, element)
-
-
-def stored_array(values: NDArray[Any]) -> Stored:
-    """A small array as if the file held it."""
-    return Stored(tuple(values.shape), numeric_format(values.dtype.name), None, lambda: values)
 
 
 def _holder(element: ElementType) -> np.dtype[Any]:

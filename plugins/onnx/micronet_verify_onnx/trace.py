@@ -21,7 +21,7 @@ from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify_onnx.places import place
 from micronet_verify_onnx.session import fed_input, open_plain
 from micronet_verify_onnx.skeleton import Extent, Skeleton
-from micronet_verify_onnx.translate import Translator
+from micronet_verify_onnx.translate import translate
 
 _REPORT = "a defect of this program's shape inference: please report it"
 # A file whose tensors are not stored as plain bytes is held in memory to be traced, up to this size.
@@ -36,15 +36,14 @@ def check_shapes(artifact: Path, example: NDArray[Any], threads: int) -> None:
     onnxruntime is. A file that cannot be translated, or not be run, is left to those who say so.
     """
     skeleton = Skeleton(artifact)
-    translator = Translator(skeleton, GraphBuilder(None))
     try:
-        translator.graph()
+        _, shapes = translate(skeleton, GraphBuilder(None))
     except SubmissionFault:
         return
     model = _whole(skeleton)
     if model is None:
         return
-    outputs = _with_shapes(model, translator.shapes)
+    outputs = _with_shapes(model, shapes)
     try:
         session = open_plain(model, artifact, threads)
         name, _, dtype = fed_input(session, example)
@@ -52,7 +51,7 @@ def check_shapes(artifact: Path, example: NDArray[Any], threads: int) -> None:
     except Exception:  # onnxruntime's exceptions share no base class; predicting says what is wrong
         return
     actual = dict(zip(outputs.values(), (tuple(map(int, sizes)) for sizes in found), strict=True))
-    problems = list(_differences(model, translator.shapes, actual))
+    problems = list(_differences(model, shapes, actual))
     if problems:
         raise BenchFault(problems)
 

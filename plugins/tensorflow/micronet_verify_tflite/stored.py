@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,7 @@ from numpy.typing import NDArray
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat, numeric_format, numpy_dtype
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.facts.tensors import row_major
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.framework.translation.stored import Stored
 from micronet_verify_tflite.model import Model, Tensor
 from micronet_verify_tflite.schema import OTHER_TYPES, TYPES
 from micronet_verify_tflite.sparse import dense
@@ -22,26 +18,6 @@ from micronet_verify_tflite.sparse import dense
 Array = NDArray[Any]
 # Formats of which several elements share a byte, the lowest bits first.
 _PACKED = {"int4": 2, "uint4": 2, "int2": 4}
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A constant of the file. ``place`` is (path, offset) where its bytes can be used as they are; ``load`` reads it."""
-
-    shape: Shape
-    format: NumericFormat
-    place: tuple[str, int] | None
-    load: Callable[[], Array]
-
-    def put(self, builder: GraphBuilder, label: str, order: tuple[int, ...] | None = None) -> Value:
-        """The constant with its axes in this order; where its bytes can be used, only the strides change."""
-        if self.place is None:
-            data = self.load()
-            return builder.constant(data if order is None else np.transpose(data, order), label, self.format)
-        if order is None:
-            return builder.constant_at(*self.place, self.shape, self.format, label)
-        shape, strides = (tuple(sizes[axis] for axis in order) for sizes in (self.shape, row_major(self.shape)))
-        return builder.constant_at(*self.place, shape, self.format, label, strides)
 
 
 def format_of(tensor: Tensor) -> NumericFormat:

@@ -129,5 +129,5 @@ def test_other_fused_operators_are_refused_by_name() -> None:
     assert problems(model(body, domains=MS)) == [
         "got the operator MultiHeadAttention of domain com.microsoft but should be an operator that this counter can price "
         "[com.microsoft.MultiHeadAttention in the_MultiHeadAttention] "
-        "(see the plugin's README for the list; save the model without onnxruntime's fusions, or quantize to QDQ)"
+        "(see the plugin's README for the operators that can be counted; save the model without onnxruntime's fusions, or quantize to QDQ)"
     ]

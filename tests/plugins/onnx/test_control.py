@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, unknown, x_to_y
+from micronet_verify.counting.count import count_graph
+from micronet_verify.track.rules import CountingRules
+from tests.plugins.onnx.support import compare, graph, info, ints, model, node, problems, random, saved, translate, unknown, x_to_y
 
 X = random(1, 4)
 BOOL, INT64 = TensorProto.BOOL, TensorProto.INT64
@@ -74,7 +77,7 @@ def test_branches_of_different_shapes_are_refused() -> None:
     bodies = {"then_branch": body([node("Identity", "x", "a")], "a"), "else_branch": body([node("Concat", "x x", "b", axis=1)], "b")}
     nodes = [node("ReduceSum", "x", "t", keepdims=0), node("Cast", "t", "c", to=BOOL), node("If", "c", **bodies)]
     assert problems(model(x_to_y(nodes, (4,)))) == [
-        "got branches that return [(1, 4)] and [(1, 8)] but should return the same shapes [If in the_If]"
+        "got branches that return float32(1, 4) and float32(1, 8) but should return the same shapes and types [If in the_If]"
     ]
 
 
@@ -114,6 +117,44 @@ def test_a_loop_of_many_turns_is_one_node_that_is_counted_so_often() -> None:
     assert [n.kind for n in found.nodes[0].bodies[0].nodes] == ["elementwise", "elementwise"]
 
 
+def test_a_long_loop_that_ends_by_its_own_counting_is_one_node() -> None:
+    """No trip count, and a condition on a carried counter, as converted While loops are written: 70,000 turns of an add and a tanh."""
+    turns = 70_000
+    step = body(
+        [
+            node("Add", "k one", "k2"),
+            node("Less", "k2 most", "go2"),
+            node("Add", "h b", "m"),
+            node("Tanh", "m", "h2"),
+        ],
+        "go2 k2 h2",
+        [info("i", (), INT64), info("go", (), BOOL), info("k", (), INT64), info("h", None)],
+        one=np.array(1),
+        most=np.array(turns),
+        b=random(4, seed=1),
+    )
+    constants = {"k0": np.array(0), "going": np.array(True)}
+    proto = model(graph([node("Loop", "- going k0 x", "k y", body=step)], [info("x", ("n", 4))], [unknown("y")], constants))
+    found = translate(saved(proto))
+    (loop,) = [each for each in found.nodes if each.kind == "loop"]
+    assert loop.attributes["trips"] == turns
+    assert len(loop.inputs) == 1
+    assert count_graph(found.graph, found.store, CountingRules()).ledgers["quantized"].operations == turns * (4 + 4)
+
+
+def test_a_branch_inside_a_branch_is_charged_by_how_often_it_is_reached() -> None:
+    """Half of all examples come by the inner choice, a quarter of those take its product: 1/8 of it, and 3/8 of what else is in there."""
+    inner_nodes = [node("ReduceSum", "h", "t2", keepdims=0), node("Greater", "t2 zero", "c2"), node("If", "c2", "z", **both())]
+    outer = {"then_branch": body(inner_nodes, "z"), "else_branch": body([node("Tanh", "h", "n")], "n")}
+    nodes = [node("Relu", "x", "h"), node("ReduceSum", "x", "t", keepdims=0), node("Greater", "t zero", "c"), node("If", "c", **outer)]
+    found = compare(nodes, {"x": np.abs(X)}, {"zero": np.float32(0)})
+    half, quarter = Fraction(1, 2), Fraction(1, 4)
+    shares = {"y": half, "y/then/z": quarter}
+    ledger = count_graph(found.graph, found.store, CountingRules(), shares).ledgers["quantized"]
+    product = 4 * 4 + 4 * 3
+    assert ledger.operations == 4 + 3 + 1 + half * (3 + 1 + quarter * product) + half * 4
+
+
 def test_what_a_long_loop_collects_has_its_length() -> None:
     step = turning([node("Tanh", "h", "h2"), node("Identity", "h2", "out")], "go2 h2 out")
     found = compare([node("Loop", "n - x", "y all", body=step)], {"x": X}, {"n": np.array(3000)}, "y all")
@@ -134,8 +175,8 @@ def test_a_loop_whose_end_the_data_decides_is_refused() -> None:
     )
     proto = model(x_to_y([node("Loop", "n - x", body=step)], (4,), {"n": np.array(3)}))
     assert problems(proto) == [
-        "got a Loop: the data decides how often it turns but should turn a constant number of times [Loop in the_Loop] "
-        "(give it a constant trip count and a condition that stays true)"
+        "got a loop whose turns the data decides but should turn a constant number of times [Loop in the_Loop] "
+        "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
     ]
 
 
@@ -231,17 +272,33 @@ def test_an_operand_that_a_call_leaves_out_is_absent_inside() -> None:
 def test_a_function_that_calls_itself_is_refused() -> None:
     endless = function("Endless", "h", "o", [node("Endless", "h", "o", domain="my.domain")])
     proto = model(x_to_y([node("Endless", "x", domain="my.domain")], (4,)), domains=DOMAINS, functions=[endless])
-    assert problems(proto) == ["got a function 'Endless' that calls itself but should end [my.domain.Endless in the_Endless/the_Endless]"]
+    assert problems(proto) == [
+        "got a recursive function 'Endless' but should not call itself, directly or through others "
+        "[my.domain.Endless in the_Endless/the_Endless]"
+    ]
+
+
+def nested(depth: int) -> onnx.ModelProto:
+    """``depth`` functions, each called by the one before; the last is a relu."""
+    made = [function("F0", "h", "o", [node("Relu", "h", "o")])]
+    made += [function(f"F{level}", "h", "o", [node(f"F{level - 1}", "h", "o", domain="my.domain")]) for level in range(1, depth)]
+    return model(x_to_y([node(f"F{depth - 1}", "x", domain="my.domain")], (4,)), domains=DOMAINS, functions=made)
+
+
+def test_functions_inside_functions_are_deep_but_not_recursive() -> None:
+    assert translate(saved(nested(42))).kinds == ["elementwise:relu"]
+    (sentence,) = problems(nested(200))
+    assert "got functions, branches and loops more than 64 levels deep but should be at most 64 levels deep" in sentence
 
 
 def test_functions_that_call_each_other_ever_more_often_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micronet_verify_onnx.translate.MOST_NODES", 2000)
+    monkeypatch.setattr("micronet_verify.framework.translation.faults.MOST_NODES", 2000)
     made = [function("F0", "h", "o", [node("Relu", "h", "o")])]
     for level in range(1, 8):
         calls = [node(f"F{level - 1}", f"t{i}" if i else "h", f"t{i + 1}" if i < 9 else "o", domain="my.domain") for i in range(10)]
         made.append(function(f"F{level}", "h", "o", calls))
     proto = model(x_to_y([node("F7", "x", domain="my.domain")], (4,)), domains=DOMAINS, functions=made)
-    assert problems(proto) == ["got more than 2,000 nodes once functions and loops are written out but should be fewer [model.onnx]"]
+    assert problems(proto) == ["got more than 2,000 operators once functions and loops are written out but should be fewer [model.onnx]"]
 
 
 def test_a_function_with_the_name_of_an_operator_is_refused() -> None:

@@ -136,7 +136,7 @@ def test_an_operand_from_nowhere_or_from_later() -> None:
 def test_an_output_from_nowhere() -> None:
     proto = small()
     proto.graph.output[0].name = "z"
-    assert problems(proto) == ["got an output 'z' that no node computes but should be computed [model.onnx]"]
+    assert problems(proto) == ["got an operand 'z' that nothing computes before but should be computed before [output in z]"]
 
 
 def test_all_faults_come_together_each_named_and_placed() -> None:
@@ -264,14 +264,18 @@ def test_no_opset_two_opsets_no_graph_training() -> None:
     assert problems(empty) == ["got a file without a graph but should be a complete ONNX model [model.onnx]"]
     foreign = model(x_to_y([node("Quant", "x s z b", domain="onnx.brevitas")], (3,)))
     assert problems(foreign) == [
-        "got an operator of the domain 'onnx.brevitas' but should be of a domain that the model imports [onnx.brevitas.Quant in the_Quant]"
+        "got the operator Quant of the domain 'onnx.brevitas', which the model does not import, but should be an operator that this "
+        "counter can price [onnx.brevitas.Quant in the_Quant] (name the domain and its version in opset_import)"
     ]
 
 
 @pytest.mark.parametrize(
     ("shape", "sentence"),
     [
-        ((8, 3), "got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x'] (export with a dynamic first axis)"),
+        (
+            (8, 3),
+            "got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x'] (export with a free batch, or with one example)",
+        ),
         (
             (FREE, "width"),
             "got a free axis 1 (width) but should have a fixed size [input 'x'] (export with fixed sizes; only the batch may be free)",

@@ -111,8 +111,7 @@ def test_a_declared_type_that_differs_is_a_fault() -> None:
     [
         (
             (8, 3),
-            "got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x'] "
-            "(export with a free (dynamic) batch, or with one example)",
+            "got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x'] (export with a free batch, or with one example)",
         ),
         (
             (-1, -1),
