@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.fold_constants import stored_constants
 from micronet_verify.analysis.rewrites.passes import NAMING, norm_passes, run
+from micronet_verify.analysis.rewrites.remove_redundant import remove_redundant
 from micronet_verify.analysis.rewrites.rewritten import with_values
 from micronet_verify.analysis.tensors.constants import Constant, computed
 from micronet_verify.analysis.tensors.measurements import Measurements
@@ -40,6 +41,10 @@ def stages(graph: Graph, store: ConstantStore) -> Iterator[tuple[str, Graph, dic
     editable, before = EditableGraph(graph, stored_constants(graph, store), CheapestForms()), [0]
 
     def keep(name: str, after: EditableGraph) -> None:
+        if name == "remove_redundant":  # comes twice, and is left out where nothing has changed since: so it must be done at once
+            again = after.with_nodes(after.nodes, after.values)
+            remove_redundant(again)
+            assert again.version == 0
         if after.version != before[0]:
             found.append((name, after.graph, dict(after.constants)))
             before[0] = after.version

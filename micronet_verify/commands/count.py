@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from micronet_verify.commands import inputs
+from micronet_verify.commands.dumping import dump_graph, dump_option
 from micronet_verify.commands.exits import FAILED, Command
 from micronet_verify.commands.terminal import console
 
@@ -19,8 +20,11 @@ from micronet_verify.commands.terminal import console
 )
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with exact numbers.")
+@dump_option
 @click.pass_context
-def count(ctx: click.Context, file: Path, edition: str | None, track_name: str | None, tracks: tuple[Path, ...], as_json: bool) -> None:
+def count(
+    ctx: click.Context, file: Path, edition: str | None, track_name: str | None, tracks: tuple[Path, ...], as_json: bool, dump: Path | None
+) -> None:
     """Count FILE, any model, without a manifest.
 
     Storage and operations of a model file, or of a SavedModel's directory, in both regimes. An operator that the rules do not
@@ -38,7 +42,7 @@ def count(ctx: click.Context, file: Path, edition: str | None, track_name: str |
     from micronet_verify.stages.model_file import count_file
 
     try:
-        found = count_file(path, rules)
+        found = count_file(path, rules, show=lambda analysed: dump_graph(analysed, rules, dump) if dump else None)
     except SubmissionFault as fault:
         if not as_json:
             raise

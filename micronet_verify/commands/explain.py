@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from micronet_verify.commands import inputs
+from micronet_verify.commands.dumping import dump_graph, dump_option
 from micronet_verify.commands.exits import Command, Mistake
 from micronet_verify.commands.priced import NamedCount, priced
 from micronet_verify.commands.terminal import console
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--track", "track_name", metavar="NAME", help="For a bare model file: the track whose baseline makes the score.")
 @click.option("--readings", is_flag=True, help="Price it under every alternative reading of the rules' knobs.")
 @click.option("--tracks", type=click.Path(path_type=Path), multiple=True, metavar="DIR", help="A folder of further track files.")
+@dump_option
 def explain(
     entry: Path,
     as_csv: bool,
@@ -43,6 +45,7 @@ def explain(
     track_name: str | None,
     readings: bool,
     tracks: tuple[Path, ...],
+    dump: Path | None,
 ) -> None:
     """Explain what ENTRY costs, charge by charge.
 
@@ -53,6 +56,8 @@ def explain(
         raise Mistake(Problem(f"--csv with {' and '.join(others)}", "be alone: it prints every line of the ledger"))
     folders = inputs.track_folders(tracks)
     with priced(entry, edition, track_name, folders) as found:
+        if dump is not None:
+            dump_graph(found.analysed, found.rules, dump)
         ledger = _ledger(found.count, found.track, regime)
         if as_csv:
             from micronet_verify.reports.ledger import ledger_csv

@@ -13,6 +13,7 @@ from micronet_verify.commands.exits import Mistake
 from micronet_verify.errors import BenchFault, Problem, SpecError, SubmissionFault
 
 if TYPE_CHECKING:
+    from micronet_verify.counting.analysed import Analysed
     from micronet_verify.counting.count import Count
     from micronet_verify.counting.ledger import Ledger
     from micronet_verify.evaluation import Branches
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NamedCount:
-    """A count with what it was counted under; ``recount`` counts the same graph under other rules."""
+    """A count with what it was counted under; ``recount`` counts the same graph under other rules, from what was ``analysed``."""
 
     title: str
     count: Count
     track: Track | None
     rules: CountingRules
     recount: Callable[[CountingRules], Count]
+    analysed: Analysed
     branches: Branches | None = None
 
     @property
@@ -55,7 +57,7 @@ def priced(path: Path, edition: str | None, track_name: str | None, folders: tup
     from micronet_verify.stages.model_file import opened_file
 
     with opened_file(path) as model:
-        yield NamedCount(title=path.name, count=model.count(rules), track=track, rules=rules, recount=model.count)
+        yield NamedCount(title=path.name, count=model.count(rules), track=track, rules=rules, recount=model.count, analysed=model.analysed)
 
 
 @contextmanager
@@ -63,11 +65,17 @@ def _entry(path: Path, folders: tuple[Path, ...]) -> Iterator[NamedCount]:
     from micronet_verify.commands.judging import evaluated
 
     with evaluated(inputs.one_entry(path), folders) as found:
-        if found.count is None or found.submission is None or found.track is None:
+        if found.count is None or found.submission is None or found.track is None or found.analysed is None:
             fault = next(iter(found.faults.values()))
             kinds = {"entrant": SubmissionFault, "organizer": SpecError, "operator": BenchFault}
             raise kinds[fault.acts](fault.problems)
         title = f"{found.submission.manifest.title} ({found.id})"
         yield NamedCount(
-            title=title, count=found.count, track=found.track, rules=found.track.rules, recount=found.recount, branches=found.branches
+            title=title,
+            count=found.count,
+            track=found.track,
+            rules=found.track.rules,
+            recount=found.recount,
+            analysed=found.analysed,
+            branches=found.branches,
         )

@@ -63,6 +63,18 @@ class Analysed:
     _zero: dict[str, bool] = field(default_factory=dict)
     _remembered: dict[object, Any] = field(default_factory=dict)
 
+    def show_passes(self, rules: CountingRules, watch: Watch) -> None:
+        """Run all passes once more, as each regime under ``rules`` has them, for ``watch`` to see the graph behind each."""
+        again = analyse(self._graph, self._store, self._carried, self._per_word, watch)
+        regimes: list[Regime] = ["quantized"] if self.forfeited else ["freebie", "quantized"]
+        for regime in regimes:
+            again.rewritten(rules, regime)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as the plugin translated it."""
+        return self._graph
+
     def rewritten(self, rules: CountingRules, regime: Regime) -> Rewritten:
         """The graph, after all passes, as it is priced under ``rules`` in ``regime``."""
         norms = self._norms(rules, regime)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,10 +47,10 @@ class OpenModel:
 
     def count(self, rules: CountingRules) -> Count:
         """Both bodies of a branch in full, because nothing was predicted. Raises ``SubmissionFault`` for what has no price."""
-        return price(self._analysed, rules)
+        return price(self.analysed, rules)
 
     @cached_property
-    def _analysed(self) -> Analysed:
+    def analysed(self) -> Analysed:
         return analyse(self.graph, self.store)
 
 
@@ -68,10 +68,14 @@ def opened_file(path: Path, launcher: Launcher | None = None) -> Iterator[OpenMo
         yield OpenModel(framework, root, primary, read_graph(job.out / result.graph), ConstantStore(root, job.out))
 
 
-def count_file(path: Path, rules: CountingRules, launcher: Launcher | None = None) -> BareCount:
-    """Count the model file ``path``. Raises as ``opened_file`` and ``OpenModel.count`` do."""
+def count_file(
+    path: Path, rules: CountingRules, launcher: Launcher | None = None, show: Callable[[Analysed], None] | None = None
+) -> BareCount:
+    """Count the model file ``path``; ``show`` is given what was analysed. Raises as ``opened_file`` and ``OpenModel.count`` do."""
     with opened_file(path, launcher) as model:
         # Constants are read from files that the store has contained, so counting comes before digesting.
+        if show is not None:
+            show(model.analysed)
         count = model.count(rules)
         artifact = seal(model.root, model.primary, tuple(sorted(set(_files(model.graph)))))
         return BareCount(model.framework, artifact, model.graph, count)

@@ -18,11 +18,12 @@ from micronet_verify.facts.graph import Graph, Node, Value
 class EditableGraph:
     """A graph or a body without dead nodes; ``values`` and ``constants`` grow by what passes make.
 
-    ``version`` goes up with every change of the nodes. ``cost`` says which of two ways to store something is narrower.
+    ``version`` goes up with every change of the nodes. ``cost`` says which of two ways to store something is narrower. ``title``:
+    of which body it is, for people; empty for the model itself.
     """
 
-    def __init__(self, graph: Graph, constants: dict[str, Constant], cost: StorageCost) -> None:
-        self.constants, self.cost, self.version = constants, cost, 0
+    def __init__(self, graph: Graph, constants: dict[str, Constant], cost: StorageCost, title: str = "") -> None:
+        self.constants, self.cost, self.version, self.title = constants, cost, 0, title
         self.values: dict[str, Value] = dict(graph.values)
         self._graph = graph
         self._readers: Readers | None = None

@@ -39,19 +39,23 @@ class Named:
 def named(graph: Graph, store: ConstantStore, cost: StorageCost, watch: Watch | None = None) -> tuple[Named, dict[str, Constant]]:
     """The graph and its bodies with everything done that no reading of the rules changes, and their constants by value id."""
     constants: dict[str, Constant] = {}
-    return _named(graph, store, cost, constants, {}, watch), constants
+    return _named(graph, store, cost, constants, {}, watch, ""), constants
 
 
 def _named(
-    graph: Graph, store: ConstantStore, cost: StorageCost, constants: dict[str, Constant], around: Mapping[str, Value], watch: Watch | None
-) -> Named:
+    graph: Graph, store: ConstantStore, cost: StorageCost, constants: dict[str, Constant], around: Mapping[str, Value],
+    watch: Watch | None, title: str,
+) -> Named:  # fmt: skip
     live, dead = prune(replace(graph, values={**around, **graph.values}))
     constants.update({name: constant for name, constant in stored_constants(live, store).items() if name not in constants})
-    editable = EditableGraph(live, constants, cost)
+    editable = EditableGraph(live, constants, cost, title)
     run(editable, NAMING, watch)
     needed = needed_values(live)
     bodies = {
-        node.outputs[0]: tuple(_named(body, store, cost, constants, seen_by(body, editable.values), watch) for body in node.bodies)
+        node.outputs[0]: tuple(
+            _named(body, store, cost, constants, seen_by(body, editable.values), watch, body_title(node, at))
+            for at, body in enumerate(node.bodies)
+        )
         for node in editable.nodes
         if node.bodies
     }
@@ -67,6 +71,11 @@ def _named(
 def seen_by(body: Graph, around: Mapping[str, T]) -> dict[str, T]:
     """What is known of the values around a body that it reads."""
     return {name: around[name] for name in needed_values(body) if name in around}
+
+
+def body_title(node: Node, at: int) -> str:
+    """A body in words."""
+    return f"body {at} of {node.outputs[0]}"
 
 
 def with_bodies(graph: Graph, bodies: Mapping[str, tuple[Graph, ...]]) -> Graph:

@@ -12,7 +12,7 @@ from fractions import Fraction
 from micronet_verify.analysis.permutations.find import Moved, find_moved
 from micronet_verify.analysis.rewrites.editable import EditableGraph
 from micronet_verify.analysis.rewrites.fold_batch_norm_back import Folded, Made
-from micronet_verify.analysis.rewrites.named import Named, seen_by, with_bodies
+from micronet_verify.analysis.rewrites.named import Named, body_title, seen_by, with_bodies
 from micronet_verify.analysis.rewrites.norms_that_stay import dear
 from micronet_verify.analysis.rewrites.passes import Watch, norm_passes, run
 from micronet_verify.analysis.tensors.constants import Array, Constant, derived
@@ -80,6 +80,7 @@ class _Around:
     widths: Mapping[str, Width] = field(default_factory=dict)
     given: frozenset[str] = frozenset()
     turns: Pairs = ()
+    title: str = ""
 
 
 def rewrite(named: Named, shared: SharedFacts, norms: Norms, carried: Carried | None = None, watch: Watch | None = None) -> Rewritten:
@@ -113,7 +114,7 @@ def _rewritten(
     named: Named, constants: dict[str, Constant], shared: SharedFacts, read: Norms, carried: Carried | None, around: _Around,
     watch: Watch | None,
 ) -> Rewritten:  # fmt: skip
-    editable, norms = EditableGraph(named.graph, constants, shared.cost), list[Folded]()
+    editable, norms = EditableGraph(named.graph, constants, shared.cost, around.title), list[Folded]()
     run(editable, norm_passes(read.fold, read.kept, shared.made, shared.measured, norms), watch)
     graph = with_values(editable.graph, constants)
     states: Pairs = carried.pairs(graph) if carried else around.turns
@@ -128,8 +129,8 @@ def _rewritten(
                 inner = {**widths, **entering_widths(node, constants, widths)}
                 turns = given_pairs(node, node.bodies[0], constants, given)
             bodies[node.outputs[0]] = tuple(
-                _rewritten(body, constants, shared, read, None, _seen(body.graph, inner, given, turns), watch)
-                for body in named.bodies[node.outputs[0]]
+                _rewritten(body, constants, shared, read, None, _seen(body.graph, inner, given, turns, body_title(node, at)), watch)
+                for at, body in enumerate(named.bodies[node.outputs[0]])
             )
     return Rewritten(
         graph=with_bodies(graph, {name: tuple(body.graph for body in inside) for name, inside in bodies.items()}),
@@ -149,8 +150,8 @@ def _rewritten(
     )
 
 
-def _seen(body: Graph, widths: Mapping[str, Width], given: frozenset[str], turns: Pairs) -> _Around:
-    return _Around(seen_by(body, widths), given.intersection(needed_values(body)), turns)
+def _seen(body: Graph, widths: Mapping[str, Width], given: frozenset[str], turns: Pairs, title: str) -> _Around:
+    return _Around(seen_by(body, widths), given.intersection(needed_values(body)), turns, title)
 
 
 def _first(name: str, array: Array) -> Constant:
