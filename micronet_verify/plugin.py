@@ -18,6 +18,16 @@ from micronet_verify.framework.files.protobuf import BYTES, FIXED32, FIXED64, VA
 from micronet_verify.framework.files.recognise import PT2, instead
 from micronet_verify.framework.hookspecs import hookimpl
 from micronet_verify.framework.interface import INTERFACE
+from micronet_verify.framework.organizing import (
+    ChargeFacts,
+    Check,
+    CheckRequest,
+    CheckResult,
+    EntryFacts,
+    Report,
+    ReportRequest,
+    VerdictFacts,
+)
 from micronet_verify.framework.protocols import CPU, Answer, Counter, Exporting, Framework, Loader, Tracing, as_batches
 from micronet_verify.framework.requests import (
     ExportRequest,
@@ -68,9 +78,14 @@ __all__ = [
     "Attribute",
     "BenchFault",
     "Buffer",
+    "ChargeFacts",
+    "Check",
+    "CheckRequest",
+    "CheckResult",
     "Counter",
     "DatasetMissing",
     "Emitting",
+    "EntryFacts",
     "Expected",
     "ExportRequest",
     "Exporting",
@@ -102,6 +117,8 @@ __all__ = [
     "Problem",
     "Reader",
     "Refusal",
+    "Report",
+    "ReportRequest",
     "Result",
     "Results",
     "RuleResult",
@@ -120,6 +137,7 @@ __all__ = [
     "Turn",
     "Unknown",
     "Value",
+    "VerdictFacts",
     "Walk",
     "answers",
     "as_batches",

@@ -40,14 +40,14 @@ def check(
 
     The verdicts that the judges will reach, what the score is made of, and what to compress next.
     """
-    from micronet_verify.checks.judge import judge
+    from micronet_verify.checks.organizers import all_verdicts
     from micronet_verify.commands.judging import evaluated
     from micronet_verify.reports.entry import EntryRecord
     from micronet_verify.reports.outcomes import exit_code
 
     place, folders = inputs.one_entry(entry), inputs.track_folders(tracks)
     with evaluated(place, folders, settings_of(data, limit, device, batch_size, seed)) as evaluation:
-        record = EntryRecord.of(evaluation, judge(evaluation))
+        record = EntryRecord.of(evaluation, all_verdicts(evaluation))
         screen = console()
         _heading(screen, record)
         _verdicts(screen, record)

@@ -22,8 +22,10 @@ def plugins() -> None:
     """
     from rich.text import Text
 
+    from micronet_verify.checks import organizers as checks
     from micronet_verify.framework.registry import KNOWN, frameworks, offers
     from micronet_verify.quality.registry import METRICS, metrics, readers
+    from micronet_verify.reports import organizers as reports
     from micronet_verify.reports.texts import one_line
 
     screen = console()
@@ -33,6 +35,9 @@ def plugins() -> None:
             screen.print(Text(f"  {one_line(line)}"))
     screen.print(Text.assemble(("data sets", "bold"), f"  {', '.join(map(one_line, readers()))}"))
     screen.print(Text.assemble(("metrics", "bold"), f"  {', '.join(map(one_line, (*METRICS, *metrics())))}"))
+    for title, found in (("checks", checks.names()), ("reports", tuple(reports.offers().usable))):
+        if found:
+            screen.print(Text.assemble((title, "bold"), f"  {', '.join(map(one_line, found))}"))
     for name in KNOWN:
         if name not in frameworks() and not offers().lost(name):
             screen.print(Text.assemble((name, "bold"), "  not installed; an entry of it is told:"))
@@ -70,12 +75,15 @@ def _told(name: str) -> Iterator[str]:
 
 def _troubles() -> Iterator[tuple[str, list[str]]]:
     """Plugins that bring less than they should, or print, each with its sentences."""
+    from micronet_verify.checks import organizers as checks
     from micronet_verify.framework.installed import installed
     from micronet_verify.framework.registry import offers
     from micronet_verify.quality.registry import metric_offers, reader_offers
+    from micronet_verify.reports import organizers as reports
 
     found: dict[str, list[str]] = {}
-    for each in dict.fromkeys((*installed().broken, *offers().broken, *reader_offers().broken, *metric_offers().broken)):
+    kinds = (offers(), reader_offers(), metric_offers(), checks.offers(), reports.offers())
+    for each in dict.fromkeys((*installed().broken, *(each for kind in kinds for each in kind.broken))):
         found.setdefault(each.origin.place, []).append(str(each.problem))
     for place, sentences in sorted(found.items()):
         yield f"{place} does not work", sentences

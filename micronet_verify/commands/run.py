@@ -104,6 +104,7 @@ def run(
 
 
 def _show(records: Sequence[EntryRecord], report: Path, seconds: float, seed: str, total: int, misnamed: Sequence[str]) -> None:
+    from micronet_verify.framework.installed import installed
     from micronet_verify.reports.files import JUNIT, LEADERBOARD
     from micronet_verify.reports.summary import summary
     from micronet_verify.reports.tables import safe
@@ -117,6 +118,8 @@ def _show(records: Sequence[EntryRecord], report: Path, seconds: float, seed: st
         screen.print(safe(str(got), "yellow"))
     if len(records) < total:
         screen.print(safe(f"{total - len(records)} of {total} entries were not judged in this run.", "yellow"))
+    for broken in installed().broken:
+        screen.print(safe(f"A plugin does not work: {broken.problem}", "yellow"))
     screen.print(safe(f"Seed of this run: {seed} (--seed repeats it)."))
     screen.print(safe(f"Judged in {seconds:.1f} s. Reports:"))
     for name in (LEADERBOARD, JUNIT):

@@ -30,7 +30,8 @@ class Split:
     ``where`` names what it is read from. ``identity`` is a SHA-256 (hex) that changes whenever its inputs may have changed:
     of the bytes, or of the files' names, sizes and times. ``files`` are the files that it is made of, to be compared
     with the digests of a track. ``labels`` gives the class of each example, [examples]; only the judge calls it, and after
-    the sandboxes have ended.
+    the sandboxes have ended. A plugin's metric may want a class for each position of an example, [examples, …]. What has the label
+    ``ignore`` (examples, positions, tokens) does not count: it is left out of every metric.
 
     Inputs come from one of two. ``image``: example number → a Pillow image, or a uint8 array [height, width, channels];
     called from many threads at once. ``ready``: for each preprocessing that the data set itself defines, by name, what
@@ -44,6 +45,7 @@ class Split:
     image: Callable[[int], Any] | None = None
     ready: Mapping[str, Callable[[Path], None]] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    ignore: int | None = None
 
 
 class Reader(Protocol):

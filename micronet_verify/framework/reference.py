@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from micronet_verify.framework import data, hookspecs, protocols, requests, stepping
+from micronet_verify.framework import data, hookspecs, organizing, protocols, requests, stepping
 
 TITLE = """\
 # Hooks
@@ -16,7 +16,7 @@ What a plugin may implement, from the code's own words (`python -m micronet_veri
 [plugin.md](plugin.md) walks through a framework, [datasets.md](datasets.md) through data sets and metrics.
 
 A plugin is a module that the entry-point group `micronet_verify` names; a hook is a function of it, marked `@hookimpl`
-(`from micronet_verify.framework.hookspecs import hookimpl`).
+(`from micronet_verify.plugin import hookimpl`).
 """
 
 
@@ -32,7 +32,7 @@ def reference() -> str:
     for name in hook_names():
         hook = getattr(hookspecs, name)
         parts.append(f"## `{name}`\n\n    def {name}{_signature(hook)}\n\n{_prose(hook)}\n")
-    for module in (protocols, stepping, data, requests):
+    for module in (protocols, requests, stepping, data, organizing):
         for name, item in _types(module):
             parts.append(f"## {name}\n\n{_prose(item)}\n\n{_members(item)}".rstrip() + "\n")
     return "\n".join(parts)

@@ -89,7 +89,8 @@ class OpenRequest:
 class MeasureRequest:
     """``outputs`` [examples, …] to be compared with ``labels`` [examples, …], each a class of ``classes``.
 
-    Where the data set says that some labels are to be ignored, ``counted`` [examples, …] is false for them.
+    Examples that the data set says to ignore have been left out. Where an example has many labels, ``counted``, of their shape, is
+    false for those to ignore.
     """
 
     outputs: NDArray[Any]

@@ -65,6 +65,7 @@ def _check_split(found: object) -> None:
         "labels": not callable(found.labels),
         "image": found.image is not None and not callable(found.image),
         "ready": not isinstance(found.ready, Mapping) or not all(map(callable, found.ready.values())),
+        "ignore": found.ignore is not None and type(found.ignore) is not int,
         "files": not isinstance(found.files, tuple) or not all(isinstance(path, Path) for path in found.files),
     }
     for name in (name for name, is_wrong in wrong.items() if is_wrong):

@@ -18,6 +18,7 @@ from micronet_verify.framework.installed import installed
 from micronet_verify.framework.protocols import Framework
 from micronet_verify.framework.registry import frameworks
 from micronet_verify.framework.registry import versions as needed
+from micronet_verify.quality.registry import made_by, metric_offers
 from micronet_verify.reports.structure import structure_data
 from micronet_verify.wording.numbers import exact
 
@@ -42,6 +43,8 @@ def evidence(evaluation: Evaluation) -> dict[str, Any]:
         else None,
         # The first examples alone: inputs, predictions and branches are theirs.
         "partial": {"examples": evaluation.partial.examples, "of": evaluation.partial.of} if evaluation.partial else None,
+        # Whose metric it is: nothing for the judge's own.
+        "metric": made_by(metric_offers().usable.get(evaluation.track.target.metric)) if evaluation.track else None,
         "manifest_sha256": submission.manifest_sha256 if submission else None,
         "predictions": {
             "artifact_sha256": predictions.artifact_sha256,

@@ -12,16 +12,22 @@ LEADERBOARD = "leaderboard.md"
 JUNIT = "junit.xml"
 EVIDENCE = "evidence.json"
 LEDGER = "ledger.csv"
-_RESERVED = frozenset({LEADERBOARD, JUNIT, EVIDENCE, LEDGER})
+PLUGINS = "plugin-reports"
+_RESERVED = frozenset({LEADERBOARD, JUNIT, EVIDENCE, LEDGER, PLUGINS})
 _SAFE = re.compile(r"\w([\w .+()-]{0,98}[\w+)-])?")
 
 
 def entry_folder(report: Path, id: str) -> Path:
     """The folder of one entry below ``report``. An id that could leave it, or meet a file of ours, is replaced by its digest."""
     parts = id.split("/")
-    if all(_SAFE.fullmatch(part) and part.casefold() not in _RESERVED for part in parts):
+    if all(map(is_safe, parts)):
         return report.joinpath(*parts)
     return report / f"entry-{hashlib.sha256(id.encode('utf-8', 'backslashreplace')).hexdigest()[:16]}"
+
+
+def is_safe(name: str) -> bool:
+    """Whether ``name`` can name a folder below a report's."""
+    return bool(_SAFE.fullmatch(name)) and name.casefold() not in _RESERVED
 
 
 def write_atomically(path: Path, text: str) -> None:

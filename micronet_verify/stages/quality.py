@@ -6,7 +6,7 @@ import numpy as np
 
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.quality.datasets.token_stream import check_stream
-from micronet_verify.quality.labels import labels
+from micronet_verify.quality.labels import all_labels
 from micronet_verify.quality.metrics.accuracy import AnyQuality
 from micronet_verify.quality.metrics.measure import measure
 from micronet_verify.quality.sealed_predictions import open_predictions
@@ -19,7 +19,8 @@ from micronet_verify.track.track import Track
 def quality_of(track: Track, artifact: Artifact, answered: Answered, bench: Bench) -> AnyQuality:
     """Compare the predictions with the labels, which are opened here and now."""
     outputs = open_predictions(answered.predictions, artifact.sha256, track.limits.output_bytes)
-    found = labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
+    found = all_labels(track.dataset.name, track.dataset.split, track.dataset.expected, bench.data, bench.kept)
     if is_language(track):  # the predictor looked up the token that came; it must have been the right one
-        check_stream(np.load(answered.inputs.path, mmap_mode="r", allow_pickle=False), found, track.name)
-    return measure(track.target, outputs, found[: bench.limit], track.dataset.classes)
+        check_stream(np.load(answered.inputs.path, mmap_mode="r", allow_pickle=False), found.classes, track.name)
+    limit = bench.limit
+    return measure(track.target, outputs, found.classes[:limit], track.dataset.classes, found.counted[:limit])

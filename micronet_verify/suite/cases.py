@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -15,7 +16,9 @@ from micronet_verify.checks.judge import CHECKS
 from micronet_verify.errors import BenchFault, Problem, SpecError
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import entry_folder
+from micronet_verify.reports.organizers import write_all
 from micronet_verify.reports.record import read_records, write_reports
+from micronet_verify.reports.texts import one_line
 from micronet_verify.sandbox.sampling import draw_seed
 from micronet_verify.stages.bench import Settings, wrong_settings
 from micronet_verify.submission.directory import EntryPath, find_entries
@@ -170,6 +173,8 @@ class Cases:
             records = records or self._recorded(sorted(self._told))
             if records:
                 write_reports(self._report, records, self._handed_in)
+                for problem in write_all(self._report, records):
+                    print(f"A report was not written: {one_line(str(problem))}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
         if self._judge is not None:
@@ -187,7 +192,7 @@ def _order(item: pytest.Item) -> int:
     mark = item.get_closest_marker("verdict")
     if mark is None or not getattr(getattr(item, "module", None), "__name__", "").startswith(SUITE):
         return len(_RANKS)
-    return _RANKS[mark.args[0].format_map(item.callspec.params)]  # type: ignore[attr-defined]
+    return _RANKS.get(mark.args[0].format_map(item.callspec.params), len(_RANKS))  # type: ignore[attr-defined]
 
 
 CASES = pytest.StashKey[Cases]()

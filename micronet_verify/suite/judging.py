@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from micronet_verify.checks.judge import judge
+from micronet_verify.checks.organizers import all_verdicts
 from micronet_verify.checks.verdict import Verdict
 from micronet_verify.evaluation import Evaluation, evaluate, prepare_for
 from micronet_verify.reports.entry import EntryRecord
@@ -94,7 +94,7 @@ class Judge:
 
     def _judge(self, id: str) -> Judged:
         evaluation = evaluate(self._paths[id], id, self._bench, lambda entry, stage: self._progress(entry, stage, None))
-        verdicts = judge(evaluation)
+        verdicts = all_verdicts(evaluation)
         if self._stopped.is_set():  # its steps may have been ended: that is no verdict
             return Judged(evaluation, {}, EntryRecord(id))
         record = write_entry(self._report, evaluation, verdicts) if self._report else EntryRecord.of(evaluation, verdicts)

@@ -34,7 +34,7 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "datasets.md").read_text(
 
 def test_everything_is_named() -> None:
     hooks = [name for name in vars(hookspecs) if name.startswith("micronet_")]
-    assert len(hooks) == 3
+    assert len(hooks) == 5
     wanted = [*hooks, *registry.METRICS, VARIABLE, *ConfigSpec.model_fields, PYTHON, BINARY, *FOLDERS, TAR, DEVKIT, TRUTH, ZIP]
     wanted += ["resize", "interpolation", "crop", "scale", "mean", "deviation", "layout", "digits", "cifar100", "imagenet", "wikitext103"]
     assert [name for name in wanted if name not in PAGE] == []

@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from micronet_verify.errors import BenchFault, PluginFault, SpecError, SubmissionFault
-from micronet_verify.facts.data import Preprocessing
+from micronet_verify.facts.data import Expected, Preprocessing
 from micronet_verify.framework.data import DatasetMissing
 from micronet_verify.framework.installed import forget
 from micronet_verify.quality import registry
 from micronet_verify.quality.inputs.prepare import prepare
-from micronet_verify.quality.labels import labels
+from micronet_verify.quality.labels import all_labels, labels
+from micronet_verify.quality.metrics.accuracy import Quality
 from micronet_verify.quality.metrics.measure import check_metric, measure
 from micronet_verify.quality.metrics.thresholds import Level
 from micronet_verify.track.library import load_track, spec_folder
@@ -275,3 +276,44 @@ def test_a_plugin_brings_several_readers_and_metrics(plugin: Path, root: Path) -
     renewed(plugin, more.replace('return Metric("worst-recall", recall)', 'return [Metric("a", recall), Metric("b", recall)]'), "1.0")
     assert labels("other", "test", root=root).tolist() == labels("shades", "test", root=root).tolist() == [0, 0, 1]
     assert list(registry.metrics()) == ["a", "b"]
+
+
+def ignoring(labels: list[int], ignore: int) -> str:
+    """The plugin with other labels, one of which is to be ignored."""
+    told = CODE.replace("np.array([place for _, place in levels])", f"np.array({labels})")
+    return told.replace("            image=", f"            ignore={ignore},\n            image=")
+
+
+def test_examples_whose_label_is_to_be_ignored_do_not_count(plugin: Path, root: Path, tmp_path: Path) -> None:
+    """The second of three examples has no label: two are left, in every metric."""
+    renewed(plugin, ignoring([0, 7, 1], 7), "1.0")
+    found = all_labels("shades", "test", Expected(classes=2), root=root)
+    assert (found.classes.tolist(), found.counted.tolist()) == ([0, 7, 1], [True, False, True])
+    outputs = np.eye(2, dtype=np.float32)[[0, 1, 0]]  # right, not asked, wrong
+    quality = measure(QualityTarget("top1", 1, 2), outputs, found.classes, 2, found.counted)
+    assert isinstance(quality, Quality)
+    assert (quality.correct, quality.of) == (1, 2)
+    level = measure(QualityTarget("worst-recall", at_least=Fraction(1, 2)), outputs, found.classes, 2, found.counted)
+    assert level == Level("worst-recall", Fraction(0), 2, Fraction(1, 2), met=False, higher_is_better=True)
+    words = np.log(np.array([0.5, 0.001, 0.5]))
+    assert measure(QualityTarget("perplexity", at_most=Fraction(3)), words, found.classes, 8, found.counted).words == "perplexity 2.00"
+
+
+def test_labels_that_are_all_to_be_ignored_are_no_labels(plugin: Path, root: Path) -> None:
+    renewed(plugin, ignoring([0, 0, 0], 0), "1.0")
+    with pytest.raises(BenchFault, match=r"^got labels that are all 0, to be ignored, but should have one that counts \[shades\]$"):
+        labels("shades", "test", root=root)
+
+
+def test_a_metric_of_positions_is_told_which_count(plugin: Path) -> None:
+    body = "return Fraction(int((request.outputs.argmax(1) == request.labels)[request.counted].sum()), int(request.counted.sum()))"
+    renewed(plugin, CODE.replace("    labels = request.labels\n", f"    {body}\n"), "1.0")
+    masks = np.array([[0, 1, 9], [1, 9, 9]])  # two pictures of three positions, 9 to be ignored
+    outputs = np.zeros((2, 2, 3), np.float32)
+    outputs[:, 1] = 1  # always the class 1
+    level = measure(QualityTarget("worst-recall", at_least=Fraction(1, 2)), outputs, masks, 2, masks != 9)
+    assert level == Level("worst-recall", Fraction(2, 3), 3, Fraction(1, 2), met=True, higher_is_better=True)
+    with pytest.raises(
+        SpecError, match=r"^got labels of shape \(2, 3\) for the metric top1 but should be one class for each example \(a metric of a"
+    ):
+        measure(QualityTarget("top1", 1, 2), outputs, masks, 2)

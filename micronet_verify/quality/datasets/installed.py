@@ -16,7 +16,7 @@ from micronet_verify.framework.data import DatasetMissing, Split
 from micronet_verify.framework.requests import Home
 from micronet_verify.quality.datasets.search import digest_problem, locate, shown
 from micronet_verify.quality.inputs.prepare import home_of, open_split
-from micronet_verify.quality.labels import labels
+from micronet_verify.quality.labels import all_labels
 from micronet_verify.quality.registry import reader_named
 from micronet_verify.track.track import Dataset
 
@@ -52,12 +52,14 @@ def survey(dataset: Dataset, folder: Path, root: Path | None = None) -> Iterator
 
 def _of_labels(dataset: Dataset, found: Split, folder: Path, root: Path | None) -> Iterator[Finding]:
     try:
-        classes = labels(dataset.name, dataset.split, dataset.expected, root, folder)
+        told = all_labels(dataset.name, dataset.split, dataset.expected, root, folder)
     except (BenchFault, DatasetMissing) as error:
         yield from _problems(error)
     else:
         map_words = f", the label map of {len(dataset.labels):,} classes in {dataset.label_order} order" if dataset.labels else ""
-        yield Finding("found", f"{len(classes):,} labels of {len(np.unique(classes)):,} classes{map_words}")
+        classes, ignored = told.classes[told.counted], int(np.count_nonzero(~told.counted))
+        left_out = f", {ignored:,} to be ignored" if ignored else ""
+        yield Finding("found", f"{told.classes.size:,} labels of {len(np.unique(classes)):,} classes{left_out}{map_words}")
 
 
 def _of_file(dataset: str, known: KnownFile, path: Path, home: Home) -> Iterator[Finding]:

@@ -1,0 +1,81 @@
+"""The organizers' own reports, which plugins bring (``micronet_report``): each gets a folder, and cannot end a run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.framework.guarded import check_signature, plugin_code
+from micronet_verify.framework.installed import remembered
+from micronet_verify.framework.offers import Kind, Offer, Offers, collect, told
+from micronet_verify.framework.organizing import EntryFacts, Report, ReportRequest, VerdictFacts
+from micronet_verify.reports.entry import EntryRecord
+from micronet_verify.reports.files import PLUGINS, is_safe
+
+
+@remembered
+def offers() -> Offers[Report]:
+    """Every report of a plugin that can be written, and every plugin that was to bring one and does not."""
+    return collect(Kind("micronet_report", "a Report", _wrong, lambda report: (report.name,)))
+
+
+def write_all(report_dir: Path, records: Sequence[EntryRecord]) -> tuple[Problem, ...]:
+    """Write every organizers' report of ``records`` below ``report_dir``; what went wrong, plugin by plugin."""
+    entries = tuple(facts_of(record) for record in sorted(records, key=lambda record: record.id))
+    problems = [each.problem for each in offers().broken if each.hook]
+    for offer in offers().usable.values():
+        problems += _written(offer, entries, report_dir / PLUGINS / offer.item.name)
+    return tuple(problems)
+
+
+def facts_of(record: EntryRecord) -> EntryFacts:
+    """What an organizer's report is told of an entry."""
+    price, answered = record.price, record.quality
+    return EntryFacts(
+        id=record.id,
+        title=record.title,
+        team=record.team,
+        members=record.members,
+        track=record.track,
+        framework=record.framework,
+        submitted=record.submitted,
+        artifact_sha256=record.artifact_sha256,
+        artifact_size=record.artifact_size,
+        regime=price.regime if price else "",
+        storage=price.storage.value if price else None,
+        operations=price.operations.value if price else None,
+        score=price.score.value if price else None,
+        metric=answered.metric if answered else "",
+        quality=(answered.level or f"{answered.correct:,} of {answered.of:,} correct") if answered else "",
+        met=answered.met if answered else None,
+        claims=dict(record.claims),
+        verdicts=tuple(VerdictFacts(verdict.check, verdict.outcome, verdict.message) for verdict in record.verdicts),
+        partial=record.partial is not None,
+        seed=record.seed,
+    )
+
+
+def _written(offer: Offer[Report], entries: tuple[EntryFacts, ...], folder: Path) -> tuple[Problem, ...]:
+    shutil.rmtree(folder, ignore_errors=True)  # of an earlier run
+    try:
+        folder.mkdir(parents=True)
+        check_signature(offer.item.write, "write", offer.origin, "request")
+        with plugin_code(offer.origin, f"the report {offer.item.name!r}", (BenchFault,)):
+            offer.item.write(ReportRequest(entries, folder))
+    except BenchFault as fault:
+        return fault.problems
+    except OSError as error:
+        return (offer.origin.problem(f"{error.strerror or error} in the report {offer.item.name!r}", "have room and rights to write"),)
+    return ()
+
+
+def _wrong(report: object) -> tuple[str, str] | None:
+    if not isinstance(report, Report):
+        return told(report), "be a Report, or a tuple of them"
+    if not isinstance(report.name, str) or not is_safe(report.name):
+        return f"a report of the name {report.name!r}", "be a word that can name a folder"
+    if not callable(report.write):
+        return f"a report with write={report.write!r}", "write by a function"
+    return None
