@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from micronet_verify_tensorflow import ops_elementwise as elementwise
-from micronet_verify_tensorflow import ops_index, ops_layers, ops_quantize, translate
+from micronet_verify_tensorflow import ops_elementwise, ops_index, ops_layers, ops_quantize, translate
 from micronet_verify_tensorflow.op import Op
 
 from micronet_verify.facts.formats import numeric_format
+from micronet_verify.framework.translation import elementwise
 from tests.mutants.planting import Emission, Plant, begins_odd, emits, misreads, more, replaced, ruled, sets, square, takes, times
 
 line = partial(ruled, translate)
@@ -89,7 +89,7 @@ TEXT: dict[str, Plant] = {
     "topk: the least": sets("TopKV2", "select", smallest=True),
     "topk: sorted along the other axis": emits("TopKV2", "select", lambda e: e.turn(0, (1, 0))),
     "a least value for a greatest": line("Max", ops_layers.reduce("min")),
-    "floor mod with the dividend's sign": line("FloorMod", elementwise.truncated_mod),
+    "floor mod with the dividend's sign": line("FloorMod", ops_elementwise.truncated_mod),
     "truncated mod with the divisor's sign": line("TruncateMod", elementwise.binary("mod")),
     "pow: a square": line("Pow", elementwise.unary("square")),
     "sub: the operands exchanged": takes("Sub", "elementwise", 1, 0),

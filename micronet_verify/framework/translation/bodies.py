@@ -42,6 +42,9 @@ def branch(op: Visit, predicate: Operand, run: Run, value: Value | None = None) 
     returned = [[graph.values[key] for key in graph.outputs] for graph in graphs]
     if len({tuple((each.shape, each.format) for each in values) for values in returned}) > 1:
         op.refuse(f"branches that return {_said(returned[0])} and {_said(returned[1])}", "return the same shapes and types")
+    if name in op.walk.branches:
+        op.refuse(f"a second branch called {name!r}", "have a name of its own")
+    op.walk.branches |= {name} if name is not None else set()
     attributes = {} if name is None else {"id": name}
     return op.builder.emit_bodies("branch", (predicate_value,), graphs, **attributes)
 

@@ -99,6 +99,30 @@ def loop(op: Visit, found: Loop) -> Results:
     return [*state, *(_stacked(op, parts, each) for parts, each in zip(kept, found.collected, strict=True))]
 
 
+Body = Callable[[GraphBuilder, Results], Results]
+"""Translates a body of a loop, of the state, into a builder."""
+
+
+def while_loop(op: Visit, test: Body, body: Body) -> Results:
+    """A loop over the operator's operands, for as long as a body of its own says so."""
+
+    def holds(builder: GraphBuilder, state: Results) -> Item | None:
+        found = test(builder, state)
+        if len(found) != 1:
+            op.refuse(f"a condition of {len(found)} results", "have one")
+        return found[0]
+
+    def turn(builder: GraphBuilder, number: Operand, state: Results, slices: list[Operand]) -> Turn | None:
+        after = body(builder, state)
+        if len(after) != len(state):
+            op.refuse(f"a body of {len(after)} results", f"have {len(state)}")
+        going = None if None in after else holds(builder, after)
+        return None if going is None else Turn(going, after, [])
+
+    first = holds(op.builder, op.items)
+    return [None] * len(op.items) if first is None else loop(op, Loop(turn, op.items, first))
+
+
 def _decided(op: Visit, going: Item | None) -> bool:
     if going is None:
         return True

@@ -15,7 +15,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Attribute, Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.operand import Array, Item, NoTensor, Operand, Order, Result, Results, computed
+from micronet_verify.framework.translation.operand import Array, Item, Operand, Order, Result, Results, computed, tensor
 from micronet_verify.framework.translation.scope import Scope
 from micronet_verify.framework.translation.step import Step
 from micronet_verify.framework.translation.walk import Walk
@@ -97,9 +97,7 @@ class Visit(Emitting):
 
     def plain(self, item: Item, builder: GraphBuilder) -> Value:
         """The numbers of an operand that leaves a body, whose ``builder`` makes what is still to be made."""
-        if isinstance(item, NoTensor):
-            self.refuse(item.got, item.should, item.advice)
-        return item.value
+        return tensor(item, self.where).value
 
     # Place
 
@@ -129,10 +127,7 @@ class Op(Visit):
 
     def operand(self, index: int) -> Operand:
         """A required operand that is a tensor."""
-        item = self.item(index)
-        if isinstance(item, NoTensor):
-            self.refuse(item.got, item.should, item.advice)
-        return item
+        return tensor(self.item(index), self.where)
 
     def operands(self, start: int = 0, end: int | None = None) -> list[Operand]:
         return [self.operand(index) for index in range(start, len(self.items) if end is None else end)]

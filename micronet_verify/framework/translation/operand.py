@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat, numeric_format
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
@@ -91,6 +92,13 @@ class NoTensor:
 Item = Operand | NoTensor
 Result = Value | Item
 Results = list[Item | None]
+
+
+def tensor(item: Item, where: str) -> Operand:
+    """The item, which must be a tensor. Raises ``SubmissionFault``."""
+    if isinstance(item, NoTensor):
+        raise SubmissionFault(Problem(item.got, item.should, where, item.advice))
+    return item
 
 
 def computed(

@@ -43,6 +43,8 @@ class Walk:
         self.faults = Faults(file)
         self._constants: dict[Hashable, Operand] = {}
         self._active: list[Hashable] = []
+        self.branches: set[str] = set()
+        """Names of branches so far: a record has one name."""
         self.turns: set[str] = set()
         """Values that are the number of a loop's turn, where what it decides may not be charged as if the data did."""
 

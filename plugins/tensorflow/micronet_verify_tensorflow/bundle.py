@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from micronet_verify.facts.formats import numpy_dtype
 from micronet_verify.facts.graph import Shape
 from micronet_verify.framework.files.protobuf import BYTES, FIXED32, VARINT, Buffer, varint
+from micronet_verify.framework.translation.stored import Stored
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.crc import crc32c, unmasked
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import Reader, Span, bad
-from micronet_verify_tensorflow.stored import Stored, in_file
 
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
@@ -92,7 +92,7 @@ class Bundle:
         data = file[entry.offset : entry.offset + entry.size]
         if crc32c(data) != unmasked(entry.checksum):
             raise bad("bytes that do not have the checksum of the index", "be the tensor that was saved", where)
-        return in_file(path, entry.offset, entry.shape, fmt, data)
+        return Stored(entry.shape, fmt, (path, entry.offset), lambda: data.view(numpy_dtype(fmt)).reshape(entry.shape))
 
     def _shard_name(self, shard: int) -> str:
         return f"{self._prefix}.data-{shard:05d}-of-{self.shards:05d}"

@@ -10,7 +10,7 @@ from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.requests import TranslateRequest
 from micronet_verify_tensorflow.program import Program
 from micronet_verify_tensorflow.saved_model import read_saved_model
-from micronet_verify_tensorflow.translate import Translator
+from micronet_verify_tensorflow.translate import translate
 
 
 class TensorFlowCounter:
@@ -19,7 +19,7 @@ class TensorFlowCounter:
 
         Raises ``SubmissionFault`` with every operator that cannot be priced, by name and place, together.
         """
-        return Translator(read_program(request.artifact), builder).graph()
+        return translate(read_program(request.artifact), builder)
 
 
 def read_program(artifact: Path) -> Program:

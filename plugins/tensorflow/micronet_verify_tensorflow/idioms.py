@@ -7,26 +7,19 @@ hands the node back to be read as it is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+from math import prod
 
-from micronet_verify.facts.graph import Value
+from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.framework.translation.elementwise import sole
+from micronet_verify.framework.translation.operand import Operand
 from micronet_verify_tensorflow.messages import NodeDef
 from micronet_verify_tensorflow.op import Op
-from micronet_verify_tensorflow.operands import Operand
-from micronet_verify_tensorflow.scope import Scope
+from micronet_verify_tensorflow.ops_index import gather, table
+from micronet_verify_tensorflow.scope import Idiom, Scope
 
 _SAME = frozenset({"Identity", "StopGradient", "PreventGradient", "Snapshot"})
 _ADD = ("AddV2", "Add")
-
-
-@dataclass(frozen=True, slots=True)
-class Idiom:
-    """``refs``: the operands of the function; ``rule`` answers ``None`` where they do not fit it."""
-
-    refs: tuple[str, ...]
-    rule: Callable[[Op], Value | None]
 
 
 def find_idiom(scope: Scope, node: NodeDef) -> Idiom | None:
@@ -72,8 +65,10 @@ class _Reader:
                 given = [ref for ref in (scale, shift) if ref]
                 axes = self._moments(x, mean, variance)
                 if axes is not None:
-                    return Idiom((x, axes, eps, *given), partial(_layer_norm, scaled=bool(scale), shifted=bool(shift)))
-                return Idiom((x, mean, variance, eps, *given), partial(_batch_norm, scaled=bool(scale), shifted=bool(shift)))
+                    return Idiom("a layer norm", (x, axes, eps, *given), partial(_layer_norm, scaled=bool(scale), shifted=bool(shift)))
+                return Idiom(
+                    "a batch norm", (x, mean, variance, eps, *given), partial(_batch_norm, scaled=bool(scale), shifted=bool(shift))
+                )
         return None
 
     def _inverse(self, ref: str) -> tuple[str, str, str] | None:
@@ -120,38 +115,25 @@ class _Reader:
             return None
         assert less is not None
         sizes = next(size for first, size in self._pairs(other, *_ADD) if self._equal(first, index))
-        return Idiom((node.inputs[0], index, *node.inputs[2:], less.inputs[1], sizes), _wrapped_gather)
+        return Idiom("a look-up from either end", (node.inputs[0], index, *node.inputs[2:], less.inputs[1], sizes), _wrapped_gather)
 
 
 def _wrapped_gather(op: Op) -> Value | None:
-    from micronet_verify_tensorflow.ops_index import gather
-
-    zero, size = op.items[-2:]
-    table = op.items[0]
-    known = isinstance(zero, Operand) and isinstance(size, Operand) and zero.known is not None and size.known is not None
-    op.items = op.items[:-2]
-    rows = gather_rows(op, table) if known else -1
-    if not known or zero.known.tolist() != 0 or size.known.tolist() != rows:  # type: ignore[union-attr]
+    zero, size = (sole(item) if isinstance(item, Operand) else None for item in op.items[-2:])
+    del op.items[-2:]
+    x = table(op)
+    if zero != 0 or size is None or not x.shape or size != x.shape[op.axis(op.known_int(2, "an axis") if op.has(2) else 0, len(x.shape))]:
         return None
     result = gather(op)
     return result if isinstance(result, Value) else None
 
 
-def gather_rows(op: Op, table: object) -> int:
-    """The length of the axis along which a GatherV2 chooses."""
-    from micronet_verify_tensorflow.operands import Handle
-
-    found = table.operand if isinstance(table, Handle) else table
-    axis = op.known_int(2, "an axis") if op.has(2) else 0
-    return found.shape[op.axis(axis, len(found.shape))] if isinstance(found, Operand) and found.shape else -1
-
-
 def _batch_norm(op: Op, scaled: bool, shifted: bool) -> Value | None:
     """Statistics that are constants, one per channel of the last axis or of the second."""
-    x, mean, variance, eps = op.operands(0, 4)
-    parts = op.operands(4)
+    x, mean, variance = op.operands(0, 3)
+    eps, parts = sole(op.operand(3)), op.operands(4)
     rank, channels = len(x.shape), mean.numel
-    if rank < 2 or eps.known is None or eps.numel != 1 or not all(part.static for part in (mean, variance, *parts)):
+    if rank < 2 or eps is None or not all(part.static for part in (mean, variance, *parts)):
         return None
     wide = [rank - len(mean.shape) + axis for axis, size in enumerate(mean.shape) if size > 1] or [rank - 1]
     axis = wide[0]
@@ -160,13 +142,8 @@ def _batch_norm(op: Op, scaled: bool, shifted: bool) -> Value | None:
     if any(part.numel != channels or _axis(part, rank) not in (None, axis) for part in (variance, *parts)):
         return None
     flat = [op.builder.reshape(part.value, (channels,)) for part in (mean, variance, *parts)]
-    mean_, variance_, *others = flat
-    scale = others.pop(0) if scaled else None
-    shift = others.pop(0) if shifted else None
-    last = axis != 1
-    operands = [mean_, variance_, *([scale, shift] if shifted else [scale] if scaled else [])]
-    number = float(str(eps.known.reshape(-1)[0]))
-    return op.emit("normalise", x.value, *operands, op="batch_norm", eps=number, channels_last=True if last else None)
+    operands = (*flat[:2], *_affine(flat[2:], scaled, shifted))
+    return op.emit("normalise", x.value, *operands, op="batch_norm", eps=eps, channels_last=None if axis == 1 else True)
 
 
 def _axis(part: Operand, rank: int) -> int | None:
@@ -174,25 +151,26 @@ def _axis(part: Operand, rank: int) -> int | None:
     return wide[0] if len(wide) == 1 else None
 
 
+def _affine(values: list[Value], scaled: bool, shifted: bool) -> list[Value | None]:
+    """Scale and shift, of which either may be missing."""
+    return [None, *values] if shifted and not scaled else list(values)
+
+
 def _layer_norm(op: Op, scaled: bool, shifted: bool) -> Value | None:
     """Moments over the last axes."""
-    x, axes, eps = op.operands(0, 3)
+    x, axes, eps = op.operand(0), op.operand(1), sole(op.operand(2))
     parts = op.operands(3)
-    if axes.known is None or eps.known is None or eps.numel != 1:
+    if axes.known is None or eps is None:
         return None
-    rank = len(x.shape)
-    normalised = op.axes(1, rank)
-    wanted = tuple(x.shape[axis] for axis in normalised)
+    rank, normalised = len(x.shape), op.axes(1, len(x.shape))
     if normalised != tuple(range(rank - len(normalised), rank)):
         return None
-    size = 1
-    for extent in wanted:
-        size *= extent
-    if any(part.numel != size or tuple(one for one in part.shape if one > 1) != tuple(one for one in wanted if one > 1) for part in parts):
+    wanted = x.shape[rank - len(normalised) :]
+    if any(part.numel != prod(wanted) or _wide(part.shape) != _wide(wanted) for part in parts):
         return None
     flat = [op.builder.reshape(part.value, wanted) for part in parts]
-    scale = flat.pop(0) if scaled else None
-    shift = flat.pop(0) if shifted else None
-    operands = [scale, shift] if shifted else [scale] if scaled else []
-    number = float(str(eps.known.reshape(-1)[0]))
-    return op.emit("normalise", x.value, *operands, op="layer_norm", eps=number, axes=normalised)
+    return op.emit("normalise", x.value, *_affine(flat, scaled, shifted), op="layer_norm", eps=eps, axes=normalised)
+
+
+def _wide(shape: Shape) -> Shape:
+    return tuple(size for size in shape if size > 1)

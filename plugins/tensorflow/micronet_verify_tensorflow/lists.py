@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from micronet_verify.framework.translation.loops import stacked
+from micronet_verify.framework.translation.operand import Item, Operand, computed, folded
 from micronet_verify_tensorflow.op import Op
-from micronet_verify_tensorflow.operands import Item, Operand, TensorList, computed, folded
+from micronet_verify_tensorflow.operands import TensorList
 
 MOST_ITEMS = 1 << 16
 
@@ -39,8 +41,8 @@ def get_item(op: Op) -> Item:
     x = found.whole
     known = None if x.known is None else np.asarray(x.known[place])
     if known is not None and x.format.is_integer:
-        return folded(op.translator.builder, known, op.node.name)
-    return computed(op.builder.reshape(op.slice(x.value, 0, place, place + 1), x.shape[1:]), x.static, known)
+        return folded(op.builder, known, op.node.name)
+    return computed(op.builder, op.builder.reshape(op.slice(x.value, 0, place, place + 1), x.shape[1:]), x.static, known)
 
 
 def set_item(op: Op) -> TensorList:
@@ -64,13 +66,11 @@ def stack(op: Op) -> Operand:
     if not parts or len(parts) != len(found.items):
         missing = len(found.items) - len(parts)
         op.refuse(f"a list in which {missing} of {len(found.items)} elements are not written", "be written in full")
-    rows = [op.builder.reshape(part.value, (1, *part.shape)) for part in parts]
-    value = rows[0] if len(rows) == 1 else op.emit("move", *rows, op="concat", axis=0)
-    return computed(value, all(part.static for part in parts))
+    return stacked(op, parts, 0)
 
 
 def length(op: Op) -> Operand:
-    return folded(op.translator.builder, np.array(len(op.tensor_list(0).items), np.int32), op.node.name)
+    return folded(op.builder, np.array(len(op.tensor_list(0).items), np.int32), op.node.name)
 
 
 def _place(op: Op) -> int:

@@ -148,6 +148,8 @@ class Reader:
             elif field.number == 4:
                 self.mapping(field, "a function", lambda value: self.text(value, "a function"), returned)
         name, arguments, results = signature or ("", (), ())
+        if not name:
+            raise bad("a function without a name", "have one", self.name)
         return Body(name, nodes, arguments, results, returned, span)
 
     def _signature(self, span: Span) -> tuple[str, tuple[tuple[str, int], ...], tuple[str, ...]]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from micronet_verify.framework.translation import elementwise
 from micronet_verify.framework.translation.table import Line, Refusal, moves, priced
 from micronet_verify_tensorflow import control, lists, ops_index, ops_layers, ops_linear, ops_move, ops_quantize
-from micronet_verify_tensorflow import ops_elementwise as elementwise
+from micronet_verify_tensorflow import ops_elementwise as own
 from micronet_verify_tensorflow.op import Rule
 
 _RANDOM = Refusal("random numbers", "constants must be stored in the file, and answers must repeat: call the model with training=False")
@@ -33,7 +34,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "Acos": priced(elementwise.unary("acos")),
     "Acosh": priced(elementwise.unary("acosh")),
     "Add": priced(elementwise.binary("add")),
-    "AddN": priced(elementwise.add_n),
+    "AddN": priced(elementwise.chain("add")),
     "AddV2": priced(elementwise.binary("add"), "the end of a batch or layer norm, where one is written out"),
     "All": priced(ops_layers.reduce("all")),
     "Any": priced(ops_layers.reduce("any")),
@@ -52,7 +53,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "BatchMatMulV2": priced(ops_linear.batch_matmul),
     "BatchMatMulV3": priced(ops_linear.batch_matmul),
     "BatchToSpaceND": moves(ops_move.batch_to_space, "reshape, transpose, reshape, slice"),
-    "BiasAdd": priced(elementwise.bias_add),
+    "BiasAdd": priced(own.bias_add),
     "BiasAddGrad": _TRAINING,
     "BitwiseAnd": priced(elementwise.bitwise("and")),
     "BitwiseOr": priced(elementwise.bitwise("or")),
@@ -63,7 +64,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "Cast": moves(ops_move.cast, "another number format (rule O11)"),
     "Ceil": priced(elementwise.unary("ceil")),
     "CheckNumerics": _SAME,
-    "ClipByValue": priced(elementwise.clip),
+    "ClipByValue": priced(own.clip),
     "Concat": moves(ops_move.concat, "joins tensors"),
     "ConcatV2": moves(ops_move.concat, "joins tensors"),
     "Const": moves(ops_move.constant, "a stored constant"),
@@ -81,7 +82,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "DepthwiseConv2dNativeBackpropFilter": _TRAINING,
     "DepthwiseConv2dNativeBackpropInput": _TRAINING,
     "Div": priced(elementwise.binary("div"), "whole numbers are cut towards 0"),
-    "DivNoNan": priced(elementwise.no_nan, "compare, divide, select"),
+    "DivNoNan": priced(own.no_nan, "compare, divide, select"),
     "Einsum": priced(ops_linear.einsum, "products of two operands, left to right"),
     "Elu": priced(elementwise.unary("elu", alpha=1.0)),
     "EluGrad": _TRAINING,
@@ -89,7 +90,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "EnsureShape": moves(ops_move.ensure_shape, "the same value"),
     "Equal": priced(elementwise.binary("equal")),
     "Erf": priced(elementwise.unary("erf")),
-    "Erfc": priced(elementwise.erfc, "1 − erf"),
+    "Erfc": priced(own.erfc, "1 − erf"),
     "EuclideanNorm": priced(ops_layers.reduce("l2")),
     "Exp": priced(elementwise.unary("exp")),
     "ExpandDims": moves(ops_move.expand_dims, "a view"),
@@ -114,11 +115,11 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "If": _IF,
     "Inv": priced(elementwise.unary("reciprocal")),
     "InvertPermutation": _SHAPE,
-    "IsFinite": priced(elementwise.is_finite),
+    "IsFinite": priced(own.is_finite),
     "IsInf": priced(elementwise.unary("isinf")),
     "IsNan": priced(elementwise.unary("isnan")),
     "LRN": priced(ops_layers.local_response_norm),
-    "LeakyRelu": priced(elementwise.leaky_relu),
+    "LeakyRelu": priced(own.leaky_relu),
     "LeakyReluGrad": _TRAINING,
     "Less": priced(elementwise.binary("less")),
     "LessEqual": priced(elementwise.binary("less_equal")),
@@ -139,7 +140,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "Min": priced(ops_layers.reduce("min")),
     "Minimum": priced(elementwise.binary("min")),
     "MirrorPad": moves(ops_move.pad, "adds copies around the data"),
-    "Mod": priced(elementwise.truncated_mod, "the result has the dividend's sign"),
+    "Mod": priced(own.truncated_mod, "the result has the dividend's sign"),
     "Mul": priced(elementwise.binary("mul")),
     "Multinomial": _RANDOM,
     "Neg": priced(elementwise.unary("neg")),
@@ -184,7 +185,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "Rsqrt": priced(elementwise.unary("rsqrt")),
     "RsqrtGrad": _TRAINING,
     "ScatterNd": priced(ops_index.scatter_nd),
-    "Select": priced(elementwise.where),
+    "Select": priced(elementwise.where_rows),
     "SelectV2": priced(elementwise.where),
     "Selu": priced(elementwise.unary("selu", alpha=1.6732632423543772, gamma=1.0507009873554805)),
     "SeluGrad": _TRAINING,
@@ -245,7 +246,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "TopKV2": _TOP_K,
     "Transpose": moves(ops_move.transpose, "axes in another order"),
     "TruncateDiv": priced(elementwise.binary("div"), "whole numbers are cut towards 0"),
-    "TruncateMod": priced(elementwise.truncated_mod, "the result has the dividend's sign"),
+    "TruncateMod": priced(own.truncated_mod, "the result has the dividend's sign"),
     "Unique": _DATA_SIZE,
     "Unpack": moves(ops_move.unpack, "parts"),
     "UnsortedSegmentSum": _NO_PRICE,

@@ -8,14 +8,15 @@ import numpy as np
 
 from micronet_verify.facts.formats import INT64
 from micronet_verify.facts.graph import Shape, Value
-from micronet_verify_tensorflow.op import Op, Result, Rule
-from micronet_verify_tensorflow.operands import Handle, Operand
-from micronet_verify_tensorflow.ops_move import MOST_GENERATED
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.operand import Operand, Result
+from micronet_verify_tensorflow.op import Op, Rule
+from micronet_verify_tensorflow.operands import Handle
 
 
 def gather(op: Op) -> Result:
     """Slices along an axis: one by a constant number is a slice, several are a permutation, by the data a look-up."""
-    x, index = _table(op), op.operand(1)
+    x, index = table(op), op.operand(1)
     axis, batch = op.axis(op.known_int(2, "an axis") if op.has(2) else 0, len(x.shape)), op.integer("batch_dims", 0)
     if batch:
         batch = op.axis(batch, len(index.shape) + 1)
@@ -33,7 +34,7 @@ def gather(op: Op) -> Result:
     return op.emit("lookup", x.value, index.value, op="embedding" if x.static and axis == 0 else "gather", axis=axis)
 
 
-def _table(op: Op) -> Operand:
+def table(op: Op) -> Operand:
     """What is looked into: a tensor, or a variable by its handle."""
     table = op.item(0)
     return table.operand if isinstance(table, Handle) else op.operand(0)
@@ -41,8 +42,8 @@ def _table(op: Op) -> Operand:
 
 def gather_nd(op: Op) -> Value:
     """Slices chosen by tuples of numbers. Constant tuples are places on one axis, into which the axes that they name are merged."""
-    x, index, batch = _table(op).value, op.operand(1), op.integer("batch_dims", 0)
-    tuples = index.known if index.known is not None else index.load() if index.load is not None else None
+    x, index, batch = table(op).value, op.operand(1), op.integer("batch_dims", 0)
+    tuples = index.numbers
     named = index.shape[-1] if index.shape else 0
     if tuples is None or batch or not 0 < named <= len(x.shape):
         return op.emit("lookup", x, index.value, op="nd", axis=0, batch=batch or None)

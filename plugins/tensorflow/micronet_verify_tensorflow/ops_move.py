@@ -8,28 +8,32 @@ from collections.abc import Sequence
 import numpy as np
 
 from micronet_verify.facts.graph import Shape, Value
-from micronet_verify_tensorflow.op import Op, Result, Rule, same
-from micronet_verify_tensorflow.operands import Handle, Item, computed
+from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.framework.translation.op import FIXED
+from micronet_verify.framework.translation.operand import Item, Order, Result, Results, computed
+from micronet_verify_tensorflow.op import Op, Rule, same
+from micronet_verify_tensorflow.operands import Handle
 from micronet_verify_tensorflow.strides import index_of
-
-# Generated constants are stored in full (rule S2); this bounds what one node may make.
-MOST_GENERATED = 1 << 24
 
 
 def identity(op: Op) -> Item:
     return op.item(0)
 
 
-def identities(op: Op) -> Sequence[Item]:
+def identities(op: Op) -> Results:
     return op.items
 
 
 def constant(op: Op) -> Item:
-    return op.translator.constant(op)
+    return op.scope.constant(op.node)
 
 
 def handle(op: Op) -> Item:
-    return op.translator.variable(op)
+    """The variable whose handle a node of the main graph is."""
+    found = op.scope.program.variable(op.node)
+    if found is None or op.scope.body is not op.scope.program.main:
+        op.refuse(f"a {op.kind} that is no variable of the model", "be one")
+    return op.scope.variable(found, ("variable", found.name))
 
 
 def read(op: Op) -> Item:
@@ -41,7 +45,7 @@ def read(op: Op) -> Item:
 
 
 def shape_only(op: Op) -> Result:
-    op.refuse("sizes that the data decide", "be constant", "fixed shapes are counted: export with constant shapes")
+    op.refuse("sizes that the data decide", "be constant", FIXED)
 
 
 def range_(op: Op) -> Value:
@@ -104,13 +108,12 @@ def transpose(op: Op) -> Item:
     x, perm = op.operand(0), op.known_ints(1, "an order of axes")
     if sorted(perm) != list(range(len(x.shape))):
         op.refuse(f"the axis order {perm} for shape {x.shape}", "name each axis once")
-    builder = op.builder
 
-    def laid(order: tuple[int, ...]) -> Value:
-        through = tuple(perm[axis] for axis in order)
-        return x.laid(through) if x.laid is not None else builder.transpose(x.value, through)
+    def arranged(order: Order | None) -> Value:
+        return x.arranged(perm if order is None else tuple(perm[axis] for axis in order))
 
-    return computed(laid(tuple(range(len(perm)))), x.static, None if x.known is None else x.known.transpose(perm), laid)
+    known = None if x.known is None else x.known.transpose(perm)
+    return computed(op.builder, arranged(None), x.static, known, arrange=arranged)
 
 
 def concat(op: Op) -> Result:

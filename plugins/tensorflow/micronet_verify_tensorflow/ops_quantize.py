@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.facts.formats import FLOAT32, NumericFormat, numeric_format
 from micronet_verify.facts.graph import Value
-from micronet_verify_tensorflow.op import Op, Result
-from micronet_verify_tensorflow.operands import Operand, computed
+from micronet_verify.framework.translation.operand import Operand, Order, Result
+from micronet_verify_tensorflow.op import Op
 
 Array = NDArray[Any]
 
@@ -66,21 +66,18 @@ def _quantized(op: Op, low: Array, high: Array, per_channel: bool) -> Result:
         code = op.emit("quantize", value, scale, *zero, fmt=fmt, axis=axis, low=bound, rounding="up", zero_first=True, reciprocal=True)
         return op.emit("dequantize", code, scale, *zero, fmt=value.format, axis=axis)
 
-    def laid(perm: tuple[int, ...]) -> Value:
-        inner = x.laid(perm) if x.laid is not None else op.builder.transpose(x.value, perm)
-        return make(inner, perm.index(where) if per_channel else -1)
+    def arranged(order: Order | None) -> Value:
+        return make(x.arranged(order), where if order is None or not per_channel else order.index(where))
 
-    if not x.static:
-        return computed(make(x.value, where), static=False)
-    return Operand(x.shape, x.format, lambda: make(x.value, where), static=True, laid=laid)
+    return Operand(x.shape, x.format, arranged, static=True) if x.static else make(x.value, where)
 
 
 def _parameters(op: Op, scales: Array, zeros: Array, signed: bool, fmt: NumericFormat, axis: int) -> tuple[Value, tuple[Value, ...]]:
     name = op.node.name
-    scale = op.translator.builder.constant(scales if axis >= 0 else scales.reshape(()), f"{name}/scale", FLOAT32)
+    scale = op.builder.constant(scales if axis >= 0 else scales.reshape(()), f"{name}/scale", FLOAT32)
     if signed or not zeros.any():
         return scale, ()
-    return scale, (op.translator.builder.constant(zeros if axis >= 0 else zeros.reshape(()), f"{name}/zero_point", fmt),)
+    return scale, (op.builder.constant(zeros if axis >= 0 else zeros.reshape(()), f"{name}/zero_point", fmt),)
 
 
 def _zero_point(low: float, scale: float, least: int, most: int) -> int:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from micronet_verify.framework.translation.stored import Stored
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.messages import Body, NodeDef, Reader, Signature, bad
-from micronet_verify_tensorflow.stored import Stored
 from micronet_verify_tensorflow.tensors import read_tensor
 
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-DEEPEST = 60
+IFS = frozenset({"If", "StatelessIf"})
 
 
 @dataclass(frozen=True, slots=True)

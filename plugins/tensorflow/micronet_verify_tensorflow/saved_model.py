@@ -7,10 +7,11 @@ from functools import cache
 from pathlib import Path
 
 from micronet_verify.framework.files.protobuf import BYTES
+from micronet_verify.framework.translation.limits import DEEPEST
 from micronet_verify_tensorflow.allowed import check_operators
 from micronet_verify_tensorflow.bundle import Bundle, read_only
 from micronet_verify_tensorflow.messages import Body, NodeDef, Reader, Signature, Span, bad
-from micronet_verify_tensorflow.program import CALLS, DEEPEST, Program, Variable, base
+from micronet_verify_tensorflow.program import CALLS, Program, Variable, base
 
 PREFIX = "variables/variables"
 SERVING = "serving_default"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from micronet_verify.facts.graph import Shape
-
-if TYPE_CHECKING:
-    from micronet_verify_tensorflow.op import Op
+from micronet_verify_tensorflow.op import Op
 
 Index = tuple[slice | int | None, ...]
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Shape
 from micronet_verify.framework.files.protobuf import BYTES, FIXED32, FIXED64, Field, decode_varints
+from micronet_verify.framework.translation.stored import Stored
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import Reader, Span, bad
-from micronet_verify_tensorflow.stored import Stored
 
 _CONTENT = 4
 # The typed field of each format; narrow numbers share int_val, 16-bit floats stand in half_val as their bits.
@@ -73,7 +73,7 @@ def _raw(reader: Reader, start: int, shape: Shape, fmt: NumericFormat, count: in
     data = np.frombuffer(reader.data, np.uint8, count * dtype.itemsize, start)
     if fmt.name == "bool" and count and data.max() > 1:
         raise bad("truth values other than 0 and 1", "be 0 or 1", reader.name)
-    return Stored(shape, fmt, lambda: data.view(dtype).reshape(shape), (reader.name, start) if count and reader.filed else None)
+    return Stored(shape, fmt, (reader.name, start) if count and reader.filed else None, lambda: data.view(dtype).reshape(shape))
 
 
 def _typed(reader: Reader, fields: list[Field], shape: Shape, fmt: NumericFormat, count: int, where: str) -> Stored:
@@ -99,7 +99,7 @@ def _typed(reader: Reader, fields: list[Field], shape: Shape, fmt: NumericFormat
         numbers = numbers.astype(np.uint8).view(dtype)
     numbers = numbers.astype(dtype)
     if numbers.size == count:
-        return Stored(shape, fmt, lambda: numbers.reshape(shape))
+        return Stored(shape, fmt, None, lambda: numbers.reshape(shape))
     if count > _MOST_FILLED:
         raise bad(f"a constant of {count:,} equal numbers", f"be at most {_MOST_FILLED:,}", where)
     last = numbers[-1:] if numbers.size else np.zeros(1, dtype)
@@ -107,4 +107,4 @@ def _typed(reader: Reader, fields: list[Field], shape: Shape, fmt: NumericFormat
     def filled() -> NDArray[Any]:
         return np.concatenate([numbers, np.broadcast_to(last, count - numbers.size)]).reshape(shape)
 
-    return Stored(shape, fmt, filled, splat=numbers.size <= 1 and count > _WRITTEN_OUT)
+    return Stored(shape, fmt, None, filled, splat=numbers.size <= 1 and count > _WRITTEN_OUT)

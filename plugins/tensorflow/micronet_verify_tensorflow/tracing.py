@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.facts.formats import numeric_format
+from micronet_verify.framework.translation.stored import stored_array
 from micronet_verify_tensorflow.allowed import check_operators
 from micronet_verify_tensorflow.environment import require, tensorflow
 from micronet_verify_tensorflow.keras_files import check_h5, check_keras
 from micronet_verify_tensorflow.messages import NodeDef, Reader, Signature, bad
 from micronet_verify_tensorflow.program import Program, Variable
-from micronet_verify_tensorflow.stored import in_memory
 
 
 def traced(path: Path) -> Program:
@@ -83,6 +82,6 @@ def _reader(variable: Any, outside: Any, name: str) -> Callable[[], Variable]:
     def read() -> Variable:
         array = np.asarray((variable if variable is not None else outside).numpy())
         label = variable.name.partition(":")[0] if variable is not None else name
-        return Variable(label, in_memory(array, numeric_format(array.dtype.name)), handle=variable is not None)
+        return Variable(label, stored_array(array), handle=variable is not None)
 
     return read

@@ -10,7 +10,7 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import FLOAT32, NumericFormat
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Order
+from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Order, tensor
 from micronet_verify_tflite.model import Quantization, Tensor
 from micronet_verify_tflite.stored import format_of
 
@@ -69,9 +69,8 @@ class Variable(NoTensor):
 
 def numbers_of(builder: GraphBuilder, item: Item, order: Order | None = None) -> Value:
     """The numbers that an operand stands for, its axes in this order: codes are dequantized."""
-    if isinstance(item, NoTensor):
-        raise SubmissionFault(Problem(item.got, item.should, builder.where, item.advice))
-    codes, scaling = item.arranged(order), item.scaling
+    operand = tensor(item, builder.where)
+    codes, scaling = operand.arranged(order), operand.scaling
     if scaling is None:
         return codes
     axis = scaling.axis if scaling.axis < 0 or order is None else order.index(scaling.axis)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from micronet_verify.counting.count import count_graph
+from micronet_verify.facts.graph import Graph
+from micronet_verify.track.rules import CountingRules
 from tests.plugins.tensorflow.support import Builder, predict, problems, random, translate
 
 SEQUENCE = random(1, 5, 6)
+HALF = Fraction(1, 2)
 
 
 def test_calls_are_inlined_and_share_their_variables(build: Builder) -> None:
@@ -22,13 +27,34 @@ def test_calls_are_inlined_and_share_their_variables(build: Builder) -> None:
 
 
 def test_loops_of_known_length_are_written_out(build: Builder) -> None:
-    tf = build.tf
-
-    def loop(x: Any, w: Any) -> Any:
-        return tf.while_loop(lambda i, y: i < 3, lambda i, y: (i + 1, tf.tanh(tf.matmul(y, w))), [0, x])[1]
-
-    found = build.compare(loop, random(1, 6), variables=[random(6, 6)])
+    found = build.compare(turning(build.tf, 3), random(1, 4), variables=[random(4, 4)])
     assert found.work == ["matmul", "elementwise:tanh"] * 3
+
+
+def turning(tf: Any, turns: int, first: int = 0, step: int = 1) -> Any:
+    """x times a matrix and a tanh, while a counter is below ``turns``."""
+    return lambda x, w: tf.while_loop(lambda i, y: i < turns, lambda i, y: (i + step, tf.tanh(tf.matmul(y, w))), [first, x])[1]
+
+
+def test_a_long_loop_of_constant_turns_is_one_node(build: Builder) -> None:
+    """70,000 turns of a 4×4 product and a tanh: the price of a turn, 70,000 times, as in ONNX and TFLite."""
+    turns = 70_000
+    found = translate(build.saved(turning(build.tf, turns), [(None, 4)], variables=[random(4, 4)]))
+    (node,) = [node for node in found.nodes if node.kind == "loop"]
+    assert node.attributes["trips"] == turns
+    ledger = found.count().ledgers["quantized"]
+    assert ledger.operations == turns * (4 * 4 + 4 * 3 + 4)
+    assert ledger.storage == 4 * 4
+
+
+def test_a_long_loop_computes_what_tensorflow_computes(build: Builder) -> None:
+    """From 3, by 2, below 9,000: ⌈(9,000 − 3)/2⌉ turns."""
+    found = build.compare(turning(build.tf, 9_000, 3, 2), random(1, 4), variables=[random(4, 4)])
+    (node,) = [node for node in found.nodes if node.kind == "loop"]
+    assert node.attributes["trips"] == -(-(9_000 - 3) // 2)
+
+
+CONSTANT = "(give it a constant number of turns: a counter that constants bound, and no condition on the data)"
 
 
 def test_a_loop_whose_length_the_data_decides_is_refused(build: Builder) -> None:
@@ -38,16 +64,27 @@ def test_a_loop_whose_length_the_data_decides_is_refused(build: Builder) -> None
         return tf.while_loop(lambda y: tf.reduce_sum(y) < 10, lambda y: (2 * y,), [x])[0]
 
     (found,) = problems(build.saved(loop, [(None, 6)]))
-    assert found.startswith("got a loop whose number of turns the data decides but should turn a constant number of times [")
-    assert found.endswith("(give the loop a constant number of turns: a fixed sequence length, and no mask that stops it)")
+    assert found.startswith("got a loop whose turns the data decides but should turn a constant number of times [")
+    assert found.endswith(CONSTANT)
 
 
 def test_a_loop_without_end_is_refused(build: Builder) -> None:
     tf = build.tf
-    path = build.saved(lambda x: tf.while_loop(lambda i, y: i < 2**30, lambda i, y: (i + 1, y + 1), [0, x])[1], [(None, 6)])
+    path = build.saved(lambda x: tf.while_loop(lambda i, y: i < 3, lambda i, y: (i - 0, y + 1), [0, x])[1], [(None, 6)])
     (found,) = problems(path)
-    assert " turns of " in found
-    assert found.startswith("got a loop of more than ")
+    assert found.startswith("got a loop whose condition always holds but should end [")
+
+
+def test_a_condition_with_axes_is_refused(build: Builder) -> None:
+    """TensorFlow takes [False] for true: it holds something."""
+    tf = build.tf
+    then, other = (tf.function(f, input_signature=[tf.TensorSpec([None, 6])]).get_concrete_function() for f in (tf.nn.relu, tf.exp))
+
+    def model(x: Any) -> Any:
+        return tf.raw_ops.If(cond=x[0, :1] > 0, input=[x], Tout=[tf.float32], then_branch=then, else_branch=other)[0]
+
+    (found,) = problems(build.saved(model, [(None, 6)]))
+    assert found.startswith("got a condition of shape (1,) but should be one truth value [If")
 
 
 @pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
@@ -104,6 +141,100 @@ def test_branches_are_counted_and_recorded_example_by_example(build: Builder) ->
     wanted = np.where(inputs.sum(1, keepdims=True) > 0, inputs @ w, inputs[:, :2] + b)
     np.testing.assert_allclose(answer.outputs, wanted, rtol=1e-5)
     np.testing.assert_allclose(found.run(inputs[:1])[0], wanted[:1], rtol=1e-5)
+
+
+def nested(tf: Any) -> Any:
+    """x [1, 8]: where its greatest number is above 0, a product of 3 columns; else one of 8·8, and after it another choice."""
+
+    def hard(x: Any, square: Any, *last: Any) -> Any:
+        wide = tf.matmul(x, square)
+        bodies = (lambda: tf.nn.relu(tf.matmul(wide, last[0])), lambda: tf.tanh(tf.matmul(wide, last[1])))
+        return tf.cond(tf.reduce_min(x) > -1, *bodies)
+
+    def model(x: Any, easy: Any, *others: Any) -> Any:
+        call = tf.function(lambda x: hard(x, *others))
+        return tf.cond(tf.reduce_max(x) > 0, lambda: tf.matmul(x, easy), lambda: call(x))
+
+    return model
+
+
+DEEP = [random(8, 3), random(8, 8, seed=1), random(8, 3, seed=2), random(8, 3, seed=3)]
+
+
+def test_a_branch_inside_a_branch_is_charged_by_how_often_it_is_reached(build: Builder) -> None:
+    """Half of the examples go the hard way, and half of those (a quarter of all) take each inner body: as in TFLite."""
+    found = translate(build.saved(nested(build.tf), [(None, 8)], variables=DEEP))
+    outer, inner = sorted(branches(found.graph))
+    assert inner.startswith(f"{outer}/else/")
+    ledger = count_graph(found.graph, found.store, CountingRules(), {outer: HALF, inner: HALF}).ledgers["quantized"]
+    easy, wide, last = 3 * 8 + 3 * 7, 8 * 8 + 8 * 7, 3 * 8 + 3 * 7
+    relu, tanh = 3, 3
+    assert ledger.operations == 7 + 1 + HALF * easy + HALF * (wide + 7 + 1 + HALF * (last + relu) + HALF * (last + tanh))
+
+
+def test_branches_inside_branches_say_when_they_were_not_reached(build: Builder) -> None:
+    path = build.saved(nested(build.tf), [(None, 8)], variables=DEEP)
+    outer, inner = sorted(branches(translate(path).graph))
+    x = -np.abs(random(12, 8)) * np.linspace(0.1, 3, 12, dtype=np.float32)[:, None]
+    x[::3] *= -1
+    (answer,) = predict(path, x, 12)
+    assert answer.taken[outer] == tuple(0 if row.max() > 0 else 1 for row in x)
+    assert answer.taken[inner] == tuple(-1 if row.max() > 0 else (0 if row.min() > -1 else 1) for row in x)
+    assert set(answer.taken[inner]) == {-1, 0, 1}
+
+
+def test_a_branch_in_a_body_that_a_constant_chose_is_recorded(build: Builder) -> None:
+    tf = build.tf
+
+    def model(x: Any) -> Any:
+        inner = lambda: tf.cond(tf.reduce_sum(x) > 0, lambda: tf.nn.relu(x), lambda: tf.exp(x))  # noqa: E731
+        return tf.cond(tf.shape(x)[1] > 4, inner, lambda: x)
+
+    path = build.saved(model, [(None, 6)])
+    (name,) = branches(translate(path).graph)
+    x = random(5, 6)
+    (answer,) = predict(path, x, 5)
+    assert answer.taken == {name: tuple(0 if row.sum() > 0 else 1 for row in x)}
+
+
+def branches(graph: Graph) -> list[str]:
+    """Names of the branches of a graph and of their bodies."""
+    found = []
+    for node in graph.nodes:
+        found += [str(node.attributes["id"])] if node.kind == "branch" else []
+        found += [name for body in node.bodies for name in branches(body)]
+    return found
+
+
+def functions(tf: Any, depth: int) -> Any:
+    """x + 1 behind ``depth`` functions, each of which calls the next."""
+    found = tf.function(lambda x: x + 1)
+    for _ in range(depth - 1):
+        found = tf.function(partial(lambda inner, x: inner(x), found))
+    return found
+
+
+def test_functions_inside_functions_are_deep_but_not_recursive(build: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """42 levels are counted. More than the limit are too deep, and nothing calls itself: TensorFlow can trace no 65."""
+    path = build.saved(functions(build.tf, 42), [(None, 6)])
+    assert translate(path).work == ["elementwise:add"]
+    monkeypatch.setattr("micronet_verify.framework.translation.walk.DEEPEST", 30)
+    (found,) = problems(path)
+    assert found.startswith("got functions, branches and loops more than 30 levels deep but should be at most 30 levels deep [")
+
+
+def test_a_function_that_calls_itself_is_refused(build: Builder) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = build.saved(functions(build.tf, 2), [(None, 6)])
+    model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for function in model.meta_graphs[0].graph_def.library.function:
+        for node in function.node_def:
+            if "f" in node.attr and node.attr["f"].func.name.startswith("__inference") and "restore" not in function.signature.name:
+                node.attr["f"].func.name = function.signature.name
+    path.write_bytes(model.SerializeToString())
+    (found,) = problems(path)
+    assert "got a recursive function" in found
 
 
 def test_a_choice_that_shapes_decide_is_its_body(build: Builder) -> None:
