@@ -40,19 +40,46 @@ from micronet_verify.framework.requests import (
     TranslateRequest,
 )
 from micronet_verify.framework.stepping import Form, Port, Stepper, Stepping, check_chunk, check_step, chunk_length, zeros
-from micronet_verify.framework.translation import elementwise, op, recurrent
-from micronet_verify.framework.translation.bodies import SIDES, branch, branch_names
+from micronet_verify.framework.translation import bodies, elementwise, inputs, loops, op, recurrent, scope
+from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES, branch, branch_names
 from micronet_verify.framework.translation.einsum import einsum
+from micronet_verify.framework.translation.elementwise import sole
 from micronet_verify.framework.translation.inputs import input_shape
-from micronet_verify.framework.translation.limits import MOST_GENERATED, SHAPE_TYPES
-from micronet_verify.framework.translation.loops import Loop, Turn, loop
+from micronet_verify.framework.translation.limits import DEEPEST, LONGEST, MOST_GENERATED, SHAPE_TYPES
+from micronet_verify.framework.translation.loops import Loop, Scanned, Turn, loop, stacked, while_loop
+from micronet_verify.framework.translation.op import FIXED, Emitting
 from micronet_verify.framework.translation.op import Answer as RuleResult
-from micronet_verify.framework.translation.op import Emitting
-from micronet_verify.framework.translation.operand import Array, Item, NoTensor, Operand, Order, Result, Results, computed, folded, stored
+from micronet_verify.framework.translation.operand import (
+    Array,
+    Item,
+    NoTensor,
+    Operand,
+    Order,
+    Result,
+    Results,
+    computed,
+    folded,
+    stored,
+    tensor,
+)
 from micronet_verify.framework.translation.recurrent import Function
 from micronet_verify.framework.translation.scope import Scope
-from micronet_verify.framework.translation.shape_arithmetic import Fold, Folds, Found, cumulated, filled, named, reduced, slices, taken
+from micronet_verify.framework.translation.shape_arithmetic import (
+    Fold,
+    Folds,
+    Found,
+    arithmetic,
+    cumulated,
+    filled,
+    modulo,
+    named,
+    reduced,
+    remainder,
+    slices,
+    taken,
+)
 from micronet_verify.framework.translation.step import Step
+from micronet_verify.framework.translation.stored import Stored, stored_array
 from micronet_verify.framework.translation.table import Line, Refusal, Unknown, markdown, moves, priced
 from micronet_verify.framework.translation.walk import Walk
 
@@ -60,6 +87,8 @@ __all__ = [
     "BOOL",
     "BYTES",
     "CPU",
+    "DEEPEST",
+    "FIXED",
     "FIXED32",
     "FIXED64",
     "FLOAT16",
@@ -68,7 +97,9 @@ __all__ = [
     "INT32",
     "INT64",
     "INTERFACE",
+    "LONGEST",
     "MOST_GENERATED",
+    "NOT_REACHED",
     "PT2",
     "SHAPE_TYPES",
     "SIDES",
@@ -122,6 +153,7 @@ __all__ = [
     "Result",
     "Results",
     "RuleResult",
+    "Scanned",
     "Scope",
     "Shape",
     "ShapeError",
@@ -130,6 +162,7 @@ __all__ = [
     "StepRequest",
     "Stepper",
     "Stepping",
+    "Stored",
     "SubmissionFault",
     "TraceRequest",
     "Tracing",
@@ -140,7 +173,9 @@ __all__ = [
     "VerdictFacts",
     "Walk",
     "answers",
+    "arithmetic",
     "as_batches",
+    "bodies",
     "branch",
     "branch_names",
     "broadcast",
@@ -159,10 +194,13 @@ __all__ = [
     "folded",
     "hookimpl",
     "input_shape",
+    "inputs",
     "instead",
     "ints",
     "loop",
+    "loops",
     "markdown",
+    "modulo",
     "moves",
     "named",
     "numeric_format",
@@ -171,10 +209,17 @@ __all__ = [
     "priced",
     "recurrent",
     "reduced",
+    "remainder",
     "row_major",
+    "scope",
     "slices",
+    "sole",
+    "stacked",
     "stored",
+    "stored_array",
     "taken",
+    "tensor",
     "varint",
+    "while_loop",
     "zeros",
 ]

@@ -102,7 +102,7 @@ def _one_core() -> None:
 
 def preparing(folder: str, count: int, kind: str) -> Callable[[], dict[str, Any]]:
     from micronet_verify.facts.data import Preprocessing
-    from micronet_verify.quality.inputs.images import decode, write_images
+    from micronet_verify.quality.images import decode, write_images
 
     _one_core()
     paths = sorted(Path(folder).iterdir())

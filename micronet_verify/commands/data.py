@@ -28,7 +28,7 @@ def data(ctx: click.Context, names: tuple[str, ...], root: Path | None, tracks: 
     from rich.text import Text
 
     from micronet_verify.quality.datasets.folders import cache_folder, data_root
-    from micronet_verify.quality.datasets.installed import survey
+    from micronet_verify.quality.survey import survey
     from micronet_verify.reports.tables import safe
     from micronet_verify.reports.texts import one_line
     from micronet_verify.track.library import track_names

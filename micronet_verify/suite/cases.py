@@ -25,6 +25,7 @@ from micronet_verify.submission.directory import EntryPath, find_entries
 from micronet_verify.suite.guard import inside
 from micronet_verify.suite.judging import Judge
 from micronet_verify.suite.progress import DONE, PROGRESS
+from micronet_verify.suite.stash import CASES
 from micronet_verify.track.library import load_track, track_names
 
 SUITE = "micronet_verify.suite."
@@ -54,8 +55,9 @@ def activate(config: pytest.Config) -> None:
         what = f"no entry that matches {' or '.join(wanted)}" if entries else "no entry"
         raise pytest.UsageError(str(Problem(f"{what} in {submissions}", "be at least one folder with a submission.yaml")))
     _check_tracks(tracks)
-    config.stash[CASES] = Cases(config, chosen, tracks, report, len(entries), _settings(config))
-    config.pluginmanager.register(config.stash[CASES], "micronet_cases")
+    cases = Cases(config, chosen, tracks, report, len(entries), _settings(config))
+    config.stash[CASES] = cases
+    config.pluginmanager.register(cases, "micronet_cases")
     config.pluginmanager.register(fixtures, "micronet_fixtures")
 
 
@@ -193,6 +195,3 @@ def _order(item: pytest.Item) -> int:
     if mark is None or not getattr(getattr(item, "module", None), "__name__", "").startswith(SUITE):
         return len(_RANKS)
     return _RANKS.get(mark.args[0].format_map(item.callspec.params), len(_RANKS))  # type: ignore[attr-defined]
-
-
-CASES = pytest.StashKey[Cases]()

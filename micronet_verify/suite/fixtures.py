@@ -10,8 +10,8 @@ from micronet_verify.checks.verdict import Verdict
 from micronet_verify.errors import MicronetError
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.reports.texts import many_lines
-from micronet_verify.suite.cases import CASES
 from micronet_verify.suite.judging import Judged
+from micronet_verify.suite.stash import CASES
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from micronet_verify.quality.datasets.imagenet import FOLDERS, TAR
 from micronet_verify.quality.datasets.imagenet_labels import DEVKIT, TRUTH
 from micronet_verify.quality.datasets.wikitext103 import ZIP
 from micronet_verify.quality.guarded import measured
-from micronet_verify.quality.inputs.images import FLOAT_LIMIT
+from micronet_verify.quality.images import FLOAT_LIMIT
 from micronet_verify.quality.inputs.prepare import EDITION, prepare
 from micronet_verify.quality.labels import labels
 from micronet_verify.quality.metrics.thresholds import level

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from micronet_verify.checks.judge import judge
 from micronet_verify.cli import main
 from micronet_verify.evaluation import Bench, Evaluation, evaluate
-from micronet_verify.quality.inputs import images
+from micronet_verify.quality import images
 from micronet_verify.reports.entry import EntryRecord, Part
 from micronet_verify.reports.evidence import evidence
 from micronet_verify.reports.junit import junit

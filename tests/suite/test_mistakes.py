@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # Loaded here once, so that the runs inside this process find it and do not load it again.
-import micronet_verify.suite.cases
+import micronet_verify.suite.stash
 from tests.suite.conftest import SUITE, refused
 
 pytest_plugins = ["pytester"]
@@ -78,4 +78,4 @@ def test_a_verdict_needs_its_mark(desk) -> None:
     result = desk.runpytest_inprocess("test_ours.py", "--submissions", "some", "-c", "tox.ini", "-p", "no:cacheprovider")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["got a test without the mark verdict(name) but should have one to use this fixture"])
-    assert micronet_verify.suite.cases.CASES is not None
+    assert micronet_verify.suite.stash.CASES is not None

@@ -31,7 +31,7 @@ from micronet_verify.quality.datasets.imagenet_labels import (
     read_truth,
 )
 from micronet_verify.quality.datasets.search import identity, locate, missing, shown
-from micronet_verify.quality.inputs.images import decode
+from micronet_verify.quality.images import decode
 
 NAME = "imagenet"
 FOLDERS = ("val", "ILSVRC2012_img_val", "validation", "ILSVRC/Data/CLS-LOC/val")

@@ -26,7 +26,7 @@ from micronet_verify.framework.requests import Home, OpenRequest
 from micronet_verify.quality.datasets import token_stream
 from micronet_verify.quality.datasets.search import first, identity, missing, shown
 from micronet_verify.quality.datasets.token_stream import Vocabulary
-from micronet_verify.quality.inputs.store import keep
+from micronet_verify.quality.store import keep
 
 NAME = "wikitext103"
 ZIP = "wikitext-103-v1.zip"

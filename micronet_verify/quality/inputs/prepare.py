@@ -23,9 +23,9 @@ from micronet_verify.framework.requests import Home, OpenRequest
 from micronet_verify.quality.datasets.folders import data_root
 from micronet_verify.quality.datasets.search import digest_problem, known_as
 from micronet_verify.quality.guarded import opened
-from micronet_verify.quality.inputs.images import write_images
-from micronet_verify.quality.inputs.store import keep
+from micronet_verify.quality.images import write_images
 from micronet_verify.quality.registry import made_by, reader_named, reader_offers
+from micronet_verify.quality.store import keep
 from micronet_verify.strict_yaml.sentences import did_you_mean
 
 # Of how images are prepared; part of the name of a prepared file: raise it where prepared bytes change.

@@ -12,9 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.requests import TranslateRequest
-from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES, branch_names
+from micronet_verify.plugin import NOT_REACHED, SIDES, GraphBuilder, TranslateRequest, branch_names
 from micronet_verify_onnx.counter import OnnxCounter
 
 

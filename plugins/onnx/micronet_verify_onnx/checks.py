@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.translation import inputs
+from micronet_verify.plugin import Problem, Shape, SubmissionFault, inputs
 
 # onnxruntime 1.31 reads no newer ones (measured); opsets below 7 broadcast by attribute and are not guaranteed there.
 NEWEST_IR, NEWEST_OPSET, OLDEST_OPSET = 13, 26, 7

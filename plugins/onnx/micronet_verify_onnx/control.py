@@ -7,10 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation import bodies, loops
-from micronet_verify.framework.translation.loops import Scanned, Turn
-from micronet_verify.framework.translation.operand import Operand, Result, Results, folded
+from micronet_verify.plugin import GraphBuilder, Operand, Result, Results, Scanned, Turn, bodies, folded, loops
 from micronet_verify_onnx.op import Op
 
 

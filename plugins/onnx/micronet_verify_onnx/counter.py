@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Graph
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.requests import TranslateRequest
+from micronet_verify.plugin import Graph, GraphBuilder, Problem, SubmissionFault, TranslateRequest
 from micronet_verify_onnx.skeleton import Skeleton
 from micronet_verify_onnx.translate import translate
 

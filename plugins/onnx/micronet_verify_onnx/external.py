@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import onnx
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 
 
 def external_range(folder: Path, tensor: onnx.TensorProto, needed: int, where: str) -> tuple[str, int]:

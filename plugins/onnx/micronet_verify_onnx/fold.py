@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.facts.formats import numpy_dtype
-from micronet_verify.framework.translation.operand import Array
-from micronet_verify.framework.translation.shape_arithmetic import (
+from micronet_verify.plugin import (
+    Array,
     Fold,
     Folds,
     Found,
@@ -18,6 +17,7 @@ from micronet_verify.framework.translation.shape_arithmetic import (
     filled,
     modulo,
     named,
+    numpy_dtype,
     reduced,
     remainder,
     taken,

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat, numeric_format, numpy_dtype
+from micronet_verify.plugin import NumericFormat, Problem, SubmissionFault, numeric_format, numpy_dtype
 
 _NAMES = {
     TensorProto.FLOAT: "float32",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.framework.translation.table import markdown
+from micronet_verify.plugin import markdown
 from micronet_verify_onnx.op_table import BREVITAS, MS, QONNX, TABLE
 
 BEGIN, END = "<!-- operators: begin -->", "<!-- operators: end -->"

@@ -7,11 +7,18 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.answering import answers
-from micronet_verify.framework.protocols import CPU, Answer
-from micronet_verify.framework.requests import ExportRequest, PredictRequest, StepRequest, TraceRequest
-from micronet_verify.framework.stepping import Stepper
+from micronet_verify.plugin import (
+    CPU,
+    Answer,
+    ExportRequest,
+    PredictRequest,
+    Problem,
+    Stepper,
+    StepRequest,
+    SubmissionFault,
+    TraceRequest,
+    answers,
+)
 from micronet_verify_onnx.branches import names_of, taken
 from micronet_verify_onnx.session import CUDA, check_cuda, checked, fault, fed_input, open_session
 

@@ -8,12 +8,9 @@ import numpy as np
 import onnx
 from onnx import AttributeProto
 
-from micronet_verify.framework.translation import op as core
-from micronet_verify.framework.translation.op import Answer
-from micronet_verify.framework.translation.operand import Results
-from micronet_verify.framework.translation.step import Step
-from micronet_verify.framework.translation.stored import Stored
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import Results, Step, Stored, Walk
+from micronet_verify.plugin import RuleResult as Answer
+from micronet_verify.plugin import op as core
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.schema import check_node
 from micronet_verify_onnx.scope import Scope

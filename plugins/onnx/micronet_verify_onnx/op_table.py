@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.framework.translation import elementwise
-from micronet_verify.framework.translation.table import Line, Refusal, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, moves, priced
 from micronet_verify_onnx import (
     control,
     ops_attention,

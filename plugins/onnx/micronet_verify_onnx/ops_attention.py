@@ -7,9 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import BOOL
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.limits import MOST_GENERATED
+from micronet_verify.plugin import BOOL, MOST_GENERATED, Value
 from micronet_verify_onnx.op import Op
 from micronet_verify_onnx.ops_linear import scaled
 

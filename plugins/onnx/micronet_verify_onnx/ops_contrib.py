@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import NumericFormat, numeric_format
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Operand, Result, computed
+from micronet_verify.plugin import NumericFormat, Operand, Result, Value, computed, numeric_format
 from micronet_verify_onnx.op import Op, Rule
 from micronet_verify_onnx.ops_elementwise import sigmoid_weighted
 from micronet_verify_onnx.ops_linear import convolution, general_product, scaled

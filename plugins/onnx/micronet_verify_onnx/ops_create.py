@@ -6,9 +6,7 @@ import math
 
 import numpy as np
 
-from micronet_verify.framework.translation.limits import MOST_GENERATED
-from micronet_verify.framework.translation.operand import Operand, Result, computed, folded, stored
-from micronet_verify.framework.translation.stored import Stored, stored_array
+from micronet_verify.plugin import MOST_GENERATED, Operand, Result, Stored, computed, folded, stored, stored_array
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op

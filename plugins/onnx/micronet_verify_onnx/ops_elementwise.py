@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-from micronet_verify.facts.formats import BOOL
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation import elementwise
+from micronet_verify.plugin import BOOL, Value, elementwise
 from micronet_verify_onnx.op import Op, Rule
 
 

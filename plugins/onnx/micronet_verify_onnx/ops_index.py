@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.translation.limits import MOST_GENERATED
-from micronet_verify.framework.translation.operand import Operand, Result, folded
+from micronet_verify.plugin import INT64, MOST_GENERATED, Operand, Result, Shape, Value, folded
 from micronet_verify_onnx.op import Op
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from micronet_verify.facts.formats import FLOAT16
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import FLOAT16, Value
 from micronet_verify_onnx.op import Op, Rule
 from micronet_verify_onnx.ops_linear import given
 

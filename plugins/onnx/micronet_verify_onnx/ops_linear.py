@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.translation.einsum import einsum as contraction
+from micronet_verify.plugin import Shape, Value
+from micronet_verify.plugin import einsum as contraction
 from micronet_verify_onnx.op import Op
 
 

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from micronet_verify.facts.formats import BOOL, INT64, NumericFormat
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.facts.shapes import broadcast
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import BOOL, INT64, NumericFormat, Result, Shape, Value, broadcast
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import Value
 from micronet_verify_onnx.op import Op, Rule
 from micronet_verify_onnx.ops_linear import window_padding
 

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import NumericFormat, numeric_format
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Operand, computed
+from micronet_verify.plugin import NumericFormat, Operand, Value, computed, numeric_format
 from micronet_verify_onnx.op import Op
 from micronet_verify_onnx.ops_quantize import dequantized, quantized
 

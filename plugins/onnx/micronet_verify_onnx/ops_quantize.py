@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from micronet_verify.facts.formats import INT32, NumericFormat, numeric_format
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Operand, Result, computed
+from micronet_verify.plugin import INT32, NumericFormat, Operand, Result, Value, computed, numeric_format
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op, Rule

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation import recurrent
-from micronet_verify.framework.translation.recurrent import Function
+from micronet_verify.plugin import Function, Value, recurrent
 from micronet_verify_onnx.op import Op
 
 # ONNX activation names with their default parameters; names ignore case.

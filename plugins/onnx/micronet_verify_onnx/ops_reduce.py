@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Operand, Result
+from micronet_verify.plugin import INT64, Operand, Result, Value
 from micronet_verify_onnx.op import Op, Rule
 
 # From this opset on, the axes are an operand.

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import Result, Shape
 from micronet_verify_onnx.op import Op
 
 _MODES = {"nearest": "nearest", "linear": "linear", "bilinear": "linear", "cubic": "cubic"}

@@ -8,7 +8,7 @@ from functools import cache
 import onnx
 from onnx import AttributeProto
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 
 # onnxruntime's own operators that its exporters put into ONNX's domain.
 UNSPECIFIED = frozenset({"SimplifiedLayerNormalization"})

@@ -9,15 +9,24 @@ from typing import Any
 
 import onnx
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation import scope as core
-from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Results, stored
-from micronet_verify.framework.translation.step import Step
-from micronet_verify.framework.translation.stored import Stored
-from micronet_verify.framework.translation.table import Line, Refusal, Unknown
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import (
+    GraphBuilder,
+    Item,
+    Line,
+    NoTensor,
+    Operand,
+    Problem,
+    Refusal,
+    Results,
+    Shape,
+    Step,
+    Stored,
+    SubmissionFault,
+    Unknown,
+    Walk,
+    stored,
+)
+from micronet_verify.plugin import scope as core
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.places import place
 from micronet_verify_onnx.schema import check_opset

@@ -13,8 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from micronet_verify.errors import BenchFault, Problem, SubmissionFault
-from micronet_verify.framework.protocols import CPU
+from micronet_verify.plugin import CPU, BenchFault, Problem, SubmissionFault
 from micronet_verify_onnx.branches import Record, record_branches
 from micronet_verify_onnx.checks import check_model, plain
 from micronet_verify_onnx.op_table import BREVITAS, QONNX

@@ -19,9 +19,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.files.protobuf import BYTES, Buffer, encoded, fields
-from micronet_verify.framework.files.recognise import instead
+from micronet_verify.plugin import BYTES, Buffer, Problem, SubmissionFault, encoded, fields, instead
 
 LARGE = 1024
 _DEEPEST = 60

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.stepping import Form, Port, check_chunk, check_step, chunk_length, zeros
+from micronet_verify.plugin import Form, Port, Problem, SubmissionFault, check_chunk, check_step, chunk_length, zeros
 from micronet_verify_onnx.branches import Record, names_of
 from micronet_verify_onnx.session import checked, fault, open_session
 

@@ -11,11 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import numpy_dtype
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.files.protobuf import decode_varints
-from micronet_verify.framework.translation.stored import Stored, stored_array
+from micronet_verify.plugin import Problem, Shape, Stored, SubmissionFault, decode_varints, numpy_dtype, stored_array
 from micronet_verify_onnx.external import external_range
 from micronet_verify_onnx.formats import ElementType, element_type, unpack
 from micronet_verify_onnx.skeleton import Extent, Skeleton

@@ -15,9 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from micronet_verify.errors import BenchFault, Problem, SubmissionFault
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.plugin import BenchFault, GraphBuilder, Problem, Shape, SubmissionFault
 from micronet_verify_onnx.places import place
 from micronet_verify_onnx.session import fed_input, open_plain
 from micronet_verify_onnx.skeleton import Extent, Skeleton

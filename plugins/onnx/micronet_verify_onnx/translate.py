@@ -7,11 +7,7 @@ from functools import partial
 
 import onnx
 
-from micronet_verify.errors import Problem
-from micronet_verify.facts.graph import Graph, Shape
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.operand import Operand, computed
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import Graph, GraphBuilder, Operand, Problem, Shape, Walk, computed
 from micronet_verify_onnx.checks import check_model, forged, input_shape, plain, state_shape
 from micronet_verify_onnx.fold import FOLDS
 from micronet_verify_onnx.formats import element_type

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from micronet_verify.framework.translation.bodies import branch
-from micronet_verify.framework.translation.loops import while_loop
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import Result, branch, while_loop
 from micronet_verify_tflite.op import Op
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Graph
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.requests import TranslateRequest
+from micronet_verify.plugin import Graph, GraphBuilder, TranslateRequest
 from micronet_verify_tflite.model import Model
 from micronet_verify_tflite.translate import translate
 

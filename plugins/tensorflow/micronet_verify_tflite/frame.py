@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.limits import SHAPE_TYPES
-from micronet_verify.framework.translation.operand import Item, Operand, Order, Results, stored
-from micronet_verify.framework.translation.scope import Scope
-from micronet_verify.framework.translation.step import Step
-from micronet_verify.framework.translation.table import Line, Refusal, Unknown
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import (
+    SHAPE_TYPES,
+    GraphBuilder,
+    Item,
+    Line,
+    Operand,
+    Order,
+    Problem,
+    Refusal,
+    Results,
+    Scope,
+    Shape,
+    Step,
+    SubmissionFault,
+    Unknown,
+    Value,
+    Walk,
+    stored,
+)
 from micronet_verify_tflite.model import Model, Operator, Subgraph, Tensor
 from micronet_verify_tflite.operands import Variable, scaling_of
 from micronet_verify_tflite.places import place

@@ -12,11 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.answering import answers
-from micronet_verify.framework.protocols import Answer
-from micronet_verify.framework.requests import ExportRequest, PredictRequest
-from micronet_verify.framework.translation.table import Line
+from micronet_verify.plugin import Answer, ExportRequest, Line, PredictRequest, Problem, SubmissionFault, answers
 from micronet_verify_tflite.hybrid import has_hybrid_layers
 from micronet_verify_tflite.model import Model, Tensor
 from micronet_verify_tflite.op_table import TABLE

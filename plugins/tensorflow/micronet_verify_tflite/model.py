@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 from micronet_verify_tflite.flat import Buffer, Flat, Table
 from micronet_verify_tflite.schema import CUSTOM, OPERATORS, OPTIONS
 

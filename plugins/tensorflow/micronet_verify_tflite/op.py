@@ -7,12 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation import op as core
-from micronet_verify.framework.translation.op import Answer
-from micronet_verify.framework.translation.operand import Array, Item, Operand, Order, Result, computed
+from micronet_verify.plugin import Array, GraphBuilder, Item, NumericFormat, Operand, Order, Result, Shape, Value, computed
+from micronet_verify.plugin import RuleResult as Answer
+from micronet_verify.plugin import op as core
 from micronet_verify_tflite.frame import Frame
 from micronet_verify_tflite.model import Operator, Tensor
 from micronet_verify_tflite.operands import Scaling, Variable, numbers_of, scaling_of

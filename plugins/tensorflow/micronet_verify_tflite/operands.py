@@ -6,11 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import FLOAT32, NumericFormat
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Order, tensor
+from micronet_verify.plugin import (
+    FLOAT32,
+    GraphBuilder,
+    Item,
+    NoTensor,
+    NumericFormat,
+    Operand,
+    Order,
+    Problem,
+    Shape,
+    SubmissionFault,
+    Value,
+    tensor,
+)
 from micronet_verify_tflite.model import Quantization, Tensor
 from micronet_verify_tflite.stored import format_of
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation import elementwise
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import Result, Value, elementwise
 from micronet_verify_tflite.op import BOUNDS, Op, Rule
 
 

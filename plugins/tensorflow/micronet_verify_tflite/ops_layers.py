@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import Result, Value
 from micronet_verify_tflite.op import Op, Rule
 from micronet_verify_tflite.ops_linear import window_padding
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
-from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.plugin import Shape, Value
 from micronet_verify_tflite.op import Op, given
 from micronet_verify_tflite.ops_quantize import bias_of, dynamic_rows, dynamic_whole, is_hybrid
 

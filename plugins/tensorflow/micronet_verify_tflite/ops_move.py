@@ -10,10 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.facts.shapes import broadcast
-from micronet_verify.framework.translation.limits import MOST_GENERATED
-from micronet_verify.framework.translation.operand import Operand, Result, folded
+from micronet_verify.plugin import MOST_GENERATED, Operand, Result, Shape, Value, broadcast, folded
 from micronet_verify_tflite.op import Op
 from micronet_verify_tflite.slices import strided_slice_of
 

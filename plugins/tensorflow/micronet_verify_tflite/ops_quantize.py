@@ -10,9 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from micronet_verify.facts.formats import numeric_format
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Operand, Order, Result
+from micronet_verify.plugin import Operand, Order, Result, Value, numeric_format
 from micronet_verify_tflite.op import Op, given
 from micronet_verify_tflite.operands import numbers_of
 

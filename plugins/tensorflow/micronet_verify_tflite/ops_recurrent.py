@@ -8,11 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from micronet_verify.facts.formats import numeric_format
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation import recurrent
-from micronet_verify.framework.translation.operand import Operand
-from micronet_verify.framework.translation.recurrent import Function
+from micronet_verify.plugin import Function, Operand, Value, numeric_format, recurrent
 from micronet_verify_tflite.op import Op
 from micronet_verify_tflite.ops_quantize import INT8, bias_of, dynamic_rows, is_hybrid
 from micronet_verify_tflite.schema import ACTIVATIONS

@@ -8,8 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.bodies import SIDES, branch_names
+from micronet_verify.plugin import SIDES, GraphBuilder, branch_names
 from micronet_verify_tflite.model import Model, Operator
 from micronet_verify_tflite.translate import translate
 

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 from micronet_verify_tflite.records import Record, side
 
 

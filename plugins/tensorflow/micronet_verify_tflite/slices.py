@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from micronet_verify.facts.graph import Shape
+from micronet_verify.plugin import Shape
 from micronet_verify_tflite.op import Op
 
 

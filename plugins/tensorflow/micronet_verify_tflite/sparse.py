@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Shape
+from micronet_verify.plugin import Problem, Shape, SubmissionFault
 from micronet_verify_tflite.flat import Table
 
 Array = NDArray[Any]

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat, numeric_format, numpy_dtype
-from micronet_verify.framework.translation.stored import Stored
+from micronet_verify.plugin import NumericFormat, Problem, Stored, SubmissionFault, numeric_format, numpy_dtype
 from micronet_verify_tflite.model import Model, Tensor
 from micronet_verify_tflite.schema import OTHER_TYPES, TYPES
 from micronet_verify_tflite.sparse import dense

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from micronet_verify.facts.formats import FLOAT32
-from micronet_verify.facts.graph import Graph, Shape
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.inputs import input_shape
-from micronet_verify.framework.translation.operand import Operand, computed
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import FLOAT32, Graph, GraphBuilder, Operand, Shape, Walk, computed, input_shape
 from micronet_verify_tflite.fold import FOLDS
 from micronet_verify_tflite.frame import Frame
 from micronet_verify_tflite.model import Model, Tensor

@@ -10,11 +10,11 @@ import pytest
 
 from micronet_verify.errors import BenchFault
 from micronet_verify.facts.data import Preprocessing
+from micronet_verify.quality.images import write_images
 from micronet_verify.quality.inputs import prepare as datasets
 from micronet_verify.quality.inputs.background import Preparing, Wanted
-from micronet_verify.quality.inputs.images import write_images
 from micronet_verify.quality.inputs.prepare import DatasetMissing, Prepared, prepare
-from micronet_verify.quality.inputs.store import keep
+from micronet_verify.quality.store import keep
 from tests.quality.published import cifar_images, cifar_pickle, written
 
 STEPS = Preprocessing("plain")

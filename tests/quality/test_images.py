@@ -17,7 +17,7 @@ from PIL import Image
 
 from micronet_verify.errors import BenchFault
 from micronet_verify.facts.data import Preprocessing, Scaling
-from micronet_verify.quality.inputs.images import decode, prepared_pixels, write_images
+from micronet_verify.quality.images import decode, prepared_pixels, write_images
 from tests.quality.published import jpeg
 
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]

@@ -22,7 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from micronet_verify.errors import BenchFault, MicronetError, Problem
 from micronet_verify.facts.data import Preprocessing
-from micronet_verify.quality.inputs.store import check_running
+from micronet_verify.quality.store import check_running
 
 FLOAT_LIMIT = 1 << 30
 MOST_PROBLEMS = 20
