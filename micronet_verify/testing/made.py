@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from micronet_verify.facts.graph import Graph
+from micronet_verify.framework.protocols import Tracing
 from micronet_verify.interpreter.run import constants_of, execute, plan_of
 from micronet_verify.testing.cases import EXAMPLES, Case
 from micronet_verify.testing.plugin import Plugin, Translated, predict_all, read_all, translate
@@ -46,7 +47,7 @@ class Made:
         return self._once("expected", case, _expected)
 
     def predicted(self, case: Case) -> Answers:
-        """What the loader answers, and which bodies it says were taken, by the branches' ids."""
+        """What the loader answers, and which bodies it says were taken, by the branches' ids; it compares shapes first, if it can."""
         return self._once("loader", case, self._predicted)
 
     def computed(self, case: Case) -> Answers:
@@ -57,6 +58,9 @@ class Made:
         artifact, inputs = self.artifact(case), inputs_of(case)
         if case.program.states:
             return read_all(self.plugin, artifact, case.program, inputs)
+        loader = self.plugin.framework.loader()
+        if isinstance(loader, Tracing):
+            loader.check_shapes(artifact, inputs[:1], 1)
         return predict_all(self.plugin, artifact, inputs, BATCH)
 
     def _written(self, case: Case) -> Path:

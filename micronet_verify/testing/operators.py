@@ -14,8 +14,8 @@ OPERATORS: Mapping[str, str] = MappingProxyType(
         "conv_transposed": "weight [in, out / groups, kernel, kernel], bias [out] may be absent; stride, padding, output_padding, groups",
         "quantized_linear": "as linear, weight = (codes − zero)·scale; codes [out, in] int8 or uint8, scale [out], zero [out] may be "
         "absent; bits: 4 where the codes are int4",
-        "quantize": "x to codes and back: scale·(clip(round(x / scale) + zero, least, most) − zero), of the least and most number of "
-        "zero's type, which is int8 or uint8; zero may be absent (int8, 0)",
+        "quantize": "x to codes and back: scale·(clip(round(x / scale) + zero, least, most) − zero), ties to even, of the least and most "
+        "number of zero's type, which is int8 or uint8; zero may be absent (int8, 0)",
         "batch_norm": "scale·(x − mean) / √(variance + eps) + shift, each [channels]; eps",
         "layer_norm": "over the last axis: scale·(x − mean) / √(variance + eps) + shift, each [size]; eps",
         "relu": "max(x, 0)",
@@ -33,11 +33,12 @@ OPERATORS: Mapping[str, str] = MappingProxyType(
         "max_pool": "kernel, stride, padding (which never wins)",
         "average_pool": "kernel, stride, padding; the mean of the positions inside the input, or of all with counts_padding",
         "global_average": "the mean over height and width: [batch, channels]",
+        "mean": "the mean along axis, which goes",
         "reshape": "shape: of one example, without the batch",
         "transpose": "perm: an order of all axes that begins with 0",
         "concat": "two or more joined along axis",
         "pad": "padding zeros on both sides of height and width",
-        "slice": "start and end along axis",
+        "slice": "start, end and step (absent: 1) along axis",
         "embedding": "rows of table [words, size] for word numbers",
         "resize_nearest": "height and width, scale times",
         "above": "whether the sum of all numbers of the (one) example is greater than the number `than`",

@@ -49,9 +49,11 @@ class State:
 class Program:
     """A network. ``shape`` is that of one example; ``words`` > 0 makes the input int64 word numbers below it, else float32.
 
-    The output is the step ``y``. ``spread``: the standard deviation of the examples. ``states``: the program is a step of a language
-    model, fed one word ``x`` [1] at a time; its outputs are ``y`` [1, words] and then the states, in their order. ``alike``: where the
-    format allows it, nodes and tensors have one and the same name; elsewhere the names of the steps, which differ only in a mark.
+    The output is the step ``y``. ``spread``: the standard deviation of the examples. ``unit``: where it is not 0, every number of the
+    examples is a multiple of it, so that some lie in the middle between two codes: only for formats that round ties to even.
+    ``states``: the program is a step of a language model, fed one word ``x`` [1] at a time; its outputs are ``y`` [1, words] and then the
+    states, in their order. ``alike``: where the format allows it, nodes and tensors have one and the same name; elsewhere the names of
+    the steps, which differ only in a mark.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Program:
     steps: tuple[Step, ...]
     words: int = 0
     spread: float = 1.0
+    unit: float = 0.0
     states: tuple[State, ...] = ()
     alike: bool = False
 

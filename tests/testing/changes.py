@@ -38,7 +38,7 @@ def every(ops: str, change: Callable[[Step], Steps]) -> Change:
     return changed
 
 
-def options(step: Step, **numbers: Any) -> Step:
+def options(step: Step, /, **numbers: Any) -> Step:
     """The step with other options; itself where they are what they were."""
     return (
         step

@@ -20,13 +20,13 @@ from tests.testing.planted import affected
 BY_NAME = {case.program.name: case for case in CASES}
 
 
-def operands(op: str) -> Iterator[tuple[Step, Array]]:
+def operands(op: str) -> Iterator[tuple[Program, Step, Array]]:
     """Every step of an operator, of programs without bodies, with what it reads for the examples."""
     for case in CASES:
         program = case.program
         if op in {step.op for step in program.steps} and not (program.branches or program.states):
             values = values_of(program, inputs_of(case), {})
-            yield from ((step, values[step.inputs[0]]) for step in program.steps if step.op == op)
+            yield from ((program, step, values[step.inputs[0]]) for step in program.steps if step.op == op)
 
 
 def test_names_are_unique_and_every_operator_has_a_program() -> None:
@@ -36,7 +36,7 @@ def test_names_are_unique_and_every_operator_has_a_program() -> None:
 
 @pytest.mark.parametrize(("op", "low", "high"), [("relu6", 0, 6), ("hard_swish", -3, 3)])
 def test_examples_reach_over_both_bounds(op: str, low: float, high: float) -> None:
-    ((_, x),) = operands(op)
+    ((_, _, x),) = operands(op)
     assert (x < low).any()
     assert (x > high).any()
     assert ((x > low) & (x < high)).any()
@@ -44,9 +44,11 @@ def test_examples_reach_over_both_bounds(op: str, low: float, high: float) -> No
 
 def test_codes_reach_over_both_ends_and_no_code_hangs_on_a_tie() -> None:
     ends = set()
-    for step, x in operands("quantize"):
+    for program, step, x in operands("quantize"):
         quotient, zero = x / float(step.arrays["scale"]), step.arrays.get("zero", np.int8(0))
-        assert np.abs(quotient - np.floor(quotient) - 0.5).min() > 1e-3
+        from_tie = np.abs(quotient - np.floor(quotient) - 0.5)
+        assert (from_tie == 0).any() == bool(program.unit)
+        assert from_tie[from_tie > 0].min() > 1e-3
         limits = np.iinfo(zero.dtype)
         ends |= {(quotient + int(zero) < limits.min).any() and "low", (quotient + int(zero) > limits.max).any() and "high"}
     assert {"low", "high"} <= ends

@@ -15,6 +15,8 @@ FUNCTIONS: tuple[Case, ...] = (
     Case(one("hard_swish", (8,), spread=4.0), 16 * 2, 8 * 4, 8),
     # As many rows as columns: the other axis would cost as much.
     Case(one("softmax", (4, 4)), 0, 4 * (4 + 4), 4 * 3),
+    # As many rows as columns, again: four sums of four.
+    Case(one("mean", (4, 4), axis=1), 0, 4, 4 * 3),
     Case(Program("add", (8,), (Step("tanh", name="t"), Step("add", ("x", "t")))), 0, 8, 8),
     Case(Program("sub", (8,), (Step("tanh", name="t"), Step("sub", ("x", "t")))), 0, 8, 8),
     Case(Program("mul", (8,), (Step("tanh", name="t"), Step("mul", ("x", "t")))), 0, 8 + 8),
@@ -50,6 +52,14 @@ MOVES: tuple[Case, ...] = (
         Program("slice", (4, 3, 3), (Step("slice", ("x",), {}, {"axis": 1, "start": 1, "end": 3}, "s"), Step("relu", ("s",)))),
         0,
         2 * 9,
+    ),
+    # Places 1, 3 and 5 of seven.
+    Case(
+        Program(
+            "slice-steps", (4, 7), (Step("slice", ("x",), {}, {"axis": 2, "start": 1, "end": 7, "step": 2}, "s"), Step("relu", ("s",)))
+        ),
+        0,
+        4 * 3,
     ),
     # One multiply per output element (O10).
     Case(one("resize_nearest", (2, 3, 3), scale=(2, 3)), 0, 2 * 6 * 9),

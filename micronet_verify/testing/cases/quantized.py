@@ -31,9 +31,9 @@ def _products(program: Program, storage: int, width: int) -> Case:
     return Case(program, storage, 3 * 8, 3 * 7, "quantized", width * 3 * 8 + 32 * 3 * 7)
 
 
-def _behind_quantizer(name: str, arrays: Mapping[str, Array], spread: float = 1.0) -> Program:
+def _behind_quantizer(name: str, arrays: Mapping[str, Array], spread: float = 1.0, unit: float = 0.0) -> Program:
     steps = (Step("quantize", ("x",), arrays, name="q"), Step("quantized_linear", ("q",), _INT8))
-    return Program(name, (8,), steps, spread=spread)
+    return Program(name, (8,), steps, spread=spread, unit=unit)
 
 
 QUANTIZED: tuple[Case, ...] = (
@@ -61,6 +61,8 @@ QUANTIZED: tuple[Case, ...] = (
         8 * 3 * 8 + 32 * (3 + 1) + 8,
         8,
     ),
+    # Every other number lies between two codes. A scale that is a power of two is its exponent, of 8 bits.
+    _products(_behind_quantizer("quantized-ties", {"scale": np.array(0.25, np.float32)}, unit=0.125), 8 * 3 * 8 + 32 * 3 + 8, 8),
     # fp16 holds these weights: they are stored in 16 bits, and multiplied by a float32.
     Case(one("linear", (8,), "half", _HALF), 16 * (5 * 8 + 5), 5 * 8, 5 * (7 + 1), "quantized", 32 * (5 * 8 + 5 * 8)),
 )

@@ -62,7 +62,7 @@ def _pad(step: Step, x: Array) -> Array:
 
 def _slice(step: Step, x: Array) -> Array:
     options = step.options
-    return np.take(x, range(options["start"], options["end"]), options["axis"])
+    return np.take(x, range(options["start"], options["end"], options.get("step", 1)), options["axis"])
 
 
 def _resize(step: Step, x: Array) -> Array:
@@ -110,6 +110,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "max_pool": pool,
         "average_pool": pool,
         "global_average": lambda step, x: x.mean((2, 3)),
+        "mean": lambda step, x: x.mean(step.options["axis"]),
         "reshape": lambda step, x: x.reshape(len(x), *step.options["shape"]),
         "transpose": lambda step, x: x.transpose(step.options["perm"]),
         "concat": lambda step, *parts: np.concatenate(parts, step.options["axis"]),

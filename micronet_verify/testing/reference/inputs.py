@@ -12,4 +12,5 @@ def examples(program: Program, count: int) -> Array:
     source = np.random.default_rng(7)
     if program.words:
         return source.integers(0, program.words, (count, *program.shape))
-    return (program.spread * source.normal(size=(count, *program.shape))).astype(np.float32)
+    numbers = program.spread * source.normal(size=(count, *program.shape))
+    return (np.round(numbers / program.unit) * program.unit if program.unit else numbers).astype(np.float32)

@@ -139,7 +139,7 @@ class Layers:
         return [node("Pad", f"{x} {self._number(step, 'pads', [0, 0, *pair(step.options['padding'])] * 2)}", step.name)]
 
     def _slice(self, step: Step, x: str) -> Nodes:
-        numbers = (self._number(step, name, [step.options[name]]) for name in ("start", "end", "axis"))
+        numbers = (self._number(step, name, [step.options.get(name, 1)]) for name in ("start", "end", "axis", "step"))
         return [node("Slice", " ".join([x, *numbers]), step.name)]
 
     def _resize(self, step: Step, x: str) -> Nodes:
@@ -167,6 +167,7 @@ _SHORT: Mapping[str, Callable[[str, Step], onnx.NodeProto]] = {
     "log_softmax": lambda x, step: node("LogSoftmax", x, step.name, axis=-1),
     "max_pool": _pool("MaxPool"),
     "average_pool": _pool("AveragePool"),
+    "mean": lambda x, step: node("ReduceMean", x, step.name, axes=[step.options["axis"]], keepdims=0),
     "transpose": lambda x, step: node("Transpose", x, step.name, perm=list(step.options["perm"])),
     "concat": lambda x, step: node("Concat", x, step.name, axis=step.options["axis"]),
 }

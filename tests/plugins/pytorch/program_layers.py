@@ -72,7 +72,8 @@ def _average_pool(step: Step, arrays: Arrays, x: Tensor) -> Tensor:
 
 
 def _slice(step: Step, arrays: Arrays, x: Tensor) -> Tensor:
-    return x.narrow(step.options["axis"], step.options["start"], step.options["end"] - step.options["start"])
+    places = slice(step.options["start"], step.options["end"], step.options.get("step"))
+    return x[(slice(None),) * step.options["axis"] + (places,)]
 
 
 def _pad(step: Step, arrays: Arrays, x: Tensor) -> Tensor:
@@ -109,6 +110,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "max_pool": _max_pool,
     "average_pool": _average_pool,
     "global_average": lambda step, arrays, x: F.adaptive_avg_pool2d(x, 1).flatten(1),
+    "mean": lambda step, arrays, x: x.mean(step.options["axis"]),
     "reshape": lambda step, arrays, x: x.reshape(x.shape[0], *step.options["shape"]),
     "transpose": lambda step, arrays, x: x.permute(step.options["perm"]),
     "concat": lambda step, arrays, *parts: torch.cat(parts, step.options["axis"]),

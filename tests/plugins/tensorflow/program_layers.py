@@ -107,7 +107,8 @@ def _pad(tf: Any, step: Step, arrays: Tensors, x: Any) -> Any:
 
 
 def _slice(tf: Any, step: Step, arrays: Tensors, x: Any) -> Any:
-    return x[(slice(None),) * step.options["axis"] + (slice(step.options["start"], step.options["end"]),)]
+    places = slice(step.options["start"], step.options["end"], step.options.get("step"))
+    return x[(slice(None),) * step.options["axis"] + (places,)]
 
 
 def _resize(tf: Any, step: Step, arrays: Tensors, x: Any) -> Any:
@@ -151,6 +152,7 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "max_pool": _pool("max_pool2d"),
     "average_pool": _pool("avg_pool2d"),
     "global_average": lambda tf, step, arrays, x: tf.reduce_mean(x, (2, 3)),
+    "mean": lambda tf, step, arrays, x: tf.reduce_mean(x, step.options["axis"]),
     "reshape": lambda tf, step, arrays, x: tf.reshape(x, (-1, *step.options["shape"])),
     "transpose": lambda tf, step, arrays, x: tf.transpose(x, step.options["perm"]),
     "concat": lambda tf, step, arrays, *parts: tf.concat(parts, step.options["axis"]),

@@ -51,6 +51,8 @@ class Programs:
     def _module(self, program: Program, variables: bool) -> Any:
         if program.states:
             raise Unsupported("steps of language models: its loader has no stepper")
+        if program.unit:
+            raise Unsupported("ties to even: its quantizers round them up")
         tf, made = self.tf, dict[int, Any]()
         module = tf.Module()
 

@@ -20,6 +20,8 @@ def write(program: Program, folder: Path) -> Path:
     """QUANTIZE and DEQUANTIZE around float operators; codes of weights are a constant that is dequantized."""
     if program.operators - QUANTIZED:
         raise Unsupported("codes beside other operators")
+    if program.unit:
+        raise Unsupported("ties to even: its quantizers round them away from 0")
     file, sub = File.new()
     values = {"x": sub.input((-1, *program.shape))}
     for step in program.steps:

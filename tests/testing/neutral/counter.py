@@ -126,7 +126,7 @@ def _pad(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
 
 def _slice(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
     axis, start, end = (step.options[name] for name in ("axis", "start", "end"))
-    return b.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(1,))
+    return b.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(step.options.get("step", 1),))
 
 
 def _resize(b: GraphBuilder, step: Step, arrays: Arrays, x: Value) -> Value:
@@ -163,6 +163,7 @@ RULES: Mapping[str, Rule] = {
     "max_pool": _pool,
     "average_pool": _pool,
     "global_average": lambda b, step, arrays, x: b.emit("reduce", x, op="mean", axes=(2, 3), keepdims=False),
+    "mean": lambda b, step, arrays, x: b.emit("reduce", x, op="mean", axes=(step.options["axis"],), keepdims=False),
     "reshape": lambda b, step, arrays, x: b.reshape(x, (x.shape[0], *step.options["shape"])),
     "transpose": lambda b, step, arrays, x: b.transpose(x, step.options["perm"]),
     "concat": lambda b, step, arrays, *parts: b.emit("move", *parts, op="concat", axis=step.options["axis"]),
