@@ -14,6 +14,7 @@ import pytest
 
 from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.protocols import Tracing
+from micronet_verify.framework.requests import TraceRequest
 from micronet_verify.interpreter.run import constants_of, execute, plan_of
 from micronet_verify.testing.cases import EXAMPLES, Case
 from micronet_verify.testing.plugin import Plugin, Translated, predict_all, read_all, translate
@@ -60,7 +61,7 @@ class Made:
             return read_all(self.plugin, artifact, case.program, inputs)
         loader = self.plugin.framework.loader()
         if isinstance(loader, Tracing):
-            loader.check_shapes(artifact, inputs[:1], 1)
+            loader.check_shapes(TraceRequest(artifact, inputs[:1]))
         return predict_all(self.plugin, artifact, inputs, BATCH)
 
     def _written(self, case: Case) -> Path:
