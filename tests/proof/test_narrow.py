@@ -81,8 +81,8 @@ def test_codes_lie_on_the_declared_grid_through_moves() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda width: replace(width, scale=repr(2 * float(width.scale))), "which is no code of 8 bits times the scale 0.1"),
-        (lambda width: replace(width, scale=repr(1.01 * float(width.scale))), "which is no code of 8 bits times the scale 0.05"),
+        (lambda width: replace(width, scale=repr(2 * float(width.scale))), "which is not a code of 8 bits times the scale 0.1"),
+        (lambda width: replace(width, scale=repr(1.01 * float(width.scale))), "which is not a code of 8 bits times the scale 0.05"),
         (lambda width: replace(width, bits=4, low=-8, high=7), "but -8 to 7 are declared"),
         (lambda width: replace(width, low=1), "but 1 to 127 are declared"),
         (lambda width: replace(width, bits=3, low=None, high=None), "which take more than 3 bits"),
@@ -108,7 +108,7 @@ def test_few_values_off_the_grid_are_not_on_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(charged, "_narrow", lambda found: {**whole(found), half.id: grid})
     found = proved(net, output).found
     assert found.outcome == "differs"
-    assert "which is no code of 8 bits times the scale 0.05" in found.words
+    assert "which is not a code of 8 bits times the scale 0.05" in found.words
 
 
 def largest(net: Net, x: Value) -> Value:
