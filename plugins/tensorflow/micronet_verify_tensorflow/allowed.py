@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 from micronet_verify_tensorflow.messages import NodeDef
 from micronet_verify_tensorflow.op_table import TABLE
 from micronet_verify_tensorflow.program import Program

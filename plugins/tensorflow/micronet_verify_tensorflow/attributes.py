@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from micronet_verify.framework.files.protobuf import BYTES, FIXED32, VARINT, Field, decode_varints
+from micronet_verify.plugin import BYTES, FIXED32, VARINT, Field, decode_varints
 from micronet_verify_tensorflow.messages import Reader, Span, bad
 
 T = TypeVar("T")

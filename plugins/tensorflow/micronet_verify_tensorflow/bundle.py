@@ -17,10 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import numpy_dtype
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.files.protobuf import BYTES, FIXED32, VARINT, Buffer, varint
-from micronet_verify.framework.translation.stored import Stored
+from micronet_verify.plugin import BYTES, FIXED32, VARINT, Buffer, Shape, Stored, numpy_dtype, varint
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.crc import crc32c, unmasked
 from micronet_verify_tensorflow.formats import data_type

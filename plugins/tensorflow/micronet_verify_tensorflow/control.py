@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.bodies import branch
-from micronet_verify.framework.translation.loops import while_loop
-from micronet_verify.framework.translation.operand import Item, Operand, Result, Results
+from micronet_verify.plugin import GraphBuilder, Item, Operand, Result, Results, branch, while_loop
 from micronet_verify_tensorflow.op import Op
 
 

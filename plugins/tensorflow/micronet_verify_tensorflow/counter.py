@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from micronet_verify.facts.graph import Graph
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.requests import TranslateRequest
+from micronet_verify.plugin import Graph, GraphBuilder, TranslateRequest
 from micronet_verify_tensorflow.program import Program
 from micronet_verify_tensorflow.saved_model import read_saved_model
 from micronet_verify_tensorflow.translate import translate

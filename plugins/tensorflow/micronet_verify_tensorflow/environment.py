@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any
 
-from micronet_verify.errors import BenchFault, Problem
+from micronet_verify.plugin import BenchFault, Problem
 
 # Read when TensorFlow is imported. oneDNN's kernels choose an order of summation by the processor; without them, answers are
 # the same on every machine of one kind.

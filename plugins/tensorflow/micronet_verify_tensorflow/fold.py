@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.facts.formats import numpy_dtype
-from micronet_verify.framework.translation.operand import Array
-from micronet_verify.framework.translation.shape_arithmetic import Fold, Folds, Found, cumulated, filled, named, reduced, slices, taken
+from micronet_verify.plugin import Array, Fold, Folds, Found, cumulated, filled, named, numpy_dtype, reduced, slices, taken
 from micronet_verify_tensorflow.op import Op
 from micronet_verify_tensorflow.operands import Handle
 from micronet_verify_tensorflow.strides import index_of

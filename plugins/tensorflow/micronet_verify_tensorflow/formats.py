@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat, numeric_format
+from micronet_verify.plugin import NumericFormat, Problem, SubmissionFault, numeric_format
 
 STRING, RESOURCE, VARIANT = 7, 20, 21
 

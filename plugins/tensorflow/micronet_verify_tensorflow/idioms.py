@@ -10,9 +10,7 @@ from __future__ import annotations
 from functools import partial
 from math import prod
 
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.translation.elementwise import sole
-from micronet_verify.framework.translation.operand import Operand
+from micronet_verify.plugin import Operand, Shape, Value, sole
 from micronet_verify_tensorflow.messages import NodeDef
 from micronet_verify_tensorflow.op import Op
 from micronet_verify_tensorflow.ops_index import gather, table

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from micronet_verify.errors import Problem
+from micronet_verify.plugin import Problem
 
 _LAYERS = frozenset(
     "Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average AveragePooling1D AveragePooling2D "

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.plugin import Problem, SubmissionFault
 from micronet_verify_tensorflow.keras_classes import class_problems
 from micronet_verify_tensorflow.messages import bad
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.framework.translation.table import markdown
+from micronet_verify.plugin import markdown
 from micronet_verify_tensorflow.op_table import TABLE
 
 BEGIN, END = "<!-- tensorflow operators: begin -->", "<!-- tensorflow operators: end -->"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from micronet_verify.framework.translation.loops import stacked
-from micronet_verify.framework.translation.operand import Item, Operand, computed, folded
+from micronet_verify.plugin import Item, Operand, computed, folded, stacked
 from micronet_verify_tensorflow.op import Op
 from micronet_verify_tensorflow.operands import TensorList
 

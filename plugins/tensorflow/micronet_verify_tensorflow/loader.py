@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import numpy_dtype
-from micronet_verify.framework.answering import answers
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.protocols import Answer
-from micronet_verify.framework.requests import ExportRequest, PredictRequest
-from micronet_verify.framework.translation.bodies import branch_names
+from micronet_verify.plugin import (
+    Answer,
+    ExportRequest,
+    GraphBuilder,
+    PredictRequest,
+    Problem,
+    SubmissionFault,
+    answers,
+    branch_names,
+    numpy_dtype,
+)
 from micronet_verify_tensorflow.counter import read_program
 from micronet_verify_tensorflow.environment import tensorflow
 from micronet_verify_tensorflow.formats import data_type

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.files.protobuf import BYTES, VARINT, Buffer, Field, fields, varint
+from micronet_verify.plugin import BYTES, VARINT, Buffer, Field, Problem, SubmissionFault, fields, varint
 
 WANTED = "a TensorFlow model"
 Span = tuple[int, int]

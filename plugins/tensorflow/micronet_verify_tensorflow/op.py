@@ -7,18 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation import op as core
-from micronet_verify.framework.translation.op import Answer
-from micronet_verify.framework.translation.operand import Operand
+from micronet_verify.plugin import NumericFormat, Operand, RuleResult, Value
+from micronet_verify.plugin import op as core
 from micronet_verify_tensorflow.attributes import AttributeReader, PartialShape
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import NodeDef, Span
 from micronet_verify_tensorflow.operands import TensorList
 from micronet_verify_tensorflow.scope import Scope
 
-Rule = Callable[["Op"], Answer]
+Rule = Callable[["Op"], RuleResult]
 """What the op table holds: emits the node's work and returns its results in order (one, or several)."""
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.framework.translation import elementwise
-from micronet_verify.framework.translation.table import Line, Refusal, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, moves, priced
 from micronet_verify_tensorflow import control, lists, ops_index, ops_layers, ops_linear, ops_move, ops_quantize
 from micronet_verify_tensorflow import ops_elementwise as own
 from micronet_verify_tensorflow.op import Rule

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from micronet_verify.framework.translation.operand import NoTensor, Operand
+from micronet_verify.plugin import NoTensor, Operand
 
 
 @dataclass(frozen=True)

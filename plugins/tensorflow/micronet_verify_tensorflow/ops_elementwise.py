@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.formats import BOOL
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.elementwise import sole
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import BOOL, Result, Value, sole
 from micronet_verify_tensorflow.op import Op
 
 

@@ -6,10 +6,7 @@ import math
 
 import numpy as np
 
-from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.translation.limits import MOST_GENERATED
-from micronet_verify.framework.translation.operand import Operand, Result
+from micronet_verify.plugin import INT64, MOST_GENERATED, Operand, Result, Shape, Value
 from micronet_verify_tensorflow.op import Op, Rule
 from micronet_verify_tensorflow.operands import Handle
 

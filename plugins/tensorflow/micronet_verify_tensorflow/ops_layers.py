@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Result
+from micronet_verify.plugin import INT64, Result, Value
 from micronet_verify_tensorflow.op import Op, Rule
 from micronet_verify_tensorflow.windows import channels_last, padding, window
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import string
 
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.einsum import einsum as contraction
+from micronet_verify.plugin import Value
+from micronet_verify.plugin import einsum as contraction
 from micronet_verify_tensorflow.op import Op
 from micronet_verify_tensorflow.windows import padding, window
 

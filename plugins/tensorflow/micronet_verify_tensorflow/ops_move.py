@@ -7,10 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from micronet_verify.facts.graph import Shape, Value
-from micronet_verify.framework.translation.limits import MOST_GENERATED
-from micronet_verify.framework.translation.op import FIXED
-from micronet_verify.framework.translation.operand import Item, Order, Result, Results, computed
+from micronet_verify.plugin import FIXED, MOST_GENERATED, Item, Order, Result, Results, Shape, Value, computed
 from micronet_verify_tensorflow.op import Op, Rule, same
 from micronet_verify_tensorflow.operands import Handle
 from micronet_verify_tensorflow.strides import index_of

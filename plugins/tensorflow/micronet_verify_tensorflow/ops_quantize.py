@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import FLOAT32, NumericFormat, numeric_format
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.translation.operand import Operand, Order, Result
+from micronet_verify.plugin import FLOAT32, NumericFormat, Operand, Order, Result, Value, numeric_format
 from micronet_verify_tensorflow.op import Op
 
 Array = NDArray[Any]

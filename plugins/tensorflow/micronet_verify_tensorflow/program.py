@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from micronet_verify.framework.translation.stored import Stored
+from micronet_verify.plugin import Stored
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.messages import Body, NodeDef, Reader, Signature, bad
 from micronet_verify_tensorflow.tensors import read_tensor

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES
+from micronet_verify.plugin import NOT_REACHED, SIDES
 from micronet_verify_tensorflow.formats import number_of
 from micronet_verify_tensorflow.program import CALLS, IFS
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.framework.files.protobuf import encoded
+from micronet_verify.plugin import encoded
 from micronet_verify_tensorflow.allowed import check_operators
 from micronet_verify_tensorflow.messages import Reader
 from micronet_verify_tensorflow.program import Program, Variable

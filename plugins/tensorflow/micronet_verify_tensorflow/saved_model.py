@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from micronet_verify.framework.files.protobuf import BYTES
-from micronet_verify.framework.translation.limits import DEEPEST
+from micronet_verify.plugin import BYTES, DEEPEST
 from micronet_verify_tensorflow.allowed import check_operators
 from micronet_verify_tensorflow.bundle import Bundle, read_only
 from micronet_verify_tensorflow.messages import Body, NodeDef, Reader, Signature, Span, bad

@@ -6,13 +6,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.limits import LONGEST
-from micronet_verify.framework.translation.operand import Item, Operand, Results, stored
-from micronet_verify.framework.translation.scope import Scope as CoreScope
-from micronet_verify.framework.translation.step import Step
-from micronet_verify.framework.translation.table import Line, Refusal, Unknown, priced
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import LONGEST, GraphBuilder, Item, Line, Operand, Refusal, Results, Step, Unknown, Walk, priced, stored
+from micronet_verify.plugin import Scope as CoreScope
 from micronet_verify_tensorflow.messages import Body, NodeDef, bad
 from micronet_verify_tensorflow.operands import Handle
 from micronet_verify_tensorflow.program import Program, Variable

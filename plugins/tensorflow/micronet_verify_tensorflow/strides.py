@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Shape
+from micronet_verify.plugin import Shape
 from micronet_verify_tensorflow.op import Op
 
 Index = tuple[slice | int | None, ...]

@@ -8,10 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import NumericFormat, numpy_dtype
-from micronet_verify.facts.graph import Shape
-from micronet_verify.framework.files.protobuf import BYTES, FIXED32, FIXED64, Field, decode_varints
-from micronet_verify.framework.translation.stored import Stored
+from micronet_verify.plugin import BYTES, FIXED32, FIXED64, Field, NumericFormat, Shape, Stored, decode_varints, numpy_dtype
 from micronet_verify_tensorflow.attributes import AttributeReader
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.messages import Reader, Span, bad

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.framework.translation.stored import stored_array
+from micronet_verify.plugin import stored_array
 from micronet_verify_tensorflow.allowed import check_operators
 from micronet_verify_tensorflow.environment import require, tensorflow
 from micronet_verify_tensorflow.keras_files import check_h5, check_keras

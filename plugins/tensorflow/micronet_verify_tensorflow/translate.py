@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from micronet_verify.facts.graph import Graph, Shape, Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation.inputs import input_shape
-from micronet_verify.framework.translation.operand import Item, computed, tensor
-from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.plugin import Graph, GraphBuilder, Item, Shape, Value, Walk, computed, input_shape, tensor
 from micronet_verify_tensorflow.fold import FOLDS
 from micronet_verify_tensorflow.formats import data_type
 from micronet_verify_tensorflow.idioms import find_idiom

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from micronet_verify.facts.graph import Shape
+from micronet_verify.plugin import Shape
 from micronet_verify_tensorflow.op import Op
 
 
