@@ -10,7 +10,7 @@ from typing import Any
 from micronet_verify.analysis.rewrites import norms_that_stay as worth
 from micronet_verify.analysis.tensors.constants import Constant
 from micronet_verify.analysis.tensors.measured import Measured
-from micronet_verify.counting import analysed, storage
+from micronet_verify.counting import analysed, inventory, storage
 from micronet_verify.counting.forms import cheapest
 
 _PROPERTIES = ("nonzeros_per_row", "grids", "exact_half", "distinct", "_integer_bits", "all_zero")
@@ -34,7 +34,7 @@ class ScanClock:
         if self._on:
             for name in _PROPERTIES:
                 self._replace(_property(name), "func")
-            for owner, name in (*_FORMS, (storage, "_without_twins"), *((room, "screen_many") for room in (storage, analysed, worth))):
+            for owner, name in (*_FORMS, (inventory, "without_twins"), *((room, "screen_many") for room in (inventory, analysed, worth))):
                 self._replace(owner, name)
         return self
 

@@ -46,6 +46,7 @@ def scanning(tensor: str, shape: list[int]) -> Callable[[], dict[str, Any]]:
 
     from micronet_verify.analysis.tensors.constants import Codes, Constant
     from micronet_verify.analysis.tensors.measured import Measured
+    from micronet_verify.counting.forms.cheapest import freebie_form, quantized_form
     from micronet_verify.facts.formats import FLOAT32, numeric_format
     from micronet_verify.track.rules import CountingRules
 
@@ -62,7 +63,7 @@ def scanning(tensor: str, shape: list[int]) -> Callable[[], dict[str, Any]]:
     def scanned(subject: Constant) -> dict[str, Any]:
         measured = Measured(subject, (0,))
         nonzeros, grid = int(measured.nonzeros_per_row.sum()), measured.grid
-        forms = [measured.freebie_form(rules), measured.quantized_form(rules)]
+        forms = [freebie_form(measured, rules), quantized_form(measured, rules)]
         return {"nonzeros": nonzeros, "grid": grid.bits if grid else None, "bits": [form.bits for form in forms]}
 
     scanned(constant(TINY))  # parts of numpy are imported when they are first used; imports are not measured

@@ -6,7 +6,6 @@ asked for; they share the constants and what was measured of them.
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -26,9 +25,10 @@ from micronet_verify.analysis.values.peak_activations import PeakActivations, pe
 from micronet_verify.counting.forms.cheapest import CheapestForms
 from micronet_verify.counting.formulas.dot_products import weight_of
 from micronet_verify.counting.formulas.operands import Operands
+from micronet_verify.counting.freebie import quantization
+from micronet_verify.counting.inventory import Inventory
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.stock import take_stock
-from micronet_verify.counting.storage import Inventory
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
@@ -172,28 +172,6 @@ def analyse(
         _shared=SharedFacts(constants, cost),
         _watch=watch,
     )
-
-
-def quantization(graph: Graph, around: ChainMap[str, Value] | None = None) -> str:
-    """The first node that computes below 16 bits, in words (it forfeits the freebie, S5), or an empty string."""
-    values = (around or ChainMap()).new_child(dict(graph.values))
-    for node in graph.nodes:
-        if node.kind in ("quantize", "dequantize"):
-            return f"{place(node)} quantizes"
-        if node.kind in ("conv", "matmul"):
-            narrow = [values[name].format for name in node.inputs if name in values]
-            if any(fmt.is_integer or fmt.bits < 16 for fmt in narrow):
-                return f"{place(node)} computes with {min(narrow, key=lambda fmt: fmt.bits)}"
-        if node.kind == "move" and node.attributes["op"] == "cast":
-            before, fmt = values[node.inputs[0]].format, values[node.outputs[0]].format
-            if fmt.bits < 16 and fmt.family != "bool":
-                return f"{place(node)} makes {fmt}"
-            if before.bits < 16 and before.family == "float":
-                return f"{place(node)} reads {before}"
-        for body in node.bodies:
-            if found := quantization(body, values):
-                return found
-    return ""
 
 
 def _weights(graph: Graph, operands: Operands) -> Iterator[Measured]:

@@ -9,7 +9,6 @@ from functools import partial
 
 from micronet_verify.analysis.rewrites.rewritten import Rewritten
 from micronet_verify.analysis.structure import structure_bits
-from micronet_verify.analysis.values.masked_elements import count_kept
 from micronet_verify.analysis.values.peak_activations import PeakActivations
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.asked import Asked, Known
@@ -17,6 +16,7 @@ from micronet_verify.counting.formulas.by_kind import work_of
 from micronet_verify.counting.formulas.operands import Operands
 from micronet_verify.counting.formulas.work import Work, multiplies
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
+from micronet_verify.counting.notes import folded_line, hidden_lines, in_full_line, unused_lines
 from micronet_verify.counting.stock import is_batch_norm
 from micronet_verify.counting.storage import storage_lines
 from micronet_verify.errors import Problem, SubmissionFault
@@ -76,7 +76,13 @@ def price(analysed: Analysed, rules: CountingRules, shares: Shares | None = None
     ledgers = {regime: Ledger(rules.edition, regime, tuple(_lines(analysed, rules, regime, shares))) for regime in regimes}
     charged = frozenset(line.subject for line in ledgers[regimes[0]].lines)
     structure = {regime: _structure(analysed, rules, regime) for regime in regimes}
-    return Count(ledgers, analysed.forfeited, analysed.peak_activations(rules), analysed.zeros(charged), structure)
+    return Count(
+        ledgers=ledgers,
+        forfeited=analysed.forfeited,
+        peak_activations=analysed.peak_activations(rules),
+        zeros=analysed.zeros(charged),
+        structure=structure,
+    )
 
 
 def _structure(analysed: Analysed, rules: CountingRules, regime: Regime) -> int:
@@ -125,12 +131,10 @@ def _work(bill: _Bill, found: Rewritten, times: Fraction) -> None:
         else:
             work = known.get(node.outputs[0]) or known.setdefault(node.outputs[0], Known())
             _work_of_node(bill, node, partial(work.under, asked, partial(work_of, node, operands)), times)
-        _note_hidden(bill, node, operands)
+        bill.notes.extend(hidden_lines(node, operands))
     bill.work.extend((node, work, times) for node, work in _moved(found, operands))
-    bill.notes.extend(_unused(found))
-    for item in found.norms:
-        note = f"folded into {place(item.into)}"
-        bill.notes.append(LedgerLine("operations", "S7", place(item.node), item.node.scope, Fraction(0), 0, "0", note))
+    bill.notes.extend(unused_lines(found))
+    bill.notes.extend(map(folded_line, found.norms))
 
 
 def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], times: Fraction) -> None:
@@ -144,8 +148,7 @@ def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], time
     for body, share in zip(bodies, both, strict=True):
         _work(bill, body, times * share)
     if first is None:
-        note = "both bodies charged in full: no predictions say how often each is taken"
-        bill.notes.append(LedgerLine("operations", "O13", place(node), node.scope, Fraction(0), 0, "0", note))
+        bill.notes.append(in_full_line(node))
 
 
 def _work_of_node(bill: _Bill, node: Node, find: Callable[[], list[Work]], times: Fraction) -> None:
@@ -170,23 +173,6 @@ def _moved(found: Rewritten, operands: Operands) -> Iterator[tuple[Node, Work]]:
         elif operands.rules.permutation != "free":
             note = "moves that permute elements within an axis"
             yield node, multiplies("O9", moved.elements, bits, f"{many(moved.elements, 'element')} moved", note)
-
-
-def _note_hidden(bill: _Bill, node: Node, operands: Operands) -> None:
-    if node.outputs[0] in operands.hidden.masks:
-        result = operands.output(node)
-        kept = count_kept(operands.hidden.computed[node.outputs[0]], result.shape)
-        formula = f"{result.numel - kept:,} of {result.numel:,}"
-        note = "hidden by a constant mask: not computed, nor what only they need"
-        bill.notes.append(LedgerLine("operations", "O15", place(node), node.scope, Fraction(0), 0, formula, note))
-
-
-def _unused(found: Rewritten) -> Iterator[LedgerLine]:
-    note = "no output depends on it"
-    for node in found.dead:
-        yield LedgerLine("operations", "O16", place(node), node.scope, Fraction(0), 0, "0", note)
-    for value in found.unused:
-        yield LedgerLine("storage", "S6", value.label or value.id, "", Fraction(0), 0, many(value.numel, "value"), note)
 
 
 def _operations(bill: _Bill, regime: Regime) -> Iterator[LedgerLine]:

@@ -25,10 +25,11 @@ from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.counting.forms.encoding import as_seen, encode
 from micronet_verify.counting.forms.packing import positive
+from micronet_verify.counting.inventory import Inventory
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.overlaps import Stored
 from micronet_verify.counting.scalars import no_offset, offset_of, scalar_of
-from micronet_verify.counting.storage import Inventory, alternatives, form_of
+from micronet_verify.counting.storage import alternatives, form_of
 from micronet_verify.track.rules import CountingRules
 
 Array = NDArray[Any]

@@ -8,12 +8,12 @@ from micronet_verify.analysis.permutations.axis_order import order_key
 from micronet_verify.analysis.rewrites.rewritten import Rewritten
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.values.zero_signs import told_zeros
-from micronet_verify.counting.formulas.by_kind import is_followed, is_slice, keeps_order
 from micronet_verify.counting.formulas.dot_products import weight_of
 from micronet_verify.counting.formulas.functions import literals
 from micronet_verify.counting.formulas.operands import Operands
+from micronet_verify.counting.formulas.places import is_followed, is_slice, keeps_order
+from micronet_verify.counting.inventory import Inventory
 from micronet_verify.counting.scalars import no_offset
-from micronet_verify.counting.storage import Inventory
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer, number

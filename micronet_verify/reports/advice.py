@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
-from micronet_verify.counting.formulas.by_kind import HINT
+from micronet_verify.counting.formulas.conversions import HINT
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.quality.metrics.accuracy import Quality

@@ -9,14 +9,8 @@ from typing import Literal
 import numpy as np
 
 from micronet_verify.analysis.tensors.constants import Array, Codes, Constant
-from micronet_verify.analysis.tensors.grid import (
-    Grid,
-    find_grid,
-    grid_of_codes,
-    lies_on_none,
-    spans_as_widely,
-    with_scale_of_each,
-)
+from micronet_verify.analysis.tensors.find_grid import find_grid, lies_on_none, spans_as_widely
+from micronet_verify.analysis.tensors.grid import Grid, grid_of_codes, with_scale_of_each
 
 GridKind = Literal["grid", "grid per channel", "grid per block"]
 Grids = tuple[tuple[GridKind, Grid | None], ...]

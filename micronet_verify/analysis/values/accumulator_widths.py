@@ -13,7 +13,7 @@ import numpy as np
 
 from micronet_verify.analysis.tensors import scan
 from micronet_verify.analysis.tensors.constants import Array
-from micronet_verify.analysis.tensors.grid import row_codes
+from micronet_verify.analysis.tensors.find_grid import row_codes
 from micronet_verify.analysis.tensors.measured import Measured
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from micronet_verify.analysis.tensors import scan
 from micronet_verify.analysis.tensors.constants import Codes, Constant
-from micronet_verify.analysis.tensors.grid import find_grid, grid_of_codes
+from micronet_verify.analysis.tensors.find_grid import find_grid
+from micronet_verify.analysis.tensors.grid import grid_of_codes
 from micronet_verify.analysis.tensors.measured import Measured
 from micronet_verify.analysis.tensors.zero_blocks import best_blocks, lossless_blocks
 from micronet_verify.counting.forms.cheapest import freebie_form, quantized_form
