@@ -5,16 +5,16 @@ All tests of a program read the same artifact, the same graph and the same answe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pytest
 
-from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.protocols import Tracing
 from micronet_verify.framework.requests import TraceRequest
+from micronet_verify.framework.translation.bodies import branch_ids
 from micronet_verify.interpreter.run import constants_of, execute, plan_of
 from micronet_verify.testing.cases import EXAMPLES, Case
 from micronet_verify.testing.plugin import Plugin, Translated, predict_all, read_all, translate
@@ -98,19 +98,6 @@ def compute(translated: Translated, case: Case) -> Answers:
         rows.append(row)
         records.append(taken)
     return Answers(np.concatenate(rows), {name: tuple(record[name] for record in records) for name in branch_ids(graph)})
-
-
-def branch_ids(graph: Graph) -> tuple[str, ...]:
-    """Ids of the branches, outer ones before those in their bodies: in the order of ``Program.branches``."""
-    return tuple(_branch_ids(graph))
-
-
-def _branch_ids(graph: Graph) -> Iterator[str]:
-    for node in graph.nodes:
-        if node.kind == "branch" and "id" in node.attributes:
-            yield str(node.attributes["id"])
-        for body in node.bodies:
-            yield from _branch_ids(body)
 
 
 def _expected(case: Case) -> Answers:

@@ -77,17 +77,18 @@ def finished(op: Visit, builder: GraphBuilder, results: Sequence[Item | None]) -
 def branch_names(translate: Callable[[], Graph]) -> frozenset[str]:
     """Names of the branches that the data decides. A model that the counter refuses has none here: its count fails anyway."""
     try:
-        return frozenset(_names(translate()))
+        return frozenset(branch_ids(translate()))
     except SubmissionFault:
         return frozenset()
 
 
-def _names(graph: Graph) -> Iterator[str]:
+def branch_ids(graph: Graph) -> Iterator[str]:
+    """The names, outer branches before those in their bodies."""
     for node in graph.nodes:
         if node.kind == "branch" and "id" in node.attributes:
             yield str(node.attributes["id"])
         for body in node.bodies:
-            yield from _names(body)
+            yield from branch_ids(body)
 
 
 def _said(values: Sequence[Value]) -> str:

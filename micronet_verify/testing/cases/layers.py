@@ -15,6 +15,12 @@ _SQUARE = {"weight": dense(8, 8, seed=2)}
 # Rows of 8, 3, 0 and 1 weights that are left.
 _PRUNED = {"weight": with_zeros(dense(4, 8, seed=3), (8, 3, 0, 1))}
 
+
+def _linear(before: str, name: str, shape: tuple[int, int], seed: int) -> Step:
+    """A layer with a bias and weights of its own, [out, in]."""
+    return Step("linear", (before,), {"weight": dense(*shape, seed=seed), "bias": dense(shape[0], seed=seed + 1)}, name=name)
+
+
 LAYERS: tuple[Case, ...] = (
     Case(one("linear", (8,), arrays=_LINEAR), 16 * (5 * 8 + 5), 5 * 8, 5 * (7 + 1)),
     Case(one("linear", (8,), "linear-without-bias", {"weight": dense(5, 8)}), 16 * 5 * 8, 5 * 8, 5 * 7),
@@ -76,11 +82,11 @@ LAYERS: tuple[Case, ...] = (
             "names-alike",
             (8,),
             (
-                Step("linear", ("x",), {"weight": dense(8, 8, seed=20), "bias": dense(8, seed=21)}, name="a.b"),
+                _linear("x", "a.b", (8, 8), 20),
                 Step("tanh", ("a.b",), name="t"),
-                Step("linear", ("t",), {"weight": dense(8, 8, seed=22), "bias": dense(8, seed=23)}, name="a_b"),
+                _linear("t", "a_b", (8, 8), 22),
                 Step("tanh", ("a_b",), name="u"),
-                Step("linear", ("u",), {"weight": dense(8, 8, seed=24), "bias": dense(8, seed=25)}, name="a-b"),
+                _linear("u", "a-b", (8, 8), 24),
                 Step("sub", ("a-b", "t")),
             ),
             alike=True,
@@ -94,9 +100,9 @@ LAYERS: tuple[Case, ...] = (
             "perceptron",
             (8,),
             (
-                Step("linear", ("x",), {"weight": dense(6, 8, seed=12), "bias": dense(6, seed=13)}, name="h"),
+                _linear("x", "h", (6, 8), 12),
                 Step("relu", ("h",), name="r"),
-                Step("linear", ("r",), {"weight": dense(4, 6, seed=14), "bias": dense(4, seed=15)}, name="l"),
+                _linear("r", "l", (4, 6), 14),
                 Step("softmax", ("l",)),
             ),
         ),

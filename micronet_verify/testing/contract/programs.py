@@ -12,10 +12,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from micronet_verify.framework.translation.bodies import branch_ids
 from micronet_verify.stages.branches import share_of
 from micronet_verify.testing.cases import CASES, Case
 from micronet_verify.testing.contract.fixtures import Fixtures
-from micronet_verify.testing.made import Made, branch_ids, inputs_of
+from micronet_verify.testing.made import Made, inputs_of
 from micronet_verify.testing.program import Array
 from micronet_verify.testing.reference import Answers
 
@@ -60,7 +61,7 @@ class Programs(Fixtures):
 
     @each_case
     def test_examples_take_the_bodies_that_numpy_takes(self, made: Made, case: Case) -> None:
-        ids, expected = branch_ids(made.translated(case).graph), made.expected(case)
+        ids, expected = tuple(branch_ids(made.translated(case).graph)), made.expected(case)
         assert len(set(ids)) == len(case.program.branches), f"got branches {ids} but should be {case.program.branches}"
         told = dict(zip(ids, expected.taken.values(), strict=True))
         assert _ordered(made.predicted(case)) == told, "bodies that the loader says were taken"

@@ -87,7 +87,25 @@ def _lstm(step: Step, arrays: Arrays, x: Tensor) -> Tensor:
     return torch.lstm(x, [begin, begin], params, True, 1, 0.0, False, False, True)[0]
 
 
+def _plain(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function of the operands alone."""
+    return lambda step, arrays, *operands: function(*operands)
+
+
+_FUNCTIONS: Mapping[str, Callable[..., Tensor]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "hard_swish": F.hardswish,
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "matmul": torch.matmul,
+}
 OPERATORS: Mapping[str, Callable[..., Any]] = {
+    **{op: _plain(function) for op, function in _FUNCTIONS.items()},
     "linear": lambda step, arrays, x: F.linear(x, _float(arrays["weight"]), _float(arrays.get("bias"))),
     "quantized_linear": _quantized_linear,
     "quantize": _quantize,
@@ -95,18 +113,8 @@ OPERATORS: Mapping[str, Callable[..., Any]] = {
     "conv_transposed": _conv_transposed,
     "batch_norm": _batch_norm,
     "layer_norm": _layer_norm,
-    "relu": lambda step, arrays, x: F.relu(x),
-    "relu6": lambda step, arrays, x: F.relu6(x),
-    "sigmoid": lambda step, arrays, x: torch.sigmoid(x),
-    "tanh": lambda step, arrays, x: torch.tanh(x),
-    "hard_swish": lambda step, arrays, x: F.hardswish(x),
     "softmax": lambda step, arrays, x: F.softmax(x, -1),
     "log_softmax": lambda step, arrays, x: F.log_softmax(x, -1),
-    "add": lambda step, arrays, x, y: x + y,
-    "sub": lambda step, arrays, x, y: x - y,
-    "mul": lambda step, arrays, x, y: x * y,
-    "div": lambda step, arrays, x, y: x / y,
-    "matmul": lambda step, arrays, x, y: x @ y,
     "max_pool": _max_pool,
     "average_pool": _average_pool,
     "global_average": lambda step, arrays, x: F.adaptive_avg_pool2d(x, 1).flatten(1),
