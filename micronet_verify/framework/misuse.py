@@ -1,6 +1,6 @@
 """How a plugin calls the builder, told from what an entrant's file makes of it.
 
-A kind that there is not, an attribute of another type, a list for a tuple, an axis counted from the end: no file can bring these
+A kind that there is not, an attribute of the wrong type, a list for a tuple, an axis counted from the end: no file can bring these
 about in a plugin that keeps to the interface, so they are the plugin's defect (``PluginFault``). Operands whose shapes do not fit
 are the file's, and stay the entrant's fault.
 """

@@ -88,7 +88,7 @@ def _called(origin: Origin, hook: Callable[..., object], kind: Kind[T]) -> tuple
     with contained() as attempt:
         result = hook()
     if attempt.error is not None:
-        return (), origin.problem(f"{sentence(attempt.error)} in {kind.hook}", "return without that")
+        return (), origin.problem(f"{sentence(attempt.error)} in {kind.hook}", "return without an error")
     with contained() as look:
         items: list[Any] = list(result) if isinstance(result, tuple | list) else [result]
         wrong = next(filter(None, map(kind.wrong, items)), None)

@@ -96,10 +96,10 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     ),
     "hook-raises": (
         hook("raise ValueError('no')"),
-        "got ValueError: no in micronet_framework but should return without that",
+        "got ValueError: no in micronet_framework but should return without an error",
         "",
     ),
-    "hook-exits": (hook("raise SystemExit(3)"), "got SystemExit: 3 in micronet_framework but should return without that", ""),
+    "hook-exits": (hook("raise SystemExit(3)"), "got SystemExit: 3 in micronet_framework but should return without an error", ""),
     "nothing": (hook("return None"), f"got None from micronet_framework but should {RETURNS}", ""),
     "dict": (hook("return {'name': 'odd'}"), f"got a dict in place of an answer from micronet_framework but should {RETURNS}", ""),
     "list-of-words": (hook("return ['odd']"), f"got a str in place of an answer from micronet_framework but should {RETURNS}", ""),
@@ -107,7 +107,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "few-fields": (
         hook("return Framework('odd')"),
         "got TypeError: Framework.__init__() missing 4 required positional arguments: 'suffixes', 'loader', 'counter', and 'version' in "
-        "micronet_framework but should return without that",
+        "micronet_framework but should return without an error",
         "",
     ),
     "odd-name": (

@@ -187,7 +187,8 @@ ONNX: dict[str, tuple[list[NodeProto], str]] = {
     ),
     "If on the size": (
         [*BY_SIZE, node("If", "yes", then_branch=body("a", node("Relu", "x", "p")), else_branch=body("b", node("Neg", "x", "q")))],
-        f"got another computation for a batch of {BATCH} than for one example but should be the same for every batch [Relu in the_Relu]",
+        f"got a different computation for a batch of {BATCH} than for one example but should be the same for every batch "
+        "[Relu in the_Relu]",
     ),
     "Loop over the batch": (
         [
@@ -212,7 +213,7 @@ ONNX: dict[str, tuple[list[NodeProto], str]] = {
                 ),
             ),
         ],
-        f"got another computation for a batch of {BATCH} than for one example but should be the same for every batch [Exp in the_Exp]",
+        f"got a different computation for a batch of {BATCH} than for one example but should be the same for every batch [Exp in the_Exp]",
     ),
     "as many columns as examples": (
         [
@@ -222,7 +223,8 @@ ONNX: dict[str, tuple[list[NodeProto], str]] = {
             node("Slice", "x zeros some one", "part"),
             node("Relu", "part"),
         ],
-        f"got another computation for a batch of {BATCH} than for one example but should be the same for every batch [Relu in the_Relu]",
+        f"got a different computation for a batch of {BATCH} than for one example but should be the same for every batch "
+        "[Relu in the_Relu]",
     ),
     "an LSTM whose time is the batch": (
         [

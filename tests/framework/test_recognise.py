@@ -55,7 +55,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "safetensors": (
         lambda path: save_file(LAYER.state_dict(), path),
         "weights in safetensors",
-        "(they belong to source: name them under source.weights, beside source.entry_point)",
+        "(they belong to source: name them under source.weights, together with source.entry_point)",
     ),
     "TorchScript": (
         lambda path: torch.jit.save(torch.jit.trace(LAYER, torch.zeros(1, 3)), path),

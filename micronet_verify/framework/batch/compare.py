@@ -225,7 +225,7 @@ def _same_network(narrow: Graph, wide: Graph, places: Mapping[str, Place], wante
     values = (_values(narrow), _values(wide))
     for one, many in zip_longest(_work(narrow, needed(narrow)), _work(wide, wanted)):
         if one is None or many is None or (one.kind, _settings(one)) != (many.kind, _settings(many)):
-            got = f"another computation for a batch of {BATCH} than for one example"
+            got = f"a different computation for a batch of {BATCH} than for one example"
             raise SubmissionFault(Problem(got, "be the same for every batch", words(many or one), _ADVICE))
         for first, second in zip(one.outputs, many.outputs, strict=True):
             shapes = values[0][first].shape, values[1][second].shape

@@ -50,7 +50,7 @@ def _named(path: Path) -> tuple[str, str] | None:
     if head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "a pickle", _PICKLES + _ALONE
     if head[8:10] in (b'{"', b"{}") and 0 < int.from_bytes(head[:8], "little") < path.stat().st_size:
-        return "weights in safetensors", "they belong to source: name them under source.weights, beside source.entry_point"
+        return "weights in safetensors", "they belong to source: name them under source.weights, together with source.entry_point"
     return _of_zip(path) if head[:4] == b"PK\x03\x04" else None
 
 

@@ -183,7 +183,7 @@ def _one_node(op: Visit, found: Loop, history: Sequence[Results], both: bool) ->
         raise Endless(Problem("a loop whose condition always holds", "end", op.where, CONSTANT))
     trips = reader.trips(turn.going, found.limit)
     if trips is None or not all(counter.fits(trips) for counter in counters.values()):
-        op.refuse("a condition that is no comparison of a counter with constants", "be one")
+        op.refuse("a condition that is not a comparison of a counter with constants", "be one")
     kept = [item for place, item in enumerate(turn.state) if place not in steady and place not in counters]
     for operand, item in zip(carried, kept, strict=True):
         if isinstance(item, Operand) and item.shape != operand.shape:

@@ -50,7 +50,7 @@ def input_shape(info: onnx.ValueInfoProto, batch: int = 1, chunk: bool = False) 
     """
     where = f"input {info.name!r}"
     if not info.type.HasField("tensor_type"):
-        raise SubmissionFault(Problem("an input that is no tensor", "be a tensor", where))
+        raise SubmissionFault(Problem("an input that is not a tensor", "be a tensor", where))
     declared = info.type.tensor_type
     if not declared.HasField("shape") or not declared.shape.dim:
         raise SubmissionFault(Problem("an input without a batch axis", "have a shape whose first axis is the batch", where))
@@ -74,7 +74,7 @@ def state_shape(info: onnx.ValueInfoProto, token: onnx.ValueInfoProto, batch: in
     """The shape of an input behind the first: fixed, but where an axis is ``token``'s free batch. Raises ``SubmissionFault``."""
     where = f"input {info.name!r}"
     if not info.type.HasField("tensor_type") or not info.type.tensor_type.HasField("shape"):
-        raise SubmissionFault(Problem("an input that is no tensor of a declared shape", "be one", where))
+        raise SubmissionFault(Problem("an input that is not a tensor of a declared shape", "be one", where))
     first = token.type.tensor_type.shape.dim
     name, problems, shape = first[0].dim_param if first else "", [], list[int]()
     for axis, dim in enumerate(info.type.tensor_type.shape.dim):

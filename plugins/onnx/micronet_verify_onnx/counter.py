@@ -16,4 +16,4 @@ class OnnxCounter:
         try:
             return translate(Skeleton(request.artifact), builder)[0]
         except UnicodeDecodeError:
-            raise SubmissionFault(Problem("names that are no UTF-8 text", "be text", request.artifact.name)) from None
+            raise SubmissionFault(Problem("names that are not UTF-8 text", "be text", request.artifact.name)) from None

@@ -61,7 +61,7 @@ def gather_nd(op: Op) -> Value:
     """Slices chosen by tuples of places on the axes behind the first ``batch_dims``, which run side by side."""
     x, index, batch = op.x(), op.operand(1), op.integer("batch_dims", 0)
     if not 0 <= batch < len(index.shape) or not 0 < index.shape[-1] <= len(x.shape) - batch:
-        op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that there are")
+        op.refuse(f"indices of shape {index.shape} into {x.shape}", "name axes that exist")
     if index.known is not None:
         for at in range(index.shape[-1]):
             from_front(op, index.known[..., at], x.shape[batch + at])

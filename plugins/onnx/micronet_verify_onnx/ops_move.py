@@ -47,7 +47,7 @@ def reshape(op: Op) -> Result:
     for axis, size in enumerate(wanted):
         if size == 0 and not op.integer("allowzero", 0):
             if axis >= len(x.shape):
-                op.refuse(f"a 0 on axis {axis} of a tensor of {len(x.shape)} axes", "stand for an axis that there is")
+                op.refuse(f"a 0 on axis {axis} of a tensor of {len(x.shape)} axes", "stand for an axis that exists")
             wanted[axis] = x.shape[axis]
     return _reshaped(op, x.value, wanted)
 

@@ -95,7 +95,7 @@ def _zero_point(op: Op, zero: Operand, fmt: NumericFormat) -> Operand | None:
     if not np.any(known):
         return None
     if not np.array_equal(known, np.rint(known)):
-        op.refuse("a zero point that is no whole number", "be one")
+        op.refuse("a zero point that is not a whole number", "be one")
     wide = [size for size in zero.shape if size > 1]
     held = numeric_format("int64")
     shape = (math.prod(wide),) if wide else ()

@@ -180,7 +180,7 @@ class Scope(core.Scope):
 
     def define(self, ref: Hashable, item: Item | None) -> None:
         if not isinstance(ref, str):  # protobuf hands out bytes where text is no UTF-8
-            raise SubmissionFault(Problem(f"a name {ref!r} that is no text", "be UTF-8", self.builder.where))
+            raise SubmissionFault(Problem(f"a name {ref!r} that is not text", "be UTF-8", self.builder.where))
         super().define(ref, item)
 
     def is_read(self, ref: Hashable) -> bool:

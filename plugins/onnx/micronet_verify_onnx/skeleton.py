@@ -94,7 +94,7 @@ class Skeleton:
             other = instead(path, "an ONNX model")
             if other is None and isinstance(error, SubmissionFault):
                 raise
-            raise SubmissionFault(other or Problem("bytes that are no ONNX model", "be a complete ONNX model", path.name)) from None
+            raise SubmissionFault(other or Problem("bytes that are not an ONNX model", "be a complete ONNX model", path.name)) from None
 
     def extent(self, message: onnx.TensorProto | onnx.AttributeProto) -> Extent | None:
         """The data that was left out of ``message``, if it was."""
@@ -158,7 +158,7 @@ def _mapped(path: Path) -> Buffer:
         with path.open("rb") as handle:
             status = os.fstat(handle.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise SubmissionFault(Problem(f"{path.name}, which is no regular file", "be an ONNX file"))
+                raise SubmissionFault(Problem(f"{path.name}, which is not a regular file", "be an ONNX file"))
             if status.st_size == 0:
                 raise SubmissionFault(Problem("an empty file", "be a complete ONNX model", path.name))
             return mmap.mmap(handle.fileno(), status.st_size, access=mmap.ACCESS_READ)

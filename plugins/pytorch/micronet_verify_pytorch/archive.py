@@ -179,7 +179,7 @@ def _tensor(fqn: str, record: Any, members: Mapping[str, Member], folder: str, p
         )
     payload = members.get(folder + name)
     if payload is None:
-        raise SubmissionFault(Problem(f"a tensor in {name!r}, which the archive lacks", "lie in the archive", fqn, AGAIN))
+        raise SubmissionFault(Problem(f"a tensor in {name!r}, which is not in the archive", "lie in the archive", fqn, AGAIN))
     if formats.setdefault(name, fmt) != fmt:
         raise SubmissionFault(Problem(f"one storage read as {formats[name]} and as {fmt}", "be of one type", fqn, "clone the tensor"))
     (start,), strides = _ints([meta["storage_offset"]]), _ints(meta["strides"])
@@ -202,7 +202,7 @@ def _tensor(fqn: str, record: Any, members: Mapping[str, Member], folder: str, p
 def _ints(sizes: Any) -> tuple[int, ...]:
     numbers = tuple(size["as_int"] for size in sizes)
     if not all(type(number) is int for number in numbers):
-        raise TypeError("a size that is no integer")
+        raise TypeError("a size that is not an integer")
     return numbers
 
 

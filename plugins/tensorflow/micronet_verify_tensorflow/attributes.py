@@ -66,7 +66,7 @@ class AttributeReader:
         numbers: list[int] = []
         for field in self.reader.fields(inner, "a list") if inner else ():
             if field.number != _INT:
-                raise bad("a list of another type", "be whole numbers", where)
+                raise bad("a list of the wrong type", "be whole numbers", where)
             if field.wire == BYTES:
                 raw = np.frombuffer(bytes(self.reader.data[field.start : field.end]), np.uint8)
                 numbers += decode_varints(raw).tolist()
@@ -93,6 +93,6 @@ class AttributeReader:
         found: Field | None = None
         for field in self.reader.fields(span, "an attribute"):
             if field.number != number or field.wire != _WIRES.get(number, BYTES) or found is not None:
-                raise bad("an attribute of another type", "be as the operator's definition says", where)
+                raise bad("an attribute of the wrong type", "be as the operator's definition says", where)
             found = field
         return default if found is None else read(found)

@@ -62,7 +62,7 @@ class Bundle:
             try:
                 self._spans[key.decode("utf-8")] = value
             except UnicodeDecodeError:
-                raise bad("a tensor whose name is no UTF-8 text", "be text", index) from None
+                raise bad("a tensor whose name is not UTF-8 text", "be text", index) from None
 
     def __contains__(self, name: str) -> bool:
         return name in self._spans
@@ -178,11 +178,11 @@ def read_only(folder: Path, name: str, most: int | None = None) -> Buffer:
             if stat.S_ISLNK(status.st_mode):
                 raise bad(f"{name}, a symbolic link", "be an ordinary file", name)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
-            raise bad(f"{name}, which is no ordinary file of one name", "be one", name)
+            raise bad(f"{name}, which is not a regular file with one name", "be one", name)
         if most is not None and status.st_size > most:
             raise bad(f"{status.st_size:,} bytes", f"be at most {most:,}", name)
         with path.open("rb") as handle:
             return mmap.mmap(handle.fileno(), status.st_size, access=mmap.ACCESS_READ) if status.st_size else b""
     except OSError as error:
         advice = "name every file of the folder variables in the manifest, as external_data" if name.startswith("variables") else ""
-        raise bad(f"{name}, which cannot be opened ({error.strerror})", "be beside saved_model.pb", name, advice) from None
+        raise bad(f"{name}, which cannot be opened ({error.strerror})", "be next to saved_model.pb", name, advice) from None

@@ -75,7 +75,7 @@ def class_problems(config: Any, where: str) -> Iterator[Problem]:
 def _refused(item: dict[str, Any], layer: str, where: str) -> Problem | None:
     name, module, registered = item["class_name"], item.get("module"), item.get("registered_name")
     if not isinstance(name, str) or not isinstance(module, str | None) or not isinstance(registered, str | None):
-        return Problem("a class that is named by no text", "be one of Keras' own", where)
+        return Problem("a class whose name is not text", "be one of Keras' own", where)
     place = f"{where}, layer {layer!r}" if layer else where
     own = name in _LAYERS | _MODELS | _OTHERS or _INITIALIZERS.fullmatch(name) is not None
     fits = (own and (module is None or _MODULES.fullmatch(module) is not None)) or (name in _OPERATIONS and module in _OPERATION_MODULES)

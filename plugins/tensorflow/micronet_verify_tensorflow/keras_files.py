@@ -39,7 +39,7 @@ def check_keras(path: Path) -> None:
     except zlib.error as error:
         raise bad(f"a member whose compressed bytes are damaged ({_first(error)})", "be as Keras writes it", path.name, _SAVE) from None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError, RuntimeError) as error:
-        raise bad(f"a file that is no zip archive ({_first(error)})", "be a .keras file", path.name, _SAVE) from None
+        raise bad(f"a file that is not a zip archive ({_first(error)})", "be a .keras file", path.name, _SAVE) from None
     _check_hdf5(io.BytesIO(weights), f"{WEIGHTS} of {path.name}", len(weights))
 
 
@@ -94,7 +94,7 @@ def _json(text: bytes | str, where: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
-        raise bad(f"text that is no JSON ({_first(error)})", "be as Keras writes it", where) from None
+        raise bad(f"text that is not JSON ({_first(error)})", "be as Keras writes it", where) from None
 
 
 def _check_classes(config: Any, where: str) -> None:
@@ -116,7 +116,7 @@ def _check_hdf5(source: Path | io.BytesIO, where: str, size: int, attribute: str
                 raise SubmissionFault(problems[:20])
             value = file.attrs.get(attribute) if attribute else None
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise bad(f"weights that are no HDF5 file ({_first(error)})", "be as Keras writes them", where, _SAVE) from None
+        raise bad(f"weights that are not an HDF5 file ({_first(error)})", "be as Keras writes them", where, _SAVE) from None
     if value is not None and not isinstance(value, str | bytes):
         raise bad(f"an attribute {attribute!r} of type {type(value).__name__}", "be text", where)
     return value
@@ -135,13 +135,13 @@ def _object_problems(file: Any, h5py: Any, where: str, size: int) -> Iterator[Pr
             found = group[name]
             address = h5py.h5o.get_info(found.id).addr
             if address in seen or len(seen) > _MOST_OBJECTS:
-                yield Problem(f"{place!r}, which stands in two places", "be a tensor of its own", where)
+                yield Problem(f"{place!r}, which appears in two places", "be a tensor of its own", where)
                 return
             seen.add(address)
             if isinstance(found, h5py.Group):
                 pending.append(found)
             elif not isinstance(found, h5py.Dataset):
-                yield Problem(f"{place!r}, which is no tensor", "be a tensor", where)
+                yield Problem(f"{place!r}, which is not a tensor", "be a tensor", where)
             else:
                 total += found.nbytes
                 yield from _tensor_problems(found, place, where, size)

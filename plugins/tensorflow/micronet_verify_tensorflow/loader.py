@@ -72,7 +72,7 @@ def _check_inputs(program: Program, inputs: Array) -> tuple[bool, np.dtype[Any]]
     where = f"input {key!r}"
     node = program.main.nodes.get(ref.partition(":")[0])
     if node is None or node.op != "Placeholder" or "dtype" not in node.attributes:
-        raise SubmissionFault(Problem("an input that is no placeholder", "be one", where))
+        raise SubmissionFault(Problem("an input that is not a placeholder", "be one", where))
     shape = declared_shape(program, node, where, 2)
     dtype = np.dtype(numpy_dtype(data_type(program.attributes.kind(node.attributes["dtype"], where), where)))
     if shape[1:] != inputs.shape[1:]:

@@ -78,14 +78,14 @@ class Reader:
                 if field.number in found:
                     raise bad(f"a second field {field.number} in {place}", "have one", self.name)
                 if field.wire != wanted[field.number]:
-                    raise bad(f"field {field.number} of another type in {place}", where=self.name)
+                    raise bad(f"field {field.number} of the wrong type in {place}", where=self.name)
                 found[field.number] = field
         return found
 
     def message(self, field: Field, place: str) -> Span:
         """Where the message in a field lies."""
         if field.wire != BYTES:
-            raise bad(f"field {field.number} of another type in {place}", where=self.name)
+            raise bad(f"field {field.number} of the wrong type in {place}", where=self.name)
         return field.start, field.end
 
     def number(self, field: Field) -> int:
@@ -96,11 +96,11 @@ class Reader:
 
     def text(self, field: Field, place: str) -> str:
         if field.wire != BYTES:
-            raise bad(f"a text of another type in {place}", where=self.name)
+            raise bad(f"a text of the wrong type in {place}", where=self.name)
         try:
             return bytes(self.data[field.start : field.end]).decode("utf-8")
         except UnicodeDecodeError:
-            raise bad(f"text that is no UTF-8 in {place}", "be text", self.name) from None
+            raise bad(f"text that is not UTF-8 in {place}", "be text", self.name) from None
 
     def mapping(self, field: Field, place: str, read: Callable[[Field], Any], into: dict[str, Any]) -> None:
         """One entry of a protobuf map; a key given twice is refused."""

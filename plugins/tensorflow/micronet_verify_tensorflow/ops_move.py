@@ -29,7 +29,7 @@ def handle(op: Op) -> Item:
     """The variable whose handle a node of the main graph is."""
     found = op.scope.program.variable(op.node)
     if found is None or op.scope.body is not op.scope.program.main:
-        op.refuse(f"a {op.kind} that is no variable of the model", "be one")
+        op.refuse(f"a {op.kind} that is not a variable of the model", "be one")
     return op.scope.variable(found, ("variable", found.name))
 
 
@@ -37,7 +37,7 @@ def read(op: Op) -> Item:
     """ReadVariableOp: the variable's value."""
     found = op.item(0)
     if not isinstance(found, Handle):
-        op.refuse("a read of something that is no variable", "be the handle of a variable")
+        op.refuse("a read of something that is not a variable", "be the handle of a variable")
     return found.operand
 
 

@@ -138,7 +138,7 @@ def _pairs(program: Program, body: Body, names: Mapping[str, str], depth: int) -
 def _texts(program: Program, node: NodeDef | None) -> list[str]:
     """The strings of a constant."""
     if node is None or node.op != "Const" or "value" not in node.attributes:
-        raise bad("a RestoreV2 whose names are no constant", "be as TensorFlow writes it", program.name)
+        raise bad("a RestoreV2 whose names are not constant", "be as TensorFlow writes it", program.name)
     where = f"node {node.name!r}"
     span = program.attributes.tensor(node.attributes["value"], where)
     return [program.reader.text(field, where) for field in program.reader.fields(span, where) if field.number == 8]

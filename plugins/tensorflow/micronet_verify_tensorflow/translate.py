@@ -36,7 +36,7 @@ def translate(program: Program, builder: GraphBuilder) -> Graph:
 def _input(scope: Scope, key: str, ref: str) -> Item:
     where, node = f"input {key!r}", scope.body.nodes.get(base(ref))
     if node is None or node.op != "Placeholder":
-        raise bad("an input that is no placeholder of its own", "be one", where)
+        raise bad("an input that is not a placeholder of its own", "be one", where)
     if "dtype" not in node.attributes:
         raise bad("an input without a type", "have one", where)
     kind = scope.program.attributes.kind(node.attributes["dtype"], where)

@@ -95,7 +95,7 @@ class Model:
         self.path, self.name = path, path.name
         data = _mapped(path)
         if data[4:8] != IDENTIFIER:
-            raise SubmissionFault(Problem("bytes that are no TFLite model", f"be {SUFFIX}", path.name))
+            raise SubmissionFault(Problem("bytes that are not a TFLite model", f"be {SUFFIX}", path.name))
         self._flat = Flat(data, path.name)
         root = self._flat.root()
         version = int(root.scalar(0, "I"))
@@ -221,7 +221,7 @@ def _quantization(table: Table, place: str) -> Quantization | None:
     scale = table.numbers(2, "float32", count)
     zero = table.numbers(3, "int64", count)
     if not (np.isfinite(scale).all() and (scale >= 0).all()):
-        raise SubmissionFault(Problem("a scale that is negative or no number", "be positive", place))
+        raise SubmissionFault(Problem("a scale that is negative or not a number", "be positive", place))
     if not scale.any():
         return None
     if zero.size not in (0, 1, count):
@@ -234,7 +234,7 @@ def _mapped(path: Path) -> Buffer:
         with path.open("rb") as handle:
             status = os.fstat(handle.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise SubmissionFault(Problem(f"{path.name}, which is no regular file", f"be {SUFFIX}"))
+                raise SubmissionFault(Problem(f"{path.name}, which is not a regular file", f"be {SUFFIX}"))
             if status.st_size < 8:
                 raise SubmissionFault(Problem(f"a file of {status.st_size} bytes", f"be {SUFFIX}", path.name))
             return mmap.mmap(handle.fileno(), status.st_size, access=mmap.ACCESS_READ)

@@ -28,7 +28,7 @@ def strided_slice_of(op: Op, shape: Shape, begin: Sequence[int], end: Sequence[i
         op.refuse("a slice with two ellipses", "have one")
     taken = sum(not new and not dots for new, dots in zip(has["new_axis"], has["ellipsis"], strict=True))
     if taken > rank:
-        op.refuse(f"a slice of {taken} axes of {shape}", "be of axes that there are")
+        op.refuse(f"a slice of {taken} axes of {shape}", "be of axes that exist")
     places: list[range] = []
     out: list[int] = []
     for index in range(count):

@@ -297,7 +297,7 @@ def test_inputs(shape: Any, sentence: str) -> None:
 def test_sequences_and_models_without_inputs_or_outputs() -> None:
     sequence = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, None)
     assert problems(model(graph([node("Relu", "x")], [sequence], [unknown("y")]))) == [
-        "got an input that is no tensor but should be a tensor [input 'x']"
+        "got an input that is not a tensor but should be a tensor [input 'x']"
     ]
     assert problems(model(graph([node("Relu", "w")], [], [unknown("y")], {"w": random(3)}))) == [
         "got a model without inputs but should have one [model.onnx]"
@@ -358,7 +358,7 @@ def test_graphs_nested_without_end_are_refused(levels: int, padding: int) -> Non
     path.write_bytes(encoded(7, body) + small().SerializeToString())
     expected = {
         2000: "got graphs nested more than 60 messages deep but should be nested less [model.onnx]",
-        0: "got bytes that are no ONNX model but should be a complete ONNX model [model.onnx]",
+        0: "got bytes that are not an ONNX model but should be a complete ONNX model [model.onnx]",
     }
     assert problems(path) == [expected[padding]]
 

@@ -81,7 +81,7 @@ def _variants(case: Any) -> Iterator[Case]:
 def _any_shape(info: onnx.ValueInfoProto, *_: object) -> tuple[int, ...]:
     """The models have batches of any size; a count has one example, and says so elsewhere."""
     if not info.type.HasField("tensor_type"):
-        raise SubmissionFault(Problem("an input that is no tensor", "be a tensor", info.name))
+        raise SubmissionFault(Problem("an input that is not a tensor", "be a tensor", info.name))
     return tuple(dim.dim_value for dim in info.type.tensor_type.shape.dim)
 
 

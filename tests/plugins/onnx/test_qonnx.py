@@ -84,7 +84,7 @@ def test_trunc_keeps_the_upper_bits() -> None:
     ("constants", "sentence"),
     [
         ({"s": f(0.1), "z": f(0), "b": f(3.5)}, "got a bit width of 3.5 but should be one whole number from 1 to 64"),
-        ({"s": f(0.1), "z": f(0.5), "b": f(4)}, "got a zero point that is no whole number but should be one"),
+        ({"s": f(0.1), "z": f(0.5), "b": f(4)}, "got a zero point that is not a whole number but should be one"),
         (
             {"s": np.ones((1, 3, 4, 1), np.float32), "z": f(0), "b": f(4)},
             "got a scale of shape (1, 3, 4, 1) but should vary along one axis at most",

@@ -125,7 +125,7 @@ def test_lambda_layers(keras: Any, saved: Callable[[Any, str], Path], canary: Pa
         ({"class_name": "system", "module": "os"}, "got the class 'system' of 'os' but should be a built-in Keras layer that computes ["),
         ({"module": "keras.src.utils.file_utils"}, "got the class 'Dense' but should be a built-in Keras layer that computes ["),
         ({"registered_name": "Custom>Dense"}, "got the class 'Dense' registered as 'Custom>Dense' but should be one of Keras' own ["),
-        ({"class_name": ["Dense"]}, "got a class that is named by no text but should be one of Keras' own ["),
+        ({"class_name": ["Dense"]}, "got a class whose name is not text but should be one of Keras' own ["),
         (
             {"class_name": "function", "module": "builtins", "config": "eval"},
             "got the class 'function' of 'builtins', which names a Python",
@@ -194,16 +194,16 @@ def test_files_that_are_no_zip_or_cut_off(plain: Path) -> None:
     for broken in (b"", b"PK", data[: len(data) // 2], data[:-30]):
         plain.write_bytes(broken)
         (found,) = refused_by_both(plain)
-        assert found.startswith("got a file that is no zip archive (")
+        assert found.startswith("got a file that is not a zip archive (")
         assert found.endswith("but should be a .keras file [model.keras] (save it with model.save('model.keras'))")
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (b"{", "got text that is no JSON ("),
-        (b'{"class_name": 1, "class_name": 2}', "got text that is no JSON (a key given twice) but should be as Keras writes it ["),
-        (b"[" * 100_000, "got text that is no JSON ("),
+        (b"{", "got text that is not JSON ("),
+        (b'{"class_name": 1, "class_name": 2}', "got text that is not JSON (a key given twice) but should be as Keras writes it ["),
+        (b"[" * 100_000, "got text that is not JSON ("),
         (b"[]", "got a configuration without a model but should be as Keras writes it [config.json of model.keras]"),
     ],
 )
@@ -260,7 +260,7 @@ def test_tensors_that_are_not_there(plain: Path) -> None:
 
 def test_weights_that_are_no_hdf5(plain: Path) -> None:
     write(plain, {**members(plain), WEIGHTS: b"no weights at all"})
-    assert refused_by_both(plain)[0].startswith("got weights that are no HDF5 file (")
+    assert refused_by_both(plain)[0].startswith("got weights that are not an HDF5 file (")
 
 
 def test_weights_alone_are_no_model(keras: Any, tmp_path: Path) -> None:

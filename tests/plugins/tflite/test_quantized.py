@@ -393,8 +393,8 @@ def test_fake_quantization_is_quantize_and_dequantize() -> None:
             {"scale": [0.1] * 4, "axis": 7},
             "got 4 scales along axis 7 of (4, 3, 3, 3) but should be one number, or one per slice of an axis [tensor 'w']",
         ),
-        ({"scale": [-0.1]}, "got a scale that is negative or no number but should be positive [tensor 'w']"),
-        ({"scale": [float("nan")]}, "got a scale that is negative or no number but should be positive [tensor 'w']"),
+        ({"scale": [-0.1]}, "got a scale that is negative or not a number but should be positive [tensor 'w']"),
+        ({"scale": [float("nan")]}, "got a scale that is negative or not a number but should be positive [tensor 'w']"),
         ({"scale": [0.1], "zero": [4000]}, "got a zero point of 4000 but should be a code of int8, -128 to 127 [tensor 'w']"),
     ],
 )
