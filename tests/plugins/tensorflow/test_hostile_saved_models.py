@@ -279,7 +279,7 @@ def test_files_that_are_missing_linked_or_have_two_names(model: Path) -> None:
 def test_signatures_inputs_and_graphs_that_do_not_fit(build: Builder) -> None:
     tf = build.tf
     (found,) = problems(build.saved(lambda x: x + 1, [(8, 6)]))
-    assert found.startswith("got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x0'] (export with a free (dynamic) batch")
+    assert found.startswith("got a fixed batch of 8 but should be 1 or free (dynamic) [input 'x0'] (export with a free batch")
     (found,) = problems(build.saved(lambda x: x + 1, [(None, None)]))
     assert found.startswith("got a free axis 1 but should have a fixed size [input 'x0']")
     (found,) = problems(build.saved(lambda x: x + 1, [()]))
