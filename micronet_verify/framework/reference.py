@@ -13,11 +13,17 @@ TITLE = """\
 # Hooks
 
 What a plugin may implement, from the code's own words (`python -m micronet_verify.framework.reference > docs/hooks.md`).
-[plugin.md](plugin.md) walks through a framework, [datasets.md](datasets.md) through data sets and metrics.
+[plugin.md](plugin.md) walks through a framework, [datasets.md](datasets.md) through data sets and metrics;
+[graph.md](graph.md) has the node kinds and the builder.
 
 A plugin is a module that the entry-point group `micronet_verify` names; a hook is a function of it, marked `@hookimpl`
 (`from micronet_verify.plugin import hookimpl`).
 """
+
+
+_MODULES = (protocols, requests, stepping, data, organizing)
+PAGE_MODULES = frozenset(module.__name__ for module in _MODULES)
+"""Modules whose types are on this page."""
 
 
 def hook_names() -> list[str]:
@@ -31,10 +37,10 @@ def reference() -> str:
     parts = [TITLE]
     for name in hook_names():
         hook = getattr(hookspecs, name)
-        parts.append(f"## `{name}`\n\n    def {name}{_signature(hook)}\n\n{_prose(hook)}\n")
-    for module in (protocols, requests, stepping, data, organizing):
+        parts.append(f"## `{name}`\n\n    def {name}{signature(hook)}\n\n{prose(hook)}\n")
+    for module in _MODULES:
         for name, item in _types(module):
-            parts.append(f"## {name}\n\n{_prose(item)}\n\n{_members(item)}".rstrip() + "\n")
+            parts.append(f"## {name}\n\n{prose(item)}\n\n{members(item)}".rstrip() + "\n")
     return "\n".join(parts)
 
 
@@ -44,7 +50,7 @@ def _types(module: object) -> Iterator[tuple[str, type]]:
             yield name, item
 
 
-def _members(item: type) -> str:
+def members(item: type) -> str:
     """A dataclass's fields with their types; a protocol's attributes and methods."""
     lines = []
     if is_dataclass(item):
@@ -54,18 +60,23 @@ def _members(item: type) -> str:
     text = "\n".join(lines) + "\n\n" if lines else ""
     for name, method in vars(item).items():
         if inspect.isfunction(method) and method.__doc__ and not name.startswith("_"):
-            text += f"`{name}{_signature(method)}`\n\n{_prose(method)}\n\n"
+            text += f"`{name}{signature(method)}`\n\n{prose(method)}\n\n"
     return text
 
 
-def _signature(function: object) -> str:
-    text = str(inspect.signature(function))  # type: ignore[arg-type]
-    return text.replace("'", "")
+def signature(function: object) -> str:
+    """Its parameters and result, annotations without the quotes that a postponed one has."""
+    return re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(function)))  # type: ignore[arg-type]
 
 
-def _prose(item: object) -> str:
-    """The docstring, with reST's double backquotes as Markdown's."""
-    return re.sub(r"``(.+?)``", r"`\1`", inspect.getdoc(item) or "", flags=re.S)
+def prose(item: object) -> str:
+    """The docstring, as Markdown."""
+    return as_markdown(inspect.getdoc(item) or "")
+
+
+def as_markdown(text: str) -> str:
+    """reST's double backquotes as Markdown's."""
+    return re.sub(r"``(.+?)``", r"`\1`", text, flags=re.S)
 
 
 if __name__ == "__main__":
