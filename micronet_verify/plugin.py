@@ -49,19 +49,7 @@ from micronet_verify.framework.translation.limits import DEEPEST, LONGEST, MOST_
 from micronet_verify.framework.translation.loops import Loop, Scanned, Turn, loop, stacked, while_loop
 from micronet_verify.framework.translation.op import FIXED, Emitting
 from micronet_verify.framework.translation.op import Answer as RuleResult
-from micronet_verify.framework.translation.operand import (
-    Array,
-    Item,
-    NoTensor,
-    Operand,
-    Order,
-    Result,
-    Results,
-    computed,
-    folded,
-    stored,
-    tensor,
-)
+from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Result, Results, computed, folded, stored, tensor
 from micronet_verify.framework.translation.recurrent import Function
 from micronet_verify.framework.translation.scope import Scope
 from micronet_verify.framework.translation.shape_arithmetic import (
@@ -79,7 +67,7 @@ from micronet_verify.framework.translation.shape_arithmetic import (
     taken,
 )
 from micronet_verify.framework.translation.step import Step
-from micronet_verify.framework.translation.stored import Stored, stored_array
+from micronet_verify.framework.translation.stored import Array, Order, Stored, stored_array
 from micronet_verify.framework.translation.table import Line, Refusal, Unknown, markdown, moves, priced
 from micronet_verify.framework.translation.walk import Walk
 

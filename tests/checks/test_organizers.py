@@ -149,3 +149,16 @@ def test_F9_a_report_that_fails_ends_nothing(tmp_path: Path, site: Path) -> None
     assert "A report was not written: got ZeroDivisionError: division by zero in the report 'torn'" in done.stderr
     assert (report / "leaderboard.md").exists()
     assert sorted(path.name for path in (report / "plugin-reports").iterdir()) == ["torn", "whole"]
+
+
+def test_the_page_about_them_shows_a_plugin_that_works(tmp_path: Path, site: Path) -> None:
+    page = (ROOT / "docs" / "plugin.md").read_text(encoding="utf-8").partition("## 6.")[2]
+    code = "\n".join(line[4:] if line.startswith("    ") else "" for line in page.splitlines() if line.startswith("    ") or not line)
+    install(site, "page", code)
+    report = tmp_path / "report"
+    done = run(python_with(tmp_path / "env", site), "run", entries(tmp_path / "entries", "pruned-onnx"), "--report", report)
+    record = json.loads((report / "pruned-onnx" / "evidence.json").read_text())["record"]
+    verdict = record["verdicts"][-1]
+    assert (verdict["check"], verdict["outcome"]) == ("convolutions", "passed"), done.stdout + done.stderr
+    assert verdict["message"].endswith(" convolutions")
+    assert (report / "plugin-reports" / "table" / "scores.csv").read_text().startswith("pruned-onnx,")
