@@ -40,13 +40,14 @@ from micronet_verify.framework.requests import (
     TranslateRequest,
 )
 from micronet_verify.framework.stepping import Form, Port, Stepper, Stepping, check_chunk, check_step, chunk_length, zeros
-from micronet_verify.framework.translation import bodies, elementwise, inputs, loops, op, recurrent, scope
+from micronet_verify.framework.translation import bodies, elementwise, inputs, look_ups, loops, moving, op, recurrent, scope
 from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES, branch, branch_names
 from micronet_verify.framework.translation.einsum import einsum
 from micronet_verify.framework.translation.elementwise import sole
 from micronet_verify.framework.translation.inputs import input_shape
 from micronet_verify.framework.translation.limits import DEEPEST, LONGEST, MOST_GENERATED, SHAPE_TYPES
 from micronet_verify.framework.translation.loops import Loop, Scanned, Turn, loop, stacked, while_loop
+from micronet_verify.framework.translation.moving import same_padding, shared_out
 from micronet_verify.framework.translation.op import FIXED, Emitting
 from micronet_verify.framework.translation.op import Answer as RuleResult
 from micronet_verify.framework.translation.operand import Item, NoTensor, Operand, Result, Results, computed, folded, stored, tensor
@@ -185,11 +186,13 @@ __all__ = [
     "inputs",
     "instead",
     "ints",
+    "look_ups",
     "loop",
     "loops",
     "markdown",
     "modulo",
     "moves",
+    "moving",
     "named",
     "numeric_format",
     "numpy_dtype",
@@ -199,7 +202,9 @@ __all__ = [
     "reduced",
     "remainder",
     "row_major",
+    "same_padding",
     "scope",
+    "shared_out",
     "slices",
     "sole",
     "stacked",

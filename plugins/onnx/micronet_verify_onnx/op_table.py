@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.plugin import Line, Refusal, elementwise, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, look_ups, moves, priced
 from micronet_verify_onnx import (
     control,
     ops_attention,
@@ -174,7 +174,7 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "RandomNormalLike": _RANDOM,
     "RandomUniform": _RANDOM,
     "RandomUniformLike": _RANDOM,
-    "Range": moves(ops_create.range_, "a stored constant, or arithmetic on shapes"),
+    "Range": moves(look_ups.sequence, "a stored constant, or arithmetic on shapes"),
     "Reciprocal": priced(elementwise.unary("reciprocal")),
     "ReduceL1": priced(ops_reduce.reduce("l1")),
     "ReduceL2": priced(ops_reduce.reduce("l2")),

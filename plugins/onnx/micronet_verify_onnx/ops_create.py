@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from micronet_verify.plugin import MOST_GENERATED, Operand, Result, Stored, computed, folded, stored, stored_array
+from micronet_verify.plugin import MOST_GENERATED, Operand, Result, Stored, computed, stored, stored_array
 from micronet_verify_onnx.checks import plain
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op
@@ -55,16 +55,6 @@ def constant_of_shape(op: Op) -> Result:
         op.refuse(f"a fill of {fill.numel} values", "have one")
     number = fill.load().reshape(-1)[0]
     return op.expand(op.builder.scalar(number.item(), fill.format), shape)
-
-
-def range_(op: Op) -> Operand:
-    """A sequence with constant bounds is stored as its values (rule S2)."""
-    start, limit, delta = (op.known(index, "a bound").reshape(-1)[0].item() for index in range(3))
-    count = math.ceil((limit - start) / delta) if delta and math.isfinite((limit - start) / delta) else -1
-    if delta == 0 or count > MOST_GENERATED:
-        op.refuse(f"a sequence of {start} to {limit} by {delta}", f"have at most {MOST_GENERATED:,} numbers")
-    dtype = op.known(0, "a bound").dtype
-    return folded(op.builder, (start + delta * np.arange(max(count, 0))).astype(dtype), op.node.output[0])
 
 
 def eye_like(op: Op) -> Operand:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.plugin import INT64, MOST_GENERATED, Operand, Result, Shape, Value, folded
+from micronet_verify.plugin import INT64, MOST_GENERATED, Operand, Result, Value, folded, look_ups
 from micronet_verify_onnx.op import Op
 
 
@@ -92,17 +92,10 @@ def _reduction(op: Op) -> str:
 def one_hot(op: Op) -> Result:
     """Compares the number with every class; ``values`` other than 0 and 1 are then chosen between."""
     index, depth = op.x(0), op.known_ints(1, what="a number of classes")[0]
-    if not 0 <= depth <= MOST_GENERATED:
-        op.refuse(f"{depth:,} classes", f"be at most {MOST_GENERATED:,}")
-    rank = len(index.shape) + 1
-    axis = op.axis(op.integer("axis", -1), rank)
-    shape: Shape = (*index.shape[:axis], 1, *index.shape[axis:])
-    classes = op.builder.constant(np.arange(depth), "classes", INT64)
-    spread = op.builder.reshape(classes, tuple(depth if a == axis else 1 for a in range(rank)))
     if not _counts_from_front(op):
         behind = op.elementwise("less", index, op.scalar(0, index))
         index = op.elementwise("where", behind, op.elementwise("add", index, op.scalar(depth, index)), index)
-    hit = op.elementwise("equal", op.builder.reshape(index, shape), spread)
+    hit = look_ups.classes_hit(op, index, depth, op.integer("axis", -1))
     values = op.known(2, "values")
     fmt = op.operand(2).format
     if values.reshape(-1).tolist() == [0, 1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.plugin import Shape, Value
+from micronet_verify.plugin import Shape, Value, same_padding, shared_out
 from micronet_verify.plugin import einsum as contraction
 from micronet_verify_onnx.op import Op
 
@@ -39,7 +39,7 @@ def conv_transpose(op: Op) -> Value:
             step * (size - 1) + more + (window - 1) * gap + 1 - out
             for size, out, window, step, gap, more in zip(x.shape[2:], wanted[-rank:], kernel, stride, dilation, extra, strict=True)
         ]
-        padding = _shared_out(totals, mode != "SAME_UPPER")
+        padding = shared_out(totals, mode != "SAME_UPPER")
     elif mode == "VALID":
         padding = (0,) * (2 * rank)
     return op.emit(
@@ -77,17 +77,7 @@ def window_padding(op: Op, space: Shape, kernel: Shape, stride: Shape, dilation:
         op.refuse(f"auto_pad {mode!r}", "be NOTSET, VALID, SAME_UPPER or SAME_LOWER")
     if min(stride) < 1:
         op.refuse(f"stride {stride}", "be at least 1")
-    totals = [
-        max(0, (-(-size // step) - 1) * step + gap * (window - 1) + 1 - size)
-        for size, window, step, gap in zip(space, kernel, stride, dilation, strict=True)
-    ]
-    return _shared_out(totals, mode == "SAME_LOWER")
-
-
-def _shared_out(totals: list[int], odd_to_start: bool) -> tuple[int, ...]:
-    small = [total // 2 for total in totals]
-    large = [total - half for total, half in zip(totals, small, strict=True)]
-    return (*large, *small) if odd_to_start else (*small, *large)
+    return same_padding(space, kernel, stride, dilation, mode == "SAME_LOWER")
 
 
 def gemm(op: Op) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from micronet_verify.plugin import BOOL, INT64, NumericFormat, Result, Shape, Value, broadcast
+from micronet_verify.plugin import BOOL, INT64, NumericFormat, Result, Value, broadcast, moving
 from micronet_verify_onnx.formats import element_type
 from micronet_verify_onnx.op import Op
 
@@ -49,20 +49,7 @@ def reshape(op: Op) -> Result:
             if axis >= len(x.shape):
                 op.refuse(f"a 0 on axis {axis} of a tensor of {len(x.shape)} axes", "stand for an axis that exists")
             wanted[axis] = x.shape[axis]
-    return _reshaped(op, x.value, wanted)
-
-
-def _reshaped(op: Op, x: Value, wanted: list[int]) -> Value:
-    if wanted.count(-1) > 1 or min(wanted, default=0) < -1:
-        op.refuse(f"the shape {tuple(wanted)}", "have sizes and at most one −1")
-    if -1 in wanted:
-        rest = math.prod(size for size in wanted if size != -1)
-        if not rest or x.numel % rest:
-            op.refuse(
-                f"a reshape of {x.shape} to {tuple(wanted)}", f"keep {x.numel:,} elements", "only the batch may be free, and it is 1 here"
-            )
-        wanted[wanted.index(-1)] = x.numel // rest
-    return op.builder.reshape(x, wanted)
+    return moving.to_shape(op, x.value, wanted)
 
 
 def flatten(op: Op) -> Value:
@@ -79,11 +66,7 @@ def _axes(op: Op) -> tuple[int, ...] | None:
 
 
 def squeeze(op: Op) -> Value:
-    x, axes = op.x(), _axes(op)
-    gone = {axis for axis, size in enumerate(x.shape) if size == 1} if axes is None else {op.axis(axis, len(x.shape)) for axis in axes}
-    if any(x.shape[axis] != 1 for axis in gone):
-        op.refuse(f"a squeeze of axes {sorted(gone)} of {x.shape}", "be axes of size 1")
-    return op.builder.reshape(x, tuple(size for axis, size in enumerate(x.shape) if axis not in gone))
+    return moving.squeezed(op, op.x(), _axes(op))
 
 
 def unsqueeze(op: Op) -> Value:
@@ -105,11 +88,10 @@ def concat(op: Op) -> Result:
     """Concat; empty pieces of shape [0] are left out, as exporters write them."""
     parts = [op.operand(index) for index in range(len(op.items))]
     kept = [part for part in parts if part.numel or len(part.shape) != 1] or parts[:1]
-    axis = op.axis(op.integer("axis"), len(kept[0].shape))
-    return kept[0] if len(kept) == 1 else op.emit("move", *(part.value for part in kept), op="concat", axis=axis)
+    return kept[0] if len(kept) == 1 else moving.joined(op, [part.value for part in kept], op.integer("axis"))
 
 
-def split(op: Op) -> tuple[Result, ...]:
+def split(op: Op) -> Sequence[Result]:
     """Split into given sizes, else into as many equal pieces as there are results; the last may be smaller."""
     x, count = op.operand(0), len(op.node.output)
     axis = op.axis(op.integer("axis", 0), len(x.shape))
@@ -118,9 +100,7 @@ def split(op: Op) -> tuple[Result, ...]:
         count = op.integer("num_outputs", count)
         step = -(-x.shape[axis] // count)
         sizes = tuple(max(0, min(step, x.shape[axis] - index * step)) for index in range(count))
-    if len(sizes) == 1:
-        return (x,)
-    return op.builder.emit_many("move", (x.value,), (x.format,) * len(sizes), op="split", axis=axis, sizes=tuple(sizes))
+    return (x,) if len(sizes) == 1 else moving.pieces(op, x.value, axis, sizes)
 
 
 def slice_(op: Op) -> Result:
@@ -139,23 +119,10 @@ def slice_(op: Op) -> Result:
     axes = tuple(op.axis(axis, rank) for axis in axes)
     if len(set(axes)) != len(axes):
         op.refuse(f"axes {axes}", "be distinct")
-    cuts, flips = [], []
+    places = [range(size) for size in x.shape]
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        chosen = _indices(x.shape[axis], start, end, step)
-        if step < 0 and len(chosen) > 1:
-            flips.append(axis)
-        chosen = chosen[::-1] if step < 0 else chosen
-        cuts.append((axis, chosen.start, chosen[-1] + 1, chosen.step) if len(chosen) else (axis, 0, 0, 1))
-    cuts = [cut for cut in sorted(cuts) if cut[1:] != (0, x.shape[cut[0]], 1)]
-    if not cuts and not flips:
-        return x
-    y = x.value
-    if cuts:
-        axes_, starts_, ends_, steps_ = (tuple(column) for column in zip(*cuts, strict=True))
-        y = op.emit("move", y, op="slice", axes=axes_, starts=starts_, ends=ends_, steps=steps_)
-    for axis in sorted(flips):
-        y = op.emit("permute", y, op="flip", axis=axis)
-    return y
+        places[axis] = _indices(x.shape[axis], start, end, step)
+    return x if places == [range(size) for size in x.shape] else moving.cut(op, x.value, places)
 
 
 def _indices(size: int, start: int, end: int, step: int) -> range:
@@ -205,31 +172,21 @@ def tile(op: Op) -> Result:
 def depth_to_space(op: Op) -> Value:
     """[N, C, H, W] to [N, C/b², H·b, W·b]; the mode says whether the block is the outer (DCR) or inner part of C."""
     x, b, mode = op.x(), op.integer("blocksize"), op.text("mode", "DCR")
-    n, c, h, w = _image(op, x, b)
+    n, c, h, w = moving.image(op, x, b, "N, C, H, W")
     if mode not in ("DCR", "CRD") or c % (b * b):
         op.refuse(f"mode {mode!r} and {c} channels in blocks of {b}", "be DCR or CRD, and blocks² a divisor of the channels")
     inner = c // (b * b)
     shape, perm = ((n, b, b, inner, h, w), (0, 3, 4, 1, 5, 2)) if mode == "DCR" else ((n, inner, b, b, h, w), (0, 1, 4, 2, 5, 3))
-    return _through(op, x, shape, perm, (n, inner, h * b, w * b))
+    return moving.rearranged(op, x, shape, perm, (n, inner, h * b, w * b))
 
 
 def space_to_depth(op: Op) -> Value:
     """[N, C, H, W] to [N, C·b², H/b, W/b]."""
     x, b = op.x(), op.integer("blocksize")
-    n, c, h, w = _image(op, x, b)
+    n, c, h, w = moving.image(op, x, b, "N, C, H, W")
     if h % b or w % b:
         op.refuse(f"{h}×{w} in blocks of {b}", "be a multiple")
-    return _through(op, x, (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4), (n, c * b * b, h // b, w // b))
-
-
-def _image(op: Op, x: Value, block: int) -> Shape:
-    if len(x.shape) != 4 or block < 1:
-        op.refuse(f"a tensor of shape {x.shape} in blocks of {block}", "be [N, C, H, W], and blocks at least 1")
-    return x.shape
-
-
-def _through(op: Op, x: Value, shape: Shape, perm: Sequence[int], out: Shape) -> Value:
-    return op.builder.reshape(op.builder.transpose(op.builder.reshape(x, shape), perm), out)
+    return moving.rearranged(op, x, (n, c, h // b, b, w // b, b), (0, 3, 5, 1, 2, 4), (n, c * b * b, h // b, w // b))
 
 
 def reverse_sequence(op: Op) -> Value:

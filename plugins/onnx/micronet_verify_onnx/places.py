@@ -6,7 +6,8 @@ import ast
 
 import onnx
 
-_LONGEST = 120
+from micronet_verify.plugin import LONGEST
+
 # Written by torch's exporter: the module paths from the whole model down to the operator, as a list in Python's spelling.
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
@@ -19,8 +20,8 @@ def place(node: onnx.NodeProto, path: str = "") -> str:
     if not isinstance(name, str):  # protobuf hands out bytes where text is no UTF-8
         name = name.decode("utf-8", "replace")
     own = _module(name) if name.startswith("/") and name.count("/") > 1 else name
-    text = "".join(letter if letter.isprintable() else "?" for letter in own)[:_LONGEST]
-    return f"{path}/{text}"[-_LONGEST:] if path else text
+    text = "".join(letter if letter.isprintable() else "?" for letter in own)[:LONGEST]
+    return f"{path}/{text}"[-LONGEST:] if path else text
 
 
 def _scope(node: onnx.NodeProto) -> str:

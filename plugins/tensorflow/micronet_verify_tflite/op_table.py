@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.plugin import Line, Refusal, elementwise, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, look_ups, moves, priced
 from micronet_verify_tflite import (
     control,
     ops_index,
@@ -131,7 +131,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "QUANTIZE": priced(ops_quantize.quantize),
     "RANDOM_STANDARD_NORMAL": _RANDOM,
     "RANDOM_UNIFORM": _RANDOM,
-    "RANGE": moves(ops_move.range_, "a stored constant"),
+    "RANGE": moves(look_ups.sequence, "a stored constant"),
     "RANK": moves(ops_move.shape_only, "shape arithmetic, folded"),
     "READ_VARIABLE": _VARIABLE,
     "REAL": _COMPLEX,

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from micronet_verify.plugin import INT64, MOST_GENERATED, Result, Value
+from micronet_verify.plugin import Result, Value, look_ups
 from micronet_verify_tflite.op import Op
 
 
 def gather(op: Op) -> Result:
-    """Slices along an axis: one by a constant number is a slice, several are a permutation, by the data a look-up."""
+    """Slices along an axis."""
     x, index = op.operand(0), op.operand(1)
-    axis, batch = op.axis(op.integer("axis"), len(x.shape)), op.integer("batch_dims")
-    if batch:
-        batch = op.axis(batch, len(index.shape) + 1)
-        value, codes = op.carried()
-        return op.moved(op.emit("lookup", value, index.value, op="gather", axis=axis, batch=batch), codes)
-    shape = index.shape
-    size, lead, tail = x.shape[axis], x.shape[:axis], x.shape[axis + 1 :]
-    if index.known is not None and index.known.size and not 0 <= index.known.min() <= index.known.max() < size:
-        op.refuse(f"an index outside of an axis of {size}", "lie within it")
     value, codes = op.carried()
-    if index.known is not None and index.numel == 1:
-        place = int(index.known.reshape(-1)[0])
-        return op.moved(op.builder.reshape(op.slice(value, axis, place, place + 1), (*lead, *shape, *tail)), codes)
-    flat = op.builder.reshape(index.value, (index.numel,)) if index.static else op.builder.reshape(index.value, shape)
-    if index.static:
-        found = op.emit("permute", value, flat, op="index", axis=axis)
-        return op.moved(op.builder.reshape(found, (*lead, *shape, *tail)), codes)
-    function = "embedding" if x.static and axis == 0 else "gather"
-    return op.moved(op.emit("lookup", value, flat, op=function, axis=axis), codes)
+    found = look_ups.gathered(op, value, x.static, index, op.axis(op.integer("axis"), len(x.shape)), op.integer("batch_dims"))
+    return op.moved(found, codes)
 
 
 def embedding_lookup(op: Op) -> Result:
@@ -42,27 +24,14 @@ def embedding_lookup(op: Op) -> Result:
 
 
 def gather_nd(op: Op) -> Result:
-    """Slices chosen by tuples of numbers. Constant tuples are places on one axis, into which the axes that they name are merged."""
-    index, (x, codes) = op.operand(1), op.carried()
-    named, tuples = index.shape[-1] if index.shape else 0, op.operand(1).numbers
-    if tuples is None or not 0 < named <= len(x.shape):
-        return op.moved(op.emit("lookup", x, index.value, op="nd", axis=0), codes)
-    sizes = x.shape[:named]
-    if tuples.size and (tuples.min() < 0 or (tuples >= np.array(sizes)).any()):
-        op.refuse(f"a tuple outside of {sizes}", "lie within it")
-    places = np.ravel_multi_index(tuple(np.moveaxis(tuples.astype(np.int64), -1, 0)), sizes).reshape(-1)
-    merged = op.builder.reshape(x, (math.prod(sizes), *x.shape[named:]))
-    found = op.emit("permute", merged, op.builder.constant(places, "places", INT64), op="index", axis=0)
-    return op.moved(op.builder.reshape(found, (*index.shape[:-1], *x.shape[named:])), codes)
+    """Slices chosen by tuples of numbers."""
+    x, codes = op.carried()
+    return op.moved(look_ups.gathered_by_tuples(op, x, op.operand(1), "places"), codes)
 
 
 def scatter_nd(op: Op) -> Value:
     """indices, updates, shape: updates are added into zeros."""
-    shape, updates = op.known_ints(2), op.real(1)
-    if math.prod(shape) > MOST_GENERATED or min(shape, default=0) < 0:
-        op.refuse(f"a result of shape {shape}", f"have at most {MOST_GENERATED:,} elements")
-    zeros = op.emit("move", op.scalar(0, updates), op="expand", shape=shape)
-    return op.emit("scatter", zeros, op.x(0), updates, op="add", axis=0, places="nd", fmt=updates.format)
+    return look_ups.scattered_into_zeros(op, op.x(0), op.real(1), op.known_ints(2))
 
 
 def dynamic_update_slice(op: Op) -> Value:
@@ -91,14 +60,7 @@ def dynamic_update_slice(op: Op) -> Value:
 
 def one_hot(op: Op) -> Value:
     """indices, depth, on, off: compares the number with every class; values other than 1 and 0 are then chosen between."""
-    index, depth = op.x(0), op.known_ints(1, "a number of classes")[0]
-    if not 0 <= depth <= MOST_GENERATED:
-        op.refuse(f"{depth:,} classes", f"be at most {MOST_GENERATED:,}")
-    rank = len(index.shape) + 1
-    axis = op.axis(op.integer("axis"), rank)
-    classes = op.builder.constant(np.arange(depth), "classes", INT64)
-    spread = op.builder.reshape(classes, tuple(depth if at == axis else 1 for at in range(rank)))
-    hit = op.elementwise("equal", op.builder.reshape(index, (*index.shape[:axis], 1, *index.shape[axis:])), spread)
+    hit = look_ups.classes_hit(op, op.x(0), op.known_ints(1, "a number of classes")[0], op.integer("axis"))
     values = [op.operand(place).known for place in (2, 3)]
     if all(value is not None and value.size == 1 for value in values) and [float(np.asarray(v).reshape(-1)[0]) for v in values] == [1, 0]:
         fmt = op.out_format()

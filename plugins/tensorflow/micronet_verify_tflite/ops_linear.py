@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from math import prod
 
-from micronet_verify.plugin import Shape, Value
+from micronet_verify.plugin import Shape, Value, same_padding, shared_out
 from micronet_verify_tflite.op import Op, given
 from micronet_verify_tflite.ops_quantize import bias_of, dynamic_rows, dynamic_whole, is_hybrid
 
@@ -74,12 +74,7 @@ def window_padding(op: Op, space: Shape, kernel: Shape, stride: Shape, dilation:
         op.refuse(f"stride {stride} and dilation {dilation}", "be at least 1")
     if op.padding() == "VALID":
         return (0,) * (2 * len(space))
-    totals = [
-        max(0, (-(-size // step) - 1) * step + gap * (window - 1) + 1 - size)
-        for size, window, step, gap in zip(space, kernel, stride, dilation, strict=True)
-    ]
-    begins = [total // 2 for total in totals]
-    return (*begins, *(total - begin for total, begin in zip(totals, begins, strict=True)))
+    return same_padding(space, kernel, stride, dilation)
 
 
 def transpose_conv(op: Op) -> Value:
@@ -96,8 +91,6 @@ def transpose_conv(op: Op) -> Value:
     ]
     if op.padding() == "VALID" and max(totals) > 0:
         op.refuse(f"a result of {out} with VALID padding", "be as large as the windows make it")
-    begins = [max(total, 0) // 2 for total in totals]
-    ends = [max(total, 0) - begin for total, begin in zip(totals, begins, strict=True)]
     extra = tuple(max(-total, 0) for total in totals)
     y = op.emit(
         "conv",
@@ -105,7 +98,7 @@ def transpose_conv(op: Op) -> Value:
         op.real(1, (3, 0, 1, 2)),
         *given(bias_of(op, 3, x=2)),
         stride=stride,
-        padding=(*begins, *ends),
+        padding=shared_out([max(total, 0) for total in totals]),
         dilation=(1, 1),
         groups=1,
         transposed=True,

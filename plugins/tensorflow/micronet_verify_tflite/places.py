@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from micronet_verify.plugin import LONGEST
 from micronet_verify_tflite.model import Operator, Subgraph
-
-_LONGEST = 120
 
 
 def place(subgraph: Subgraph, operator: Operator, number: int, path: str = "") -> str:
@@ -12,5 +11,5 @@ def place(subgraph: Subgraph, operator: Operator, number: int, path: str = "") -
     first = next((index for index in operator.outputs if index >= 0), None)
     name = "" if first is None else subgraph.tensors[first].name.partition(";")[0]
     own = ".".join(part for part in name.split("/")[:-1] if part) or name or f"operator {number}"
-    text = own[:_LONGEST]
-    return f"{path}/{text}"[-_LONGEST:] if path else text
+    text = own[:LONGEST]
+    return f"{path}/{text}"[-LONGEST:] if path else text
