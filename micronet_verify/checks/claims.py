@@ -11,7 +11,7 @@ from micronet_verify.checks.verdict import Verdict
 from micronet_verify.counting.ledger import Axis, Ledger
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, StageName
-from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.nested import all_nodes
 from micronet_verify.quality.metrics.accuracy import Quality
 from micronet_verify.submission.manifest import Manifest
 from micronet_verify.track.track import decimal_text
@@ -90,11 +90,7 @@ def _measured(evaluation: Evaluation, name: str) -> Fraction | None:
 
 def _unweighted(evaluation: Evaluation) -> bool:
     """Whether there are branches of which nothing says how often each body is taken (O13): nobody predicted."""
-    return evaluation.graph is not None and not evaluation.shares and _branches(evaluation.graph)
-
-
-def _branches(graph: Graph) -> bool:
-    return any(node.kind == "branch" or any(_branches(body) for body in node.bodies) for node in graph.nodes)
+    return evaluation.graph is not None and not evaluation.shares and any(node.kind == "branch" for node in all_nodes(evaluation.graph))
 
 
 def _compare(evaluation: Evaluation, manifest: Manifest, name: str, measured: Fraction) -> _Compared:

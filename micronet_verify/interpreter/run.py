@@ -15,6 +15,7 @@ import numpy as np
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.facts.formats import NumericFormat
 from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.nested import branch_ids
 from micronet_verify.facts.shapes import integer
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
@@ -72,7 +73,7 @@ def execute(
             raise BenchFault(Problem(f"{got} for {value.label or name}", f"be of shape {value.shape}", "interpreter"))
         values[name] = given.astype(number_type(value.format, run.double), copy=False)
     if taken is not None:
-        for name in _branches(graph):
+        for name in branch_ids(graph):
             taken.setdefault(name, -1)
     with np.errstate(all="ignore"):
         outputs = run.graph(plan, values)
@@ -85,16 +86,6 @@ def _by_id(constants: Mapping[str, Array]) -> Callable[[Value], Array]:
 
 def _formats(graph: Graph) -> list[NumericFormat]:
     return [graph.values[name].format for name in graph.outputs]
-
-
-def _branches(graph: Graph) -> set[str]:
-    found: set[str] = set()
-    for node in graph.nodes:
-        if node.kind == "branch" and "id" in node.attributes:
-            found.add(str(node.attributes["id"]))
-        for body in node.bodies:
-            found |= _branches(body)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ A decision is known by its node's first result, and in loops by how often that c
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.nested import all_nodes
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.quantizers import spread
 
@@ -23,14 +24,6 @@ NEAR = 1e-4
 SHARE, FEW = 1e-3, 3
 _ROUNDS = frozenset({"round", "floor", "ceil", "trunc", "sign"})
 Key = tuple[str, int]
-
-
-def nodes_of(graph: Graph) -> Iterator[Node]:
-    """The nodes of a graph and of its bodies."""
-    for node in graph.nodes:
-        yield node
-        for body in node.bodies:
-            yield from nodes_of(body)
 
 
 def decides(node: Node, results: tuple[Array, ...]) -> bool:
@@ -71,7 +64,7 @@ class Held:
     _wanted: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        names = (node.inputs[:2] for node in nodes_of(self.graph) if node.kind == "quantize")
+        names = (node.inputs[:2] for node in all_nodes(self.graph) if node.kind == "quantize")
         self._wanted = frozenset(name for pair in names for name in pair)
 
     def see(self, node: Node, results: tuple[Array, ...]) -> None:

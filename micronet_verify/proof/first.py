@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.nested import all_nodes
 from micronet_verify.facts.proof import Compared
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof import translated
-from micronet_verify.proof.decisions import Flipped, Held, Key, Recorder, Replay, may_decide, nodes_of
+from micronet_verify.proof.decisions import Flipped, Held, Key, Recorder, Replay, may_decide
 from micronet_verify.proof.runs import Given, Lane, Opened, Scales
 from micronet_verify.proof.spread import Measure, apart, largest, levels_apart, spread_of
 from micronet_verify.proof.terms import Terms
@@ -43,7 +44,7 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     """Run the graph on all rows and compare it with the framework. Raises ``interpreter.Missing``."""
     single, double = Lane(graph, constants), Lane(graph, constants, "float64")
     scales = Scales(graph, constants, lambda value: value.constant is not None)
-    quantizes = any(node.kind == "quantize" for node in nodes_of(graph))
+    quantizes = any(node.kind == "quantize" for node in all_nodes(graph))
     answers, exact, changed = [], [], []
     decisions, ties = [], []
     for row in range(len(given.rows)):
@@ -66,7 +67,7 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     limit = translated.allowed(noise, translated.floor_of(found, spread, factor), factor, cap)
     measure = Measure(spread, limit, max(limit * spread, factor * level, factor * translated.EPS * largest(found)))
     differences = measure.apart(given.answers, found)
-    decided = any(may_decide(node, graph) for node in nodes_of(graph))
+    decided = any(may_decide(node, graph) for node in all_nodes(graph))
 
     def flips(rows: NDArray[np.intp]) -> float:
         return _flips(graph, constants, given, found, measure, rows, random, scales) if decided and rows.size else 0.0

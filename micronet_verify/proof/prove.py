@@ -12,16 +12,16 @@ from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.counting.forms.encoding import Undecodable
 from micronet_verify.counting.rebuilt import Uncharged
 from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.nested import all_nodes, all_values
 from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Missing, constants_of
 from micronet_verify.proof.charged import Charge, charged
-from micronet_verify.proof.decisions import nodes_of
 from micronet_verify.proof.first import First, is_half, run_first
 from micronet_verify.proof.look import look
-from micronet_verify.proof.runs import Given, values_of
+from micronet_verify.proof.runs import Given
 from micronet_verify.proof.second import Priced, run_freebie, run_quantized
 from micronet_verify.proof.terms import Terms
 
@@ -92,8 +92,8 @@ def _priced(
 
 def _folds(priced: Priced, graph: Graph) -> bool:
     """Whether the priced graph reads constants that the file does not hold: they were computed by folding."""
-    stored = {name for name, value in values_of(graph).items() if value.constant is not None}
-    return any(name not in stored and priced.told(name) for node in nodes_of(priced.graph) for name in node.inputs if name)
+    stored = {name for name, value in all_values(graph).items() if value.constant is not None}
+    return any(name not in stored and priced.told(name) for node in all_nodes(priced.graph) for name in node.inputs if name)
 
 
 def _missing(missing: Missing, what: str) -> Compared:

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from micronet_verify.facts.graph import Graph, Value
+from micronet_verify.facts.nested import all_values
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Plan, Watch, execute, plan_of
 
@@ -62,20 +63,11 @@ class Lane:
         return np.stack([self.run(self.inputs(given, row), watch) for row in range(len(given.rows))])
 
 
-def values_of(graph: Graph) -> dict[str, Value]:
-    """The values of a graph and of its bodies."""
-    found = dict(graph.values)
-    for node in graph.nodes:
-        for body in node.bodies:
-            found.update(values_of(body))
-    return found
-
-
 class Scales(Mapping[str, Array]):
     """Constants by id, opened when asked for."""
 
     def __init__(self, graph: Graph, constants: Opened, known: Callable[[Value], bool]) -> None:
-        self._values = {name: value for name, value in values_of(graph).items() if known(value)}
+        self._values = {name: value for name, value in all_values(graph).items() if known(value)}
         self._constants = constants
 
     def __getitem__(self, name: str) -> Array:

@@ -14,16 +14,17 @@ import numpy as np
 from micronet_verify.analysis.tensors.mantissa import rounded
 from micronet_verify.analysis.values.width import Width
 from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.nested import all_nodes, all_values
 from micronet_verify.facts.proof import Compared
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Watch
 from micronet_verify.proof import translated
 from micronet_verify.proof.accumulators import Accumulator, Sums
-from micronet_verify.proof.decisions import Taken, may_decide, nodes_of
+from micronet_verify.proof.decisions import Taken, may_decide
 from micronet_verify.proof.first import First, is_half
 from micronet_verify.proof.freebie import Rounding, marked
 from micronet_verify.proof.narrow import Narrow
-from micronet_verify.proof.runs import Given, Lane, Opened, Scales, depends_on_inputs, values_of
+from micronet_verify.proof.runs import Given, Lane, Opened, Scales, depends_on_inputs
 from micronet_verify.proof.spread import apart, apart_in_the_mean
 from micronet_verify.proof.terms import Terms
 
@@ -78,7 +79,7 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
         return Second(Compared("differs", float(differences.max()), first.limit, narrow.words, narrow.wide), differences, taken, of)
     # Codes were compared one by one; what a comparison or a place does is only bounded.
     others = any(
-        may_decide(node, priced.graph) and node.kind != "quantize" and free.intersection(node.outputs) for node in nodes_of(priced.graph)
+        may_decide(node, priced.graph) and node.kind != "quantize" and free.intersection(node.outputs) for node in all_nodes(priced.graph)
     )
     # In 16 bits each of both runs lies so far from what float64 gives, once constants are folded.
     limit = min(2 * first.limit, max(terms.spread, first.limit)) if is_half(priced.graph) else first.limit
@@ -87,10 +88,10 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
 
 
 def _narrow(priced: Priced) -> Narrow:
-    values = values_of(priced.graph)
+    values = all_values(priced.graph)
     halves = frozenset(name for name, value in values.items() if value.format.family == "float" and value.format.bits <= 16)
     scales = Scales(priced.graph, priced.constants, lambda value: value.id in {width.scale for width in priced.widths.values()})
-    reads = {node.outputs[0]: node.inputs[:2] for node in nodes_of(priced.graph) if node.outputs[0] in priced.granted}
+    reads = {node.outputs[0]: node.inputs[:2] for node in all_nodes(priced.graph) if node.outputs[0] in priced.granted}
     sums = Sums(priced.granted, frozenset(name for names in reads.values() for name in names)) if reads else None
     return Narrow(priced.widths, scales, halves, sums)
 
@@ -124,7 +125,7 @@ def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random
     differences = apart_in_the_mean(found, first.answers, first.spread)
     chances = np.stack([apart_in_the_mean(one, exact, first.spread) for one in tried])
     compared = decide(differences, chances, first.limit, terms)
-    if compared.outcome == "differs" and any(may_decide(node, priced.graph) for node in nodes_of(priced.graph)):
+    if compared.outcome == "differs" and any(may_decide(node, priced.graph) for node in all_nodes(priced.graph)):
         # A comparison near its bound turns out otherwise seldom, and then does much: chance has more tries before it explains nothing.
         tried = [apart_in_the_mean(run(priced.exact, random), exact, first.spread) for _ in range(MORE_RUNS)]
         compared = decide(differences, np.concatenate([chances, np.stack(tried)]), first.limit, terms)

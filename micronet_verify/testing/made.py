@@ -12,9 +12,9 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from micronet_verify.facts.nested import branch_ids
 from micronet_verify.framework.protocols import Tracing
 from micronet_verify.framework.requests import TraceRequest
-from micronet_verify.framework.translation.bodies import branch_ids
 from micronet_verify.interpreter.run import constants_of, execute, plan_of
 from micronet_verify.testing.cases import EXAMPLES, Case
 from micronet_verify.testing.plugin import Plugin, Translated, predict_all, read_all, translate

@@ -8,12 +8,13 @@ proved is run with +0 for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from micronet_verify.analysis.tensors.constants import Array, Constant
 from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.nested import all_nodes
 
 # Operands of which 0 and −0 give other results.
 _TELLING: Mapping[str, tuple[int, ...]] = {"reciprocal": (0,), "rsqrt": (0,), "div": (1,), "floor_div": (1,), "pow": (0,), "atan2": (0, 1)}
@@ -28,7 +29,7 @@ _ENDING_OTHERS = frozenset("l1 l2 sum_square logsumexp var any all argmax argmin
 
 def told_zeros(graph: Graph, constants: Mapping[str, Constant]) -> frozenset[str]:
     """Names of constants and of inputs (states) the signs of whose zeros some node of ``graph`` or of its bodies tells apart."""
-    nodes = list(_all_nodes(graph))
+    nodes = list(all_nodes(graph))
     makers = {name: node for node in nodes for name in node.outputs}
     entered = {name: node for node in nodes for body in node.bodies for name in body.inputs}
     pending = [node.inputs[at] for node in nodes for at in _telling(node) if at < len(node.inputs)]
@@ -79,10 +80,3 @@ def _kept(node: Node, constants: Mapping[str, Constant]) -> Sequence[str]:
     if node.kind in ("lookup", "permute", "resize", "scatter") and len(node.inputs) > 1:
         return node.inputs[:1] if node.kind != "scatter" else (node.inputs[0], node.inputs[2])
     return node.inputs
-
-
-def _all_nodes(graph: Graph) -> Iterator[Node]:
-    for node in graph.nodes:
-        yield node
-        for body in node.bodies:
-            yield from _all_nodes(body)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
-from micronet_verify.checks.rules.walk import all_nodes, all_values, live_nodes
+from micronet_verify.checks.rules.walk import live_nodes
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger, LedgerLine
 from micronet_verify.errors import Problem
 from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.nested import all_nodes, all_values
 from micronet_verify.quality.metrics.accuracy import Partial
 from micronet_verify.track.track import Track
 

@@ -6,9 +6,7 @@ outputs here): a law that asked the counter's own passes would agree with it wha
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from micronet_verify.facts.graph import Graph, Node, Value
+from micronet_verify.facts.graph import Graph, Node
 
 
 def live_nodes(graph: Graph) -> list[Node]:
@@ -37,19 +35,3 @@ def _live(graph: Graph, known: dict[int, list[Node]]) -> list[Node]:
 def _names_read(graph: Graph, known: dict[int, list[Node]]) -> set[str]:
     """Every value that a live node of ``graph`` reads, and its outputs."""
     return {*graph.outputs, *(name for node in _live(graph, known) for name in node.inputs if name)}
-
-
-def all_values(graph: Graph) -> dict[str, Value]:
-    """Values of the graph and of every body in it, live or not, by id (ids are unique over all of them)."""
-    found = dict(graph.values)
-    for node in graph.nodes:
-        for body in node.bodies:
-            found |= all_values(body)
-    return found
-
-
-def all_nodes(graph: Graph) -> Iterator[Node]:
-    for node in graph.nodes:
-        yield node
-        for body in node.bodies:
-            yield from all_nodes(body)

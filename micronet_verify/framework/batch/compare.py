@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.formats import INT64, numeric_format
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
+from micronet_verify.facts.nested import all_nodes, all_values
 from micronet_verify.facts.shapes import integer, ints
 from micronet_verify.facts.validate import place as words
 from micronet_verify.framework.batch.axis import Lies, Mixed, Place, follow, named
@@ -46,7 +47,7 @@ def check_batch(counter: Counter, artifact: Path, graph: Graph, builder: GraphBu
 
     Raises ``SubmissionFault`` with every node that brings examples together, or with the first difference.
     """
-    if any(node.kind == "branch" and "id" in node.attributes for node in _nodes(graph)):
+    if any(node.kind == "branch" and "id" in node.attributes for node in all_nodes(graph)):
         return
     wide = GraphBuilder(None, batch=BATCH)
     try:
@@ -76,7 +77,7 @@ class _Walk:
     def __init__(self, narrow: Graph, wide: Graph, decoded: Mapping[str, NDArray[Any]], builder: GraphBuilder) -> None:
         self._narrow, self._wide, self._builder = narrow, wide, builder
         self._numbers = {_key(array) for array in decoded.values()}
-        self._fills = {_fill(node) for node in _nodes(narrow) if node.attributes.get("op") in ("expand", "tile")}
+        self._fills = {_fill(node) for node in all_nodes(narrow) if node.attributes.get("op") in ("expand", "tile")}
         self.places: dict[str, Place] = {}
         self.problems: list[Problem] = []
         self.needed = needed(wide)
@@ -215,14 +216,14 @@ def needed(graph: Graph) -> frozenset[str]:
             continue
         wanted.update(node.inputs)
         for body in node.bodies:
-            wanted.update(name for inner in _nodes(body) for name in (*inner.inputs, *inner.outputs))
+            wanted.update(name for inner in all_nodes(body) for name in (*inner.inputs, *inner.outputs))
             wanted.update(body.outputs)
     return frozenset(wanted)
 
 
 def _same_network(narrow: Graph, wide: Graph, places: Mapping[str, Place], wanted: frozenset[str]) -> None:
     """Raise ``SubmissionFault`` at the first node that is another, or makes another size, than at a batch of 1."""
-    values = (_values(narrow), _values(wide))
+    values = (all_values(narrow), all_values(wide))
     for one, many in zip_longest(_work(narrow, needed(narrow)), _work(wide, wanted)):
         if one is None or many is None or (one.kind, _settings(one)) != (many.kind, _settings(many)):
             got = f"a different computation for a batch of {BATCH} than for one example"
@@ -243,28 +244,13 @@ def _grown(one: Shape, many: Shape, place: Place) -> bool:
 def _work(graph: Graph, wanted: Iterable[str]) -> Iterator[Node]:
     """The nodes that the output needs, without those that only lay a tensor out: a batch of 1 makes some of them unnecessary."""
     found = frozenset(wanted)
-    for node in _nodes(graph):
+    for node in all_nodes(graph):
         if not (node.kind == "move" and node.attributes["op"] in _PLUMBING) and not found.isdisjoint(node.outputs):
             yield node
 
 
 def _settings(node: Node) -> Mapping[str, Attribute]:
     return {name: value for name, value in node.attributes.items() if name not in _SIZES}
-
-
-def _nodes(graph: Graph) -> Iterator[Node]:
-    for node in graph.nodes:
-        yield node
-        for body in node.bodies:
-            yield from _nodes(body)
-
-
-def _values(graph: Graph) -> dict[str, Value]:
-    found = dict(graph.values)
-    for node in graph.nodes:
-        for body in node.bodies:
-            found.update(_values(body))
-    return found
 
 
 def _key(array: NDArray[Any]) -> tuple[str, int, bytes]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.facts.graph import Graph, Value
+from micronet_verify.facts.nested import branch_ids
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation.op import Visit
 from micronet_verify.framework.translation.operand import Item, Operand, Result, Results
@@ -80,15 +81,6 @@ def branch_names(translate: Callable[[], Graph]) -> frozenset[str]:
         return frozenset(branch_ids(translate()))
     except SubmissionFault:
         return frozenset()
-
-
-def branch_ids(graph: Graph) -> Iterator[str]:
-    """The names, outer branches before those in their bodies."""
-    for node in graph.nodes:
-        if node.kind == "branch" and "id" in node.attributes:
-            yield str(node.attributes["id"])
-        for body in node.bodies:
-            yield from branch_ids(body)
 
 
 def _said(values: Sequence[Value]) -> str:

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from micronet_verify.framework.translation.bodies import branch_ids
+from micronet_verify.facts.nested import branch_ids
 from micronet_verify.stages.branches import share_of
 from micronet_verify.testing.cases import CASES, Case
 from micronet_verify.testing.contract.fixtures import Fixtures
