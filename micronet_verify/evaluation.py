@@ -176,8 +176,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
 def _counted(
     track: Track, graph: Graph, store: ConstantStore, shares: Mapping[str, Fraction], carried: Carried | None
 ) -> tuple[Analysed, Count]:
-    baseline = track.baseline
-    analysed = analyse(graph, store, carried, Fraction(baseline.operations) / Fraction(baseline.parameters))
+    analysed = analyse(graph, store, carried, track.baseline.per_word)
     return analysed, price(analysed, track.rules, shares)
 
 

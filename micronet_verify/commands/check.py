@@ -9,7 +9,7 @@ import click
 
 from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import Command
-from micronet_verify.commands.predictions import prediction_options, settings_of
+from micronet_verify.commands.predictions import prediction_options
 from micronet_verify.commands.terminal import console
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from micronet_verify.evaluation import Evaluation
     from micronet_verify.reports.entry import EntryRecord
+    from micronet_verify.stages.bench import Settings
 
 LARGEST = 3
 
@@ -30,11 +31,7 @@ def check(
     ctx: click.Context,
     entry: Path,
     tracks: tuple[Path, ...],
-    data: Path | None,
-    limit: int | None,
-    device: str,
-    batch_size: int | None,
-    seed: str | None,
+    settings: Settings,
 ) -> None:
     """Check ENTRY before you hand it in.
 
@@ -46,7 +43,7 @@ def check(
     from micronet_verify.reports.outcomes import exit_code
 
     place, folders = inputs.one_entry(entry), inputs.track_folders(tracks)
-    with evaluated(place, folders, settings_of(data, limit, device, batch_size, seed)) as evaluation:
+    with evaluated(place, folders, settings) as evaluation:
         record = EntryRecord.of(evaluation, all_verdicts(evaluation))
         screen = console()
         _heading(screen, record)

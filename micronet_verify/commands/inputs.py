@@ -130,15 +130,9 @@ def pricing(edition: str | None, track: str | None, folders: Sequence[Path]) -> 
 
 def check_tracks(folders: Sequence[Path]) -> None:
     """Read every track file now, rather than after an hour of judging. Raises ``SpecError`` with all problems."""
-    from micronet_verify.track.library import load_track, track_names
+    from micronet_verify.track.library import track_problems
 
-    problems: list[Problem] = []
-    for name in track_names(folders):
-        try:
-            load_track(name, folders)
-        except SpecError as error:
-            problems += error.problems
-    if problems:
+    if problems := track_problems(folders):
         raise SpecError(problems)
 
 

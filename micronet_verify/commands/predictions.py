@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,14 @@ OPTIONS = {"limit": "--limit", "batch_size": "--batch-size", "device": "--device
 
 
 def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds ``--data``, ``--limit``, ``--device``, ``--batch-size`` and ``--seed``; ``settings_of`` takes their values."""
+    """Adds ``--data``, ``--limit``, ``--device``, ``--batch-size`` and ``--seed``; the command gets them as ``settings``."""
+
+    @wraps(command)
+    def with_settings(
+        *args: Any, data: Path | None, limit: int | None, device: str, batch_size: int | None, seed: str | None, **others: Any
+    ) -> Any:
+        return command(*args, settings=_settings(data, limit, device, batch_size, seed), **others)
+
     options = (
         click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]"),
         click.option("--limit", type=int, metavar="N", help="A smoke run: only the first N examples; partial, and no ranks."),
@@ -28,11 +36,11 @@ def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", metavar="HEX", help="Draw the same samples as the run with this seed.  [default: a new seed]"),
     )
     for option in reversed(options):
-        command = option(command)
-    return command
+        with_settings = option(with_settings)
+    return with_settings
 
 
-def settings_of(data: Path | None, limit: int | None, device: str, batch_size: int | None, seed: str | None) -> Settings:
+def _settings(data: Path | None, limit: int | None, device: str, batch_size: int | None, seed: str | None) -> Settings:
     """The settings, their seed drawn where none is given. Raises ``Mistake`` for a value that cannot be."""
     from micronet_verify.sandbox.sampling import draw_seed
     from micronet_verify.stages.bench import Settings, wrong_settings

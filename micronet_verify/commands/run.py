@@ -13,13 +13,14 @@ import click
 from micronet_verify.commands import inputs
 from micronet_verify.commands.exits import FAILED, OPERATOR, PASSED, USAGE, Command, Mistake
 from micronet_verify.commands.limits import without_limits
-from micronet_verify.commands.predictions import prediction_options, settings_of
+from micronet_verify.commands.predictions import prediction_options
 from micronet_verify.commands.progress import DONE, progress
 from micronet_verify.commands.terminal import console
 from micronet_verify.errors import Problem
 
 if TYPE_CHECKING:
     from micronet_verify.reports.entry import EntryRecord
+    from micronet_verify.stages.bench import Settings
 
 # Of pytest: interrupted, internal error, wrong usage, nothing collected.
 _INTERRUPTED, _INTERNAL, _USAGE, _NOTHING = 2, 3, 4, 5
@@ -40,11 +41,7 @@ def run(
     folder: Path,
     report: Path,
     tracks: tuple[Path, ...],
-    data: Path | None,
-    limit: int | None,
-    device: str,
-    batch_size: int | None,
-    seed: str | None,
+    settings: Settings,
     globs: tuple[str, ...],
     judges: int | None,
     expression: str | None,
@@ -63,7 +60,6 @@ def run(
     entries = inputs.entries(folder)
     total = len(inputs.chosen(entries, globs))
     folders = inputs.track_folders(tracks)
-    settings = settings_of(data, limit, device, batch_size, seed)
     inputs.check_tracks(folders)
     inputs.report_folder(report, entries)
 

@@ -15,6 +15,11 @@ class FileDigest:
     sha256: str
     size: int
 
+    @property
+    def listed(self) -> str:
+        """The line that ``sha256sum`` prints for it."""
+        return f"{self.sha256}  {self.path}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -38,7 +43,7 @@ class Artifact:
         """The file's digest; of several files, the digest of their ``sha256sum`` listing in order of path."""
         if len(self.files) == 1:
             return self.files[0].sha256
-        listing = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(self.files, key=lambda file: file.path))
+        listing = "".join(file.listed for file in sorted(self.files, key=lambda file: file.path))
         return hashlib.sha256(listing.encode()).hexdigest()
 
 

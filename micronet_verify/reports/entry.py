@@ -16,7 +16,7 @@ from typing import Literal
 from micronet_verify.checks.verdict import Outcome, Verdict
 from micronet_verify.counting.score import score_of
 from micronet_verify.evaluation import Evaluation
-from micronet_verify.quality.metrics.accuracy import AnyQuality, Quality
+from micronet_verify.quality.metrics.accuracy import AnyQuality, Partial, Quality
 from micronet_verify.track.track import Population, Rounding, Track
 from micronet_verify.wording.numbers import decimal, exact
 
@@ -86,6 +86,10 @@ class Part:
     examples: int
     of: int
     words: str
+
+    @classmethod
+    def of_run(cls, partial: Partial) -> Part:
+        return cls(partial.examples, partial.of, partial.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ class EntryRecord:
             claims=tuple(sorted(manifest.claims.written.items())) if manifest else (),
             verdicts=tuple(_asked(verdict) for verdict in verdicts),
             faults=tuple(Stopped(stage, fault.acts, _sound(str(fault)), fault.missing) for stage, fault in evaluation.faults.items()),
-            partial=Part(partial.examples, partial.of, partial.words) if (partial := evaluation.partial) else None,
+            partial=Part.of_run(evaluation.partial) if evaluation.partial else None,
             seed=evaluation.seed,
         )
 

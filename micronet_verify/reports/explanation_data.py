@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 from micronet_verify.counting.ledger import Ledger, LedgerLine
-from micronet_verify.counting.score import score_of
 from micronet_verify.reports.layers import Layer, Scale, dearest_layers, layers
+from micronet_verify.reports.scores import score_data
 from micronet_verify.track.track import Baseline
 from micronet_verify.wording.numbers import number
 
@@ -19,13 +19,8 @@ def explanation_data(ledger: Ledger, baseline: Baseline | None, top: int | None 
     shown = found if top is None else dearest_layers(found, scale, top)
     totals: dict[str, Any] = {"storage": number(ledger.storage), "operations": number(ledger.operations)}
     if baseline is not None:
-        score = score_of(ledger, baseline)
-        totals |= {
-            "score": number(score.value),
-            "storage_ratio": number(score.storage),
-            "operations_ratio": number(score.operations),
-            "baseline": {"storage": number(Fraction(baseline.parameters)), "operations": number(Fraction(baseline.operations))},
-        }
+        totals |= score_data(ledger, baseline)
+        totals["baseline"] = {"storage": number(Fraction(baseline.parameters)), "operations": number(Fraction(baseline.operations))}
     return {
         "edition": ledger.edition,
         "regime": ledger.regime,

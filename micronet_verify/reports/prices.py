@@ -10,6 +10,7 @@ from rich.table import Table
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.counting.score import score_of
+from micronet_verify.reports.scores import score_data
 from micronet_verify.reports.tables import table
 from micronet_verify.track.track import Baseline
 from micronet_verify.wording.numbers import figure, number, rounded
@@ -48,12 +49,7 @@ def _ledger_data(ledger: Ledger, baseline: Baseline | None) -> dict[str, Any]:
     for operation, _ in CLASSES:
         data[operation] = {"count": number(ledger.quantity("operations", operation)), "priced": number(_amount(ledger, operation))}
     if baseline is not None:
-        score = score_of(ledger, baseline)
-        data |= {
-            "score": number(score.value),
-            "storage_ratio": number(score.storage),
-            "operations_ratio": number(score.operations),
-        }
+        data |= score_data(ledger, baseline)
     return data
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from micronet_verify.facts.data import Scaling
 from micronet_verify.framework.protocols import CPU
@@ -24,18 +24,30 @@ TAKEN = "taken.json"
 
 
 @dataclass(frozen=True, slots=True)
-class ExportResult:
-    """``artifact``: the file name of the data-only artifact."""
+class OneFile:
+    """A result that is one file, by its name."""
 
-    artifact: str
+    file: str
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (self.artifact,)
+        return (self.file,)
 
-    @staticmethod
-    def read(data: dict[str, Any]) -> ExportResult:
-        return ExportResult(_text(data["artifact"]))
+    @classmethod
+    def read(cls, data: dict[str, Any]) -> Self:
+        return cls(_text(data["file"]))
+
+
+class ExportResult(OneFile):
+    """The data-only artifact."""
+
+    __slots__ = ()
+
+
+class ProveResult(OneFile):
+    """What came of a proof, as JSON."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +93,6 @@ class PredictResult:
             tuple(map(_count, data["stretches"])),
         )
         return PredictResult(_text(data["outputs"]), shape, _text(data["taken"]), _text(data["rows"]), states, stretches)
-
-
-@dataclass(frozen=True, slots=True)
-class ProveResult:
-    """``proof``: the JSON file of what came of it."""
-
-    proof: str
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        return (self.proof,)
-
-    @staticmethod
-    def read(data: dict[str, Any]) -> ProveResult:
-        return ProveResult(_text(data["proof"]))
 
 
 AnyResult = ExportResult | TranslateResult | PredictResult | ProveResult

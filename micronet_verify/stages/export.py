@@ -35,7 +35,7 @@ def artifact_of(submission: Submission, track: Track, bench: Bench, work: Path) 
             result = bench.launcher.run(ExportJob(framework.name, request, bench.threads), limits_of(track, track.limits.export))
         except SubmissionFault as fault:
             raise SubmissionFault(_unlisted(_in_manifest(problem, manifest), submission) for problem in fault.problems) from None
-        return seal(folder, result.artifact)
+        return seal(folder, result.file)
     assert manifest.model is not None
     should = f"end in {' or '.join(framework.suffixes)} for the framework {framework.name}"
     named = {"model": manifest.model, "step.chunk": manifest.step.chunk}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +49,7 @@ def prove(
         out=folder / "out",
         rules=asdict(track.rules),
         regime=regime,
-        per_word=str(Fraction(track.baseline.operations) / Fraction(track.baseline.parameters)),
+        per_word=str(track.baseline.per_word),
         terms={"factor": float(track.proof.factor), "cap": float(track.proof.cap), "ratio": float(track.proof.ratio)}
         | {"spread": float(track.proof.rounding)},
         seed=seed,
@@ -62,7 +61,7 @@ def prove(
     )
     result = bench.launcher.run(job, limits_of(track, track.limits.prove))
     check_unchanged(artifact)
-    return read_proof(job.out / result.proof)
+    return read_proof(job.out / result.file)
 
 
 def _places(track: Track, graph: Graph, answered: Answered, seed: str) -> Sequence[int]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from micronet_verify.checks.judge import CHECKS
-from micronet_verify.errors import BenchFault, Problem, SpecError
+from micronet_verify.errors import BenchFault, Problem
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import entry_folder
 from micronet_verify.reports.organizers import write_all
@@ -26,7 +26,7 @@ from micronet_verify.suite.guard import inside
 from micronet_verify.suite.judging import Judge
 from micronet_verify.suite.progress import DONE, PROGRESS
 from micronet_verify.suite.stash import CASES
-from micronet_verify.track.library import load_track, track_names
+from micronet_verify.track.library import track_problems
 
 SUITE = "micronet_verify.suite."
 WORKER_OUTPUT = "micronet_entries"
@@ -64,11 +64,7 @@ def activate(config: pytest.Config) -> None:
 def _check_tracks(folders: Sequence[Path]) -> None:
     """Organizers' faults end the run before any entry is judged by a broken track."""
     problems = [Problem(f"the folder of tracks {str(path)!r}", "be a directory that exists") for path in folders if not path.is_dir()]
-    for name in track_names(folders):
-        try:
-            load_track(name, folders)
-        except SpecError as error:
-            problems += error.problems
+    problems += track_problems(folders)
     if problems:
         raise pytest.UsageError("\n".join(map(str, problems)))
 

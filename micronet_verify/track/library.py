@@ -30,6 +30,17 @@ def track_names(folders: Sequence[Path] = ()) -> list[str]:
     return _names((*folders, spec_folder()))
 
 
+def track_problems(folders: Sequence[Path] = ()) -> list[Problem]:
+    """What is wrong with any track file in ``folders`` and in the package's own folder."""
+    problems: list[Problem] = []
+    for name in track_names(folders):
+        try:
+            load_track(name, folders)
+        except SpecError as error:
+            problems += error.problems
+    return problems
+
+
 def load_track(track: str | Path, folders: Sequence[Path] = ()) -> Track:
     """The track of this name, or in this file: a ``Path``, or text that ends in ``.yaml``.
 

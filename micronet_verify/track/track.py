@@ -51,6 +51,11 @@ class Baseline:
     parameters: Fraction
     operations: Fraction
 
+    @property
+    def per_word(self) -> Fraction:
+        """Its operations for each word of its storage: what a word that is spared is worth."""
+        return Fraction(self.operations) / Fraction(self.parameters)
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

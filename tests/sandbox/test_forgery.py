@@ -35,13 +35,13 @@ def forged(answer: str) -> str:
          "the result that the step wrote [stage export]"),
         (forged("[1]"), "got a result that cannot be read (TypeError: list indices must be integers or slices, not str) but should be "
          "the result that the step wrote [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": 3}}'), "got a result that cannot be read (TypeError: int in place of a text) but "
+        (forged('{"status": "ok", "result": {"file": 3}}'), "got a result that cannot be read (TypeError: int in place of a text) but "
          "should be the result that the step wrote [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": "../entry/model.py"}}'), "got no file '../entry/model.py' among the "
+        (forged('{"status": "ok", "result": {"file": "../entry/model.py"}}'), "got no file '../entry/model.py' among the "
          "result files but should be the file that the result names [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": "/etc/hostname"}}'), "got no file '/etc/hostname' among the result files but "
+        (forged('{"status": "ok", "result": {"file": "/etc/hostname"}}'), "got no file '/etc/hostname' among the result files but "
          "should be the file that the result names [stage export]"),
-        (forged('{"status": "ok", "result": {"artifact": "model.fake"}}'), "got no file 'model.fake' among the result files but "
+        (forged('{"status": "ok", "result": {"file": "model.fake"}}'), "got no file 'model.fake' among the result files but "
          "should be the file that the result names [stage export]"),
         (FORGE + "def model():\n    (folder / 'result.json').write_bytes(bytes(2 << 20))\n    os._exit(0)",
          "got a result of more than 1,048,576 bytes but should be smaller [stage export]"),

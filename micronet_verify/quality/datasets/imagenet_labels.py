@@ -35,6 +35,10 @@ class Truth:
     lines: bytes
     meta: bytes
 
+    @property
+    def where_meta(self) -> str:
+        return f"{self.where.partition(': ')[0]}: {META}"
+
 
 def find_truth(root: Path | None) -> Path | None:
     """The ground truth, unpacked or in the devkit's archive; it is not opened."""
@@ -129,7 +133,7 @@ def _listed(truth: Truth, expected: Expected) -> tuple[str, ...]:
     for number, (name, right) in enumerate(zip(found, expected.labels, strict=False), 1):
         if name != right:
             got = f"the synset {name} as id {number}"
-            raise BenchFault(Problem(got, f"be {right}, as in the track's label map", f"{truth.where.partition(': ')[0]}: {META}"))
+            raise BenchFault(Problem(got, f"be {right}, as in the track's label map", truth.where_meta))
     return expected.labels or found
 
 
@@ -137,7 +141,7 @@ def _synsets(truth: Truth, classes: int) -> tuple[str, ...]:
     """Ids and synsets of ``meta.mat``, a MATLAB file of a struct array; ids above the number of classes are groups."""
     from scipy.io import loadmat
 
-    where = f"{truth.where.partition(': ')[0]}: {META}"
+    where = truth.where_meta
     try:
         rows = loadmat(io.BytesIO(truth.meta), squeeze_me=True, variable_names=["synsets"])["synsets"]
         pairs = {int(number): str(name) for number, name in zip(rows["ILSVRC2012_ID"].tolist(), rows["WNID"].tolist(), strict=True)}
