@@ -265,7 +265,7 @@ def test_files_that_are_missing_linked_or_have_two_names(model: Path) -> None:
     data.rename(other)
     (found,) = problems(model)
     assert found == (
-        "got variables/variables.data-00000-of-00001, which cannot be opened (No such file or directory) but should be beside "
+        "got variables/variables.data-00000-of-00001, which cannot be opened (No such file or directory) but should be next to "
         "saved_model.pb [variables/variables.data-00000-of-00001] "
         "(name every file of the folder variables in the manifest, as external_data)"
     )
@@ -273,7 +273,7 @@ def test_files_that_are_missing_linked_or_have_two_names(model: Path) -> None:
     assert problems(model)[0].startswith("got variables/variables.data-00000-of-00001, a symbolic link but should be an ordinary file [")
     data.unlink()
     data.hardlink_to(other)
-    assert "which is no ordinary file of one name but should be one [" in problems(model)[0]
+    assert "which is not a regular file with one name but should be one [" in problems(model)[0]
 
 
 def test_signatures_inputs_and_graphs_that_do_not_fit(build: Builder) -> None:
