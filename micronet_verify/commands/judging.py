@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +40,15 @@ def evaluated(entry: EntryPath, tracks: Sequence[Path], settings: Settings | Non
     with tempfile.TemporaryDirectory(prefix="micronet-judge-", ignore_cleanup_errors=True) as work:
         bench = Bench.of(Path(work), tuple(tracks), ProcessLauncher(), settings or DEFAULTS)
         try:
-            if sys.stderr.isatty():
-                with screen.status("starting") as status:
-                    told = evaluate(
-                        entry.path, entry.id, bench, lambda id, stage: status.update(f"{one_line(id)}: {STAGES.get(stage, stage)}")
-                    )
-            else:
-                told = evaluate(entry.path, entry.id, bench)
+            # What a plugin's reader or metric prints stays out of what the command prints, which may be JSON.
+            with redirect_stdout(sys.stderr):
+                if sys.stderr.isatty():
+                    with screen.status("starting") as status:
+                        told = evaluate(
+                            entry.path, entry.id, bench, lambda id, stage: status.update(f"{one_line(id)}: {STAGES.get(stage, stage)}")
+                        )
+                else:
+                    told = evaluate(entry.path, entry.id, bench)
         finally:
             bench.preparing.stop()
         yield told

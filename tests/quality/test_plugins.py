@@ -26,6 +26,7 @@ from micronet_verify.quality.metrics.measure import check_metric, measure
 from micronet_verify.quality.metrics.thresholds import Level
 from micronet_verify.track.library import load_track, spec_folder
 from micronet_verify.track.track import QualityTarget
+from tests.framework.plugin_site import ROOT, install, python_with, run
 from tests.quality.published import written
 
 CODE = '''
@@ -317,3 +318,17 @@ def test_a_metric_of_positions_is_told_which_count(plugin: Path) -> None:
         SpecError, match=r"^got labels of shape \(2, 3\) for the metric top1 but should be one class for each example \(a metric of a"
     ):
         measure(QualityTarget("top1", 1, 2), outputs, masks, 2)
+
+
+def test_what_a_plugin_prints_while_it_judges_stays_out_of_the_answer(tmp_path: Path) -> None:
+    """``explain --json`` beside a metric that prints: JSON on stdout, the words on stderr."""
+    share = "Fraction(int((request.outputs.argmax(1) == request.labels).sum()), len(request.labels))"
+    loud = f'def right(request):\n    print("measuring")\n    return {share}\n'
+    head = "from fractions import Fraction\nfrom micronet_verify.plugin import Metric, hookimpl\n\nMICRONET_INTERFACE = (1, 0)\n\n"
+    install(tmp_path / "site", "loud", f"{head}\n{loud}\n\n@hookimpl\ndef micronet_metric():\n    return Metric('right', right)\n")
+    tracks = track_file(tmp_path, "  metric: right\n  at_least: 0.75\n")
+    entry = ROOT / "sample_submissions" / "digits" / "pruned-onnx"
+    done = run(python_with(tmp_path / "env", tmp_path / "site"), "explain", entry, "--json", "--tracks", tracks)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)
+    assert "measuring" in done.stderr
