@@ -119,7 +119,7 @@ def watch_counts(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     def watched(graph: Graph, store: ConstantStore, *others: Any) -> Analysed:
         left[0] -= 1
         if left[0] >= 0 and sum(value.numel for value in graph.values.values()) < _LARGE:
-            with contextlib.suppress(Missing):  # what the interpreter lacks has tests of its own
+            with contextlib.suppress(Missing):  # what the interpreter does not have has tests of its own
                 assert changed_by(graph, store) == []
         return plain(graph, store, *others)
 

@@ -17,7 +17,7 @@ CHARGE = "entrant: the answers need more than what is charged; store what they n
 def check(evaluation: Evaluation) -> Verdict:
     """Failed where the graph as translated is not what the framework runs, or what is charged does not give its answers.
 
-    Failed, too, where that cannot be shown: an operator that the interpreter lacks, answers that do not tell examples apart.
+    Failed, too, where that cannot be shown: an operator that the interpreter does not have, answers that do not tell examples apart.
     """
     if (blocked := not_reached(NAME, evaluation, "count", "predict")) is not None:
         return blocked

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def plugins() -> None:
     """Show which frameworks this installation can judge.
 
-    With the versions of what they need, what an entry of a missing one is told, and every plugin that does not work.
+    With the versions of what they need, what the entries of a missing one are told, and every plugin that does not work.
     """
     from rich.text import Text
 
@@ -40,7 +40,7 @@ def plugins() -> None:
             screen.print(Text.assemble((title, "bold"), f"  {', '.join(map(one_line, found))}"))
     for name in KNOWN:
         if name not in frameworks() and not offers().lost(name):
-            screen.print(Text.assemble((name, "bold"), "  not installed; an entry of it is told:"))
+            screen.print(Text.assemble((name, "bold"), "  not installed; its entries get the message:"))
             for line in _told(name):
                 screen.print(Text(f"  {one_line(line)}"))
     for title, lines in _troubles():
@@ -58,9 +58,9 @@ def _about(framework: Framework) -> Iterator[str]:
         for package, version in sorted(versions(framework).items()):
             yield f"{package} {version or 'is not installed'}"
         if lack := incomplete(framework):
-            yield f"its entries are counted and not run; they are told: {lack}"
+            yield f"its entries are counted but not run, with the message: {lack}"
     except BenchFault as fault:
-        yield f"its entries are counted and not run; they are told: {fault}"
+        yield f"its entries are counted but not run, with the message: {fault}"
 
 
 def _told(name: str) -> Iterator[str]:

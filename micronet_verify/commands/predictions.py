@@ -30,7 +30,7 @@ def prediction_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     options = (
         click.option("--data", type=click.Path(path_type=Path), metavar="DIR", help="The folder of data sets.  [default: $MICRONET_DATA]"),
-        click.option("--limit", type=int, metavar="N", help="A smoke run: only the first N examples; partial, and no ranks."),
+        click.option("--limit", type=int, metavar="N", help="A smoke run: only the first N examples. Verdicts are partial, nobody ranks."),
         click.option("--device", default="cpu", show_default=True, metavar="NAME", help="What models run on: cpu, or cuda."),
         click.option("--batch-size", type=int, metavar="N", help="Examples predicted at a time.  [default: what suits the machine]"),
         click.option("--seed", metavar="HEX", help="Draw the same samples as the run with this seed.  [default: a new seed]"),

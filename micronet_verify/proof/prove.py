@@ -98,5 +98,5 @@ def _folds(priced: Priced, graph: Graph) -> bool:
 
 def _missing(missing: Missing, what: str) -> Compared:
     where = place(missing.node)
-    words = f"{what} cannot be run, because the interpreter lacks {missing.what}"
+    words = f"{what} cannot be run, because the interpreter does not have {missing.what}"
     return Compared("unproved", 0.0, 0.0, words, where, advice="entrant: export without it, or ask the organizers to have it added")

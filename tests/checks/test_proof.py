@@ -51,12 +51,12 @@ def test_the_graph_that_was_counted_is_another() -> None:
 
 @pytest.mark.parametrize("where", ["translated", "priced"])
 def test_what_cannot_be_proved_says_so_and_fails(where: str) -> None:
-    words = "the graph cannot be run, because the interpreter lacks scatter"
+    words = "the graph cannot be run, because the interpreter does not have scatter"
     unproved = Compared("unproved", 0.0, 0.0, words, "Scatter in head", advice="entrant: export without it")
     found = proof.check(small(proof=replace(PROOF, **{where: unproved})))
     assert found.outcome == "failed"
     assert found.message == (
-        "got a count that cannot be proved: the graph cannot be run, because the interpreter lacks scatter, "
+        "got a count that cannot be proved: the graph cannot be run, because the interpreter does not have scatter, "
         "but should be proved on 64 examples [Scatter in head] (entrant: export without it)"
     )
 

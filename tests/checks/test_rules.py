@@ -57,8 +57,8 @@ SAID = [
     ("S5", small, f"every value counts 16 bits: 0.007766; the other regime would score {QUANTIZED}"),
     ("S5", networks.eight_bits, "the freebie is forfeited: quantize quantizes"),
     ("S6", networks.with_dead_ends, "400 values, on which no output depends, are not charged: head.weight"),
-    ("S7", networks.normalised, "1 folded into a linear operator beside it, 1 charged"),
-    ("S7", networks.charged_norms, "0 folded into a linear operator beside it, 1 charged"),
+    ("S7", networks.normalised, "1 folded into a linear operator next to it, 1 charged"),
+    ("S7", networks.charged_norms, "0 folded into a linear operator next to it, 1 charged"),
     ("S8", networks.codebook, "1 codebook: fc.weight with 4-bit indices"),
     ("O1", small, "2,304 multiplies, 100.0 % of the dense work, and 2,304 adds"),
     ("O1", networks.masked, "16,377 multiplies, 50.0 % of the dense work, and 16,121 adds"),
@@ -197,7 +197,10 @@ def test_S4_one_tensor_charged_under_two_labels() -> None:
     twin = Value("twin", weight.shape, weight.format, weight.constant, "other.weight")
     found = replace(found, graph=replace(found.graph, values={**found.graph.values, "twin": twin}))
     forged = with_lines(found, keep, line("storage", "S5", 36, 16, "other.weight"))
-    assert "got other.weight charged beside conv.weight, whose bytes it shares but should be stored once" in of_rule(forged, "S4").message
+    assert (
+        "got other.weight charged in addition to conv.weight, whose bytes it shares but should be stored once"
+        in of_rule(forged, "S4").message
+    )
     apart = replace(twin, constant=TensorRef("sidecar", "constants.bin", 4096))
     found = replace(found, graph=replace(found.graph, values={**found.graph.values, "twin": apart}))  # type: ignore[arg-type]
     assert of_rule(with_lines(found, keep, line("storage", "S5", 36, 16, "other.weight")), "S4").outcome == "skipped"

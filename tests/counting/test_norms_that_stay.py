@@ -76,7 +76,7 @@ def test_a_norm_stays_that_would_cost_the_weight_its_form(bias: bool) -> None:
 
 
 def test_blocks_across_the_output_channels_have_no_room_for_a_scale_each() -> None:
-    """A scale for each 16 output channels of an input channel and tap: the norm's 64 scales are charged beside them."""
+    """A scale for each 16 output channels of an input channel and tap: the norm's 64 scales are charged in addition to them."""
     net = Net.new()
     count = net.count(net.batch_norm(coded(net, net.input(1, C, SIZE, SIZE), block=16), C))
     assert storage(count, "quantized") == Fraction(WEIGHTS * 8, 32) + 4 * C * 9 + C + C
@@ -138,7 +138,7 @@ def test_a_folded_shift_of_zeros_adds_nothing() -> None:
 
 @pytest.mark.parametrize("ahead", [False, True])
 def test_a_weight_that_is_stored_as_parts_takes_no_scale(ahead: bool) -> None:
-    """A row expanded to a weight is stored as the row: scales in it would be charged nowhere, so the norm is charged beside it."""
+    """A row expanded to a weight is stored as the row: scales in it would be charged nowhere, so the norm is charged in addition to it."""
     net = Net.new()
     x, row = net.input(1, 4, 5, 5), net.constant(dense((1, 4, 1, 1), 1), "row")
     weight = net.b.emit("move", row, op="expand", shape=(4, 4, 1, 1))

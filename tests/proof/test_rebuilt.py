@@ -173,7 +173,7 @@ def test_an_operator_that_the_interpreter_lacks_is_named(monkeypatch: pytest.Mon
     monkeypatch.setattr(run, "FUNCTIONS", functions)
     found = proved(net, graph, answers).proof.translated
     assert found.outcome == "unproved"
-    assert found.words == "the graph cannot be run, because the interpreter lacks conv"
+    assert found.words == "the graph cannot be run, because the interpreter does not have conv"
 
 
 def quantized() -> tuple[Net, Graph]:

@@ -47,7 +47,7 @@ def test_a_tied_embedding_and_softmax() -> None:
 
 @pytest.mark.parametrize("same", [True, False], ids=["one norm", "two norms"])
 def test_a_convolution_that_is_used_twice_stays_one_under_two_norms(same: bool) -> None:
-    """Folded into the weights, two norms would make two weights of one; charged beside them they are a scale and a shift each."""
+    """Folded into the weights, two norms would make two weights of one; charged in addition to them they are a scale and a shift each."""
 
     def model(x: Tensor, w: Tensor, a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
         second = (a, b) if same else (c, d)

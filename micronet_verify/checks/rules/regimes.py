@@ -92,7 +92,7 @@ def batch_norms(counted: Counted) -> Finding:
     if counted.track.rules.batch_norm != "folded" and folded:
         broken.append(Problem(f"{folded} folded batch normalisations", f"be none: the edition says {counted.track.rules.batch_norm}"))
     evidence = {"folded": folded, "charged": charged}
-    return Finding(f"{folded} folded into a linear operator beside it, {charged} charged", tuple(broken), evidence=evidence)
+    return Finding(f"{folded} folded into a linear operator next to it, {charged} charged", tuple(broken), evidence=evidence)
 
 
 def _score(counted: Counted, ledger: Ledger) -> Fraction:

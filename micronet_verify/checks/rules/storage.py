@@ -67,7 +67,7 @@ def once(counted: Counted) -> Finding:
         ref = value.constant
         first = seen.setdefault((ref.store, ref.path, ref.offset, ref.strides, value.shape, value.format), label)
         if first != label:
-            broken.append(Problem(f"{label} charged beside {first}, whose bytes it shares", "be stored once", label))
+            broken.append(Problem(f"{label} charged in addition to {first}, whose bytes it shares", "be stored once", label))
     tied = [line for line in counted.lines("S4") if not line.amount]
     if not tied and not broken:
         return absent("no tensor is used in several places")

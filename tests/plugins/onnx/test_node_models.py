@@ -110,7 +110,7 @@ def _apart(model: onnx.ModelProto, inputs: Mapping[str, Array], folder: Path) ->
     except SubmissionFault:
         return None
     except Missing as missing:
-        return f"the interpreter lacks {missing}"
+        return f"the interpreter does not have {missing}"
     for theirs, mine, exact in zip(answers, single, double, strict=True):
         if not isinstance(theirs, np.ndarray) or theirs.shape != mine.shape:
             return f"{theirs!r:.60} and shape {mine.shape}"
