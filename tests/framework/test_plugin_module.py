@@ -17,7 +17,6 @@ from tests.framework.plugin_site import ROOT
 JUDGES = "analysis checks counting evaluation proof quality reports sandbox stages submission suite track".split()
 FOLDERS = ("plugins/onnx", "plugins/pytorch", "plugins/tensorflow", "examples/sklearn-mlp")
 PACKAGES = sorted(path.parent for folder in FOLDERS for path in (ROOT / folder).glob("micronet_verify_*/__init__.py"))
-CONVERTED = [package for package in PACKAGES if not package.name.endswith("_pytorch")]
 
 
 def test_everything_that_is_named_is_there() -> None:
@@ -40,7 +39,7 @@ def imported(node: ast.AST) -> list[str]:
     return [each.name for each in node.names] if isinstance(node, ast.Import) else []
 
 
-@pytest.mark.parametrize("package", CONVERTED, ids=lambda path: path.name)
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 def test_plugins_import_it_and_nothing_else(package: Path) -> None:
     assert len(PACKAGES) == 5
     beside = {other.name for other in PACKAGES if other.parent == package.parent}

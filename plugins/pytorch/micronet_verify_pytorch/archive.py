@@ -18,10 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat, numpy_dtype
-from micronet_verify.facts.tensors import row_major
-from micronet_verify.framework.files.recognise import PT2, instead
+from micronet_verify.plugin import PT2, NumericFormat, Problem, SubmissionFault, instead, numpy_dtype, row_major
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 
 MOST_ENTRIES = 200_000

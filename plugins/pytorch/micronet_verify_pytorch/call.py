@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import NoReturn
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.plugin import GraphBuilder, NumericFormat, Problem, SubmissionFault, Value
 from micronet_verify_pytorch.formats import SCALAR_TYPES, Operand, as_float, promote
 from micronet_verify_pytorch.program import Dtype, Setting
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Graph, Shape, Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.requests import TranslateRequest
+from micronet_verify.plugin import Graph, GraphBuilder, Problem, Shape, SubmissionFault, TranslateRequest, Value
 from micronet_verify_pytorch.aliases import Aliases, names_in
 from micronet_verify_pytorch.archive import Constant
 from micronet_verify_pytorch.call import Call, Item, Poisoned, Results

@@ -17,10 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.batch.compare import check_batch
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.requests import ExportRequest, TranslateRequest
+from micronet_verify.plugin import ExportRequest, GraphBuilder, Problem, SubmissionFault, TranslateRequest, check_batch
 from micronet_verify_pytorch.counter import PyTorchCounter
 from micronet_verify_pytorch.weights import load_weights
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from micronet_verify.facts.formats import BOOL, FLOAT32, INT64, NumericFormat, numeric_format, numpy_dtype
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import BOOL, FLOAT32, INT64, NumericFormat, Value, numeric_format, numpy_dtype
 
 # torch._export.serde.schema.ScalarType; complex numbers (9, 10, 11) are left out: nothing prices them.
 SCALAR_TYPES: dict[int, NumericFormat] = {

@@ -9,10 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from micronet_verify.errors import BenchFault, Problem, SubmissionFault
-from micronet_verify.framework.protocols import CPU, Answer, as_batches
-from micronet_verify.framework.requests import ExportRequest, PredictRequest, StepRequest
-from micronet_verify.framework.stepping import Stepper
+from micronet_verify.plugin import (
+    CPU,
+    Answer,
+    BenchFault,
+    ExportRequest,
+    PredictRequest,
+    Problem,
+    Stepper,
+    StepRequest,
+    SubmissionFault,
+    as_batches,
+)
 from micronet_verify_pytorch.counter import bind_batch
 from micronet_verify_pytorch.heap import keep_freed_memory
 from micronet_verify_pytorch.program import Program, Ref, read_program

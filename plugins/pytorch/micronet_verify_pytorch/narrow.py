@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.graph import Node, Shape, Value
-from micronet_verify.facts.shapes import ints
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.plugin import GraphBuilder, Node, Shape, Value, ints
 
 
 def narrowed(builder: GraphBuilder, value: Value) -> Value:

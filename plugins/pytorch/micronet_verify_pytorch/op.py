@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.plugin import GraphBuilder
 from micronet_verify_pytorch.call import Argument, Call, Results
 from micronet_verify_pytorch.program import Step
 

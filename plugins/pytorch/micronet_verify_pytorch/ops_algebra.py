@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import string
 
-from micronet_verify.facts.formats import INT32
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import INT32, Value
 from micronet_verify_pytorch.call import Call
 
 

@@ -7,7 +7,7 @@ import string
 
 import numpy as np
 
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.ops_shape import expanded
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.graph import Graph, Value
-from micronet_verify.framework.builder import GraphBuilder
+from micronet_verify.plugin import Graph, GraphBuilder, Problem, SubmissionFault, Value
 from micronet_verify_pytorch.call import Argument, Poisoned, Results
 from micronet_verify_pytorch.program import Body, Step
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.formats import BOOL, FLOAT32, INT64, NumericFormat, numpy_dtype
-from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.plugin import BOOL, FLOAT32, INT64, NumericFormat, Shape, Value, numpy_dtype
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import container, number_format
 from micronet_verify_pytorch.ops_shape import expanded

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from micronet_verify.facts.formats import BOOL, FLOAT64, INT64
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import BOOL, FLOAT64, INT64, Value
 from micronet_verify_pytorch.call import Call
 
 EPSILON = 2.0**-23

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from micronet_verify.facts.formats import BOOL, NumericFormat
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import BOOL, NumericFormat, Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import Operand, as_float, container, promote
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from micronet_verify.facts.formats import BOOL
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import BOOL, Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import as_float, container
 from micronet_verify_pytorch.ops_shape import joined, sliced

@@ -7,9 +7,7 @@ from math import prod
 
 import numpy as np
 
-from micronet_verify.facts.formats import BOOL, INT64
-from micronet_verify.facts.graph import Value
-from micronet_verify.facts.shapes import broadcast
+from micronet_verify.plugin import BOOL, INT64, Value, broadcast
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.narrow import narrowed
 from micronet_verify_pytorch.ops_create import generated, within

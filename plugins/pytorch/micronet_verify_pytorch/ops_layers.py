@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import Value
 from micronet_verify_pytorch.call import Call, Result
 from micronet_verify_pytorch.formats import container
 

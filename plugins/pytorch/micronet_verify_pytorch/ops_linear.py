@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable
 
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import Value
 from micronet_verify_pytorch.call import Call
 
 Translate = Callable[[Call], Value]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from micronet_verify.facts.formats import FLOAT32, NumericFormat
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import FLOAT32, NumericFormat, Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import container, integer_format
 

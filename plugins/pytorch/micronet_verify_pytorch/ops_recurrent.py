@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from micronet_verify.facts.graph import Value
-from micronet_verify.framework.builder import GraphBuilder
-from micronet_verify.framework.translation import recurrent
+from micronet_verify.plugin import GraphBuilder, Value, recurrent
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.ops_shape import joined, selected
 

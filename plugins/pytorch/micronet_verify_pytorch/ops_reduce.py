@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from micronet_verify.facts.formats import BOOL, INT64, NumericFormat
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import BOOL, INT64, NumericFormat, Value
 from micronet_verify_pytorch.call import Call, Result
 from micronet_verify_pytorch.formats import as_float, as_sum, container
 from micronet_verify_pytorch.ops_shape import converted

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from micronet_verify.facts.formats import INT64
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import INT64, Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import container
 from micronet_verify_pytorch.narrow import narrowed

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 
-from micronet_verify.facts.formats import NumericFormat
-from micronet_verify.facts.graph import Shape, Value
+from micronet_verify.plugin import NumericFormat, Shape, Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import container, promote_formats
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.facts.formats import NumericFormat
+from micronet_verify.plugin import NumericFormat, Problem, SubmissionFault
 from micronet_verify_pytorch.archive import AGAIN, Archive, Constant, read_archive
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 

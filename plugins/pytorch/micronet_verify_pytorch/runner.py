@@ -14,8 +14,7 @@ from typing import Any
 import torch
 import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed.*
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.protocols import CPU
+from micronet_verify.plugin import CPU, Problem, SubmissionFault
 from micronet_verify_pytorch.aliases import Aliases
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 from micronet_verify_pytorch.op_table import lookup

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.stepping import Form, Port, check_chunk, check_step, chunk_length
+from micronet_verify.plugin import Form, Port, Problem, SubmissionFault, check_chunk, check_step, chunk_length
 from micronet_verify_pytorch.expressions import symbol_name
 from micronet_verify_pytorch.program import Program, Ref, read_program
 from micronet_verify_pytorch.runner import Taken, build

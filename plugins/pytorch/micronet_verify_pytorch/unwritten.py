@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.facts.graph import Value
+from micronet_verify.plugin import Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.ops_create import within
 from micronet_verify_pytorch.ops_shape import slice_bounds

@@ -10,8 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from micronet_verify.errors import Problem, SubmissionFault
-from micronet_verify.framework.files.recognise import instead
+from micronet_verify.plugin import Problem, SubmissionFault, instead
 
 # What wrappers put before the names of a model's tensors.
 _WRAPPERS = {"module.": "torch.nn.DataParallel", "_orig_mod.": "torch.compile"}
