@@ -7,13 +7,12 @@ from functools import partial
 from typing import Any
 
 import pytest
-from micronet_verify_onnx import ops_elementwise as elementwise
 from micronet_verify_onnx import ops_linear, ops_quantize, ops_recurrent, ops_reduce, translate
 from micronet_verify_onnx import ops_pool as pools
 from micronet_verify_onnx.op import Op, Rule
 
 from micronet_verify.facts.formats import numeric_format
-from micronet_verify.framework.translation import recurrent
+from micronet_verify.framework.translation import elementwise, recurrent
 from tests.mutants.planting import Emission, Plant, emits, misreads, more, replaced, ruled, sets, square, takes, times
 
 reads = partial(misreads, Op)
