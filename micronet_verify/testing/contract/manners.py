@@ -17,9 +17,9 @@ from micronet_verify.sandbox.jobs import PredictJob, TranslateJob
 from micronet_verify.sandbox.launcher import ProcessLauncher
 from micronet_verify.sandbox.products import read_graph
 from micronet_verify.testing.cases import CASES, Case
-from micronet_verify.testing.contract.fixtures import LEAST_PROGRAMS, Fixtures, is_told, written
+from micronet_verify.testing.contract.fixtures import LEAST_PROGRAMS, Fixtures, is_told
+from micronet_verify.testing.made import Made
 from micronet_verify.testing.plugin import Plugin, digests, predict, translate
-from micronet_verify.testing.program import Unsupported
 from micronet_verify.testing.reference import examples
 
 SAME = 1e-5
@@ -31,13 +31,13 @@ _JUDGE = ("analysis", "checks", "counting", "evaluation", "quality", "reports", 
 class Manners(Fixtures):
     """Tests on one simple program, and on the plugin as it is installed."""
 
-    def test_enough_programs_can_be_written(self, plugin: Plugin, tmp_path: Path) -> None:
+    def test_enough_programs_can_be_written(self, made: Made) -> None:
         """A contract of nothing but skipped tests is none."""
         count = 0
         for case in CASES:
             try:
-                count += written(plugin, case, tmp_path / case.program.name).exists()
-            except Unsupported:
+                count += made.artifact(case).exists()
+            except pytest.skip.Exception:
                 continue
             if count == LEAST_PROGRAMS:
                 return
