@@ -109,10 +109,10 @@ class Analysed:
             self._peaks[folded] = peak_activations(found.graph, found.widths)
         return self._peaks[folded]
 
-    def operands(self, found: Rewritten, rules: CountingRules) -> Operands:
+    def operands(self, rewritten: Rewritten, rules: CountingRules) -> Operands:
         """What may be asked about the operands of one graph or body under ``rules``."""
-        graph, facts = found.graph, (found.given, found.whole, found.hidden, found.codes, found.saturation)
-        return Operands(graph.values, found.constants, found.widths, self._shared.measured, rules, *facts)
+        graph, facts = rewritten.graph, (rewritten.given, rewritten.whole, rewritten.hidden, rewritten.codes, rewritten.saturation)
+        return Operands(graph.values, rewritten.constants, rewritten.widths, self._shared.measured, rules, *facts)
 
     def stock(self, rules: CountingRules, regime: Regime) -> Inventory:
         """Every constant that the graph needs, once, with its uses."""
@@ -140,12 +140,12 @@ class Analysed:
             self._zero[value.id] = not np.any(self._store.open(value.constant, value.shape, value.format, label))
         return self._zero[value.id]
 
-    def _look(self, found: Rewritten, rules: CountingRules) -> None:
+    def _look(self, rewritten: Rewritten, rules: CountingRules) -> None:
         """Look at the weights together, as each of them would be alone."""
-        for bodies in found.bodies.values():
+        for bodies in rewritten.bodies.values():
             for body in bodies:
                 self._look(body, rules)
-        screen_many(_weights(found.graph, self.operands(found, rules)))
+        screen_many(_weights(rewritten.graph, self.operands(rewritten, rules)))
 
 
 def analyse(

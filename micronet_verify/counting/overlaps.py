@@ -72,8 +72,8 @@ def _together(group: list[Stored]) -> tuple[Stored, Stored] | None:
     assert whole is not None
     mask = np.zeros(whole.shape, np.bool_)
     for stored in group:
-        place = stored.measured.constant.place
-        view = None if place is None else place(mask)
+        from_whole = stored.measured.constant.from_whole
+        view = None if from_whole is None else from_whole(mask)
         if view is None or not np.may_share_memory(view, mask):
             return None  # a copy says nothing about where its elements lie
         view[...] = True

@@ -86,24 +86,24 @@ def price(analysed: Analysed, rules: CountingRules, shares: Shares | None = None
 
 
 def _structure(analysed: Analysed, rules: CountingRules, regime: Regime) -> int:
-    found = analysed.rewritten(rules, regime)
-    return analysed.remember(("structure", id(found.graph)), lambda: structure_bits(found.graph, found.constants.keys()))
+    rewritten = analysed.rewritten(rules, regime)
+    return analysed.remember(("structure", id(rewritten.graph)), lambda: structure_bits(rewritten.graph, rewritten.constants.keys()))
 
 
 def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, shares: Shares) -> Iterator[LedgerLine]:
     """All lines of one regime. What a knob does not touch is remembered from the last time that it was asked for."""
-    found = analysed.rewritten(rules, regime)
+    rewritten = analysed.rewritten(rules, regime)
     stored = analysed.stock(rules, regime)
     yield from analysed.remember(
         ("storage", id(stored), regime, _knobs(rules, OF_WORK)), lambda: tuple(storage_lines(stored, regime, rules))
     )
     if rules.structure == "charged":
         bits = _structure(analysed, rules, regime)
-        formula = f"{many(bits, 'bit')} for {many(len(found.graph.nodes), 'node')}, their operands and whole numbers"
+        formula = f"{many(bits, 'bit')} for {many(len(rewritten.graph.nodes), 'node')}, their operands and whole numbers"
         yield LedgerLine("storage", "S9", "structure", "", Fraction(bits), 1, formula, "how the graph is wired")
     asked = Asked(rules)
-    bills: Known[_Bill] = analysed.remember(("work", id(found), tuple(sorted(shares.items()))), Known)
-    bill = bills.under(asked, lambda: _billed(analysed, found, asked.rules, shares))
+    bills: Known[_Bill] = analysed.remember(("work", id(rewritten), tuple(sorted(shares.items()))), Known)
+    bill = bills.under(asked, lambda: _billed(analysed, rewritten, asked.rules, shares))
     yield from analysed.remember(("operations", regime, id(bill)), lambda: tuple(_operations(bill, regime)))
     yield from bill.notes
 
@@ -112,29 +112,29 @@ def _knobs(rules: CountingRules, others: frozenset[str]) -> tuple[object, ...]:
     return tuple(getattr(rules, name) for name in KNOBS if name not in others)
 
 
-def _billed(analysed: Analysed, found: Rewritten, rules: CountingRules, shares: Shares) -> _Bill:
+def _billed(analysed: Analysed, rewritten: Rewritten, rules: CountingRules, shares: Shares) -> _Bill:
     bill = _Bill(analysed, rules, shares)
-    _work(bill, found, ONCE)
+    _work(bill, rewritten, ONCE)
     if bill.problems:
         raise SubmissionFault(bill.problems)
     return bill
 
 
-def _work(bill: _Bill, found: Rewritten, times: Fraction) -> None:
+def _work(bill: _Bill, rewritten: Rewritten, times: Fraction) -> None:
     """Work and notes of one graph or body, ``times`` per example."""
     asked = Asked(bill.rules)
-    operands = bill.analysed.operands(found, asked.rules)
-    known: dict[str, Known[list[Work]]] = bill.analysed.remember(("works", id(found)), dict)
-    for node in found.graph.nodes:
+    operands = bill.analysed.operands(rewritten, asked.rules)
+    known: dict[str, Known[list[Work]]] = bill.analysed.remember(("works", id(rewritten)), dict)
+    for node in rewritten.graph.nodes:
         if node.bodies:
-            _work_of_bodies(bill, node, found.bodies[node.outputs[0]], times)
+            _work_of_bodies(bill, node, rewritten.bodies[node.outputs[0]], times)
         else:
             work = known.get(node.outputs[0]) or known.setdefault(node.outputs[0], Known())
             _work_of_node(bill, node, partial(work.under, asked, partial(work_of, node, operands)), times)
         bill.notes.extend(hidden_lines(node, operands))
-    bill.work.extend((node, work, times) for node, work in _moved(found, operands))
-    bill.notes.extend(unused_lines(found))
-    bill.notes.extend(map(folded_line, found.norms))
+    bill.work.extend((node, work, times) for node, work in _moved(rewritten, operands))
+    bill.notes.extend(unused_lines(rewritten))
+    bill.notes.extend(map(folded_line, rewritten.norms))
 
 
 def _work_of_bodies(bill: _Bill, node: Node, bodies: tuple[Rewritten, ...], times: Fraction) -> None:
@@ -162,9 +162,9 @@ def _work_of_node(bill: _Bill, node: Node, find: Callable[[], list[Work]], times
     bill.work.extend((node, work, times) for work in found)
 
 
-def _moved(found: Rewritten, operands: Operands) -> Iterator[tuple[Node, Work]]:
+def _moved(rewritten: Rewritten, operands: Operands) -> Iterator[tuple[Node, Work]]:
     """Elements in another order are a product with a matrix (O9); copies side by side are nearest-neighbour resizing (O10)."""
-    for moved in found.moved:
+    for moved in rewritten.moved:
         node = moved.node
         bits = max(operands.width(name).bits for name in node.inputs if name and name not in operands.constants)
         if moved.selection is None:
@@ -183,7 +183,17 @@ def _operations(bill: _Bill, regime: Regime) -> Iterator[LedgerLine]:
         if line is None:
             rule, bits = _price(work, regime)
             count = Fraction(work.count) if times is ONCE else work.count * times
-            line = LedgerLine("operations", rule, place(node), node.scope, count, bits, work.formula, work.note, work.operation)
+            line = LedgerLine(
+                axis="operations",
+                rule=rule,
+                subject=place(node),
+                scope=node.scope,
+                quantity=count,
+                bits=bits,
+                formula=work.formula,
+                note=work.note,
+                operation=work.operation,
+            )
             if times is ONCE:
                 lines[id(work)] = line
         yield line

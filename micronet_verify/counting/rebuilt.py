@@ -1,6 +1,6 @@
 """Constants rebuilt from what the ledger charges, and from nothing else (*whatever was charged must be enough to compute the answers*).
 
-``rebuilt(inventory, constants, regime, rules)`` is the door. It gives, for each name in ``constants`` (the pool of a rewritten graph),
+``rebuilt(inventory, constants, regime, rules)`` is the door. It gives, for each name in ``constants`` (those of a rewritten graph),
 the array that a node of that graph reads: decoded from the one form in which it is stored, brought to the view that this use has of it,
 scaled where a batch norm went into its rows, +0 for every zero. Under the freebie: 11 bits of mantissa (``analysis/tensors/mantissa.py``).
 
@@ -122,9 +122,9 @@ class Rebuilt(Mapping[str, Array]):
         base = self._base(stored.measured.constant if stored is not None else constant)
         if stored is None and constant.whole is None:
             raise Uncharged(f"{constant.label}: {constant.numel:,} values")
-        if constant.place is None:
+        if constant.from_whole is None:
             return base
-        return np.ascontiguousarray(constant.place(base))
+        return np.ascontiguousarray(constant.from_whole(base))
 
     def _base(self, constant: Constant) -> Array:
         """The whole tensor of which ``constant`` is a view (elements that nothing stores are zero there)."""
@@ -146,13 +146,13 @@ class Rebuilt(Mapping[str, Array]):
         for stored in self._views_of(whole.key):
             constant = stored.measured.constant
             values = self._decode(constant)
-            if constant.place is None:
+            if constant.from_whole is None:
                 return values
-            view = constant.place(found)
+            view = constant.from_whole(found)
             if np.may_share_memory(view, found):
                 view[...] = values
             else:
-                at = constant.place(np.arange(whole.numel).reshape(whole.shape))
+                at = constant.from_whole(np.arange(whole.numel).reshape(whole.shape))
                 found.reshape(-1)[at.reshape(-1)] = values.reshape(-1)
         return found
 

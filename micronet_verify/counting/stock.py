@@ -20,33 +20,33 @@ from micronet_verify.facts.shapes import integer, number
 from micronet_verify.facts.validate import place
 
 
-def take_stock(found: Rewritten, asked: Callable[[Rewritten], Operands]) -> Inventory:
+def take_stock(rewritten: Rewritten, asked: Callable[[Rewritten], Operands]) -> Inventory:
     """The inventory of a graph and its bodies; ``asked`` answers for the operands of each."""
-    inventory = Inventory(told=told_zeros(found.graph, found.constants))
-    _take(inventory, found, asked)
+    inventory = Inventory(told=told_zeros(rewritten.graph, rewritten.constants))
+    _take(inventory, rewritten, asked)
     return inventory
 
 
-def _take(inventory: Inventory, found: Rewritten, asked: Callable[[Rewritten], Operands]) -> None:
-    operands = asked(found)
-    for node in found.graph.nodes:
-        for body in found.bodies.get(node.outputs[0], ()) if node.bodies else ():
+def _take(inventory: Inventory, rewritten: Rewritten, asked: Callable[[Rewritten], Operands]) -> None:
+    operands = asked(rewritten)
+    for node in rewritten.graph.nodes:
+        for body in rewritten.bodies.get(node.outputs[0], ()) if node.bodies else ():
             _take(inventory, body, asked)
         if not node.bodies:
             _take_node(inventory, node, operands)
         elif node.kind == "loop":
             _take_entering(inventory, node, operands)
     if operands.rules.permutation != "free":
-        for moved in found.moved:
+        for moved in rewritten.moved:
             if moved.selection is not None:
                 selection, node = moved.selection, moved.node
                 inventory.permutation(selection.key, place(node), node.scope, selection.chosen, selection.chosen * selection.extent)
-    for name in found.graph.outputs:
-        if name in found.constants:
-            inventory.add(name, Measured(found.constants[name]), "", "an output of the model")
-    states = {f"initial state {found.graph.values[name].label}" for name in found.graph.inputs if name in inventory.told}
+    for name in rewritten.graph.outputs:
+        if name in rewritten.constants:
+            inventory.add(name, Measured(rewritten.constants[name]), "", "an output of the model")
+    states = {f"initial state {rewritten.graph.values[name].label}" for name in rewritten.graph.inputs if name in inventory.told}
     inventory.told |= states
-    for first in found.initial:
+    for first in rewritten.initial:
         inventory.add(first.key, Measured(first), "", "initial state, S2")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from micronet_verify.analysis.tensors.exact_grids import product
 from micronet_verify.facts.formats import NumericFormat, numpy_dtype
 from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.shapes import integer
-from micronet_verify.facts.tensors import ConstantStore
+from micronet_verify.facts.tensors import ConstantStore, TensorRef
 
 Array = NDArray[Any]
 
@@ -52,9 +51,22 @@ def _stored(value: Value, store: ConstantStore) -> Constant:
     ref = value.constant
     assert ref is not None
     key = f"{ref.store}:{ref.path}:{ref.offset}:{value.format.name}:{value.numel}"
-    # A view of the file, so that keeping it keeps no values.
-    load = cache(lambda: store.open(ref, value.shape, value.format, value.label))
-    return Constant(key, value.label or value.id, value.shape, value.format, load)
+    return Constant(key, value.label or value.id, value.shape, value.format, _InFile(store, ref, value))
+
+
+class _InFile:
+    """Opens a stored value when it is first asked for: a view of the file, so that keeping it keeps no values."""
+
+    __slots__ = ("_ref", "_store", "_value", "_view")
+
+    def __init__(self, store: ConstantStore, ref: TensorRef, value: Value) -> None:
+        self._store, self._ref, self._value = store, ref, value
+        self._view: Array | None = None
+
+    def __call__(self) -> Array:
+        if self._view is None:
+            self._view = self._store.open(self._ref, self._value.shape, self._value.format, self._value.label)
+        return self._view
 
 
 def fold_node(values: Mapping[str, Value], node: Node, constants: Mapping[str, Constant], most: int = 0) -> dict[str, Constant] | None:

@@ -152,13 +152,13 @@ def matrix_of(entries: Entries, result: Shape, source: Shape) -> Matrix | None:
     order = [*rows, *common, *steady]
     perm = tuple(int(axis) for axis in np.argsort(order))
     return Matrix(
-        weights,
-        row_shape,
-        (*common.values(), *taken, *steady.values()),
-        tuple(source[axis] for axis in common.values()),
-        tuple(steady.values()),
-        tuple(taps[axis] for axis in steady),
-        perm,
+        weights=weights,
+        row_shape=row_shape,
+        source_perm=(*common.values(), *taken, *steady.values()),
+        common_shape=tuple(source[axis] for axis in common.values()),
+        steady_axes=tuple(steady.values()),
+        taps=tuple(taps[axis] for axis in steady),
+        result_perm=perm,
     )
 
 

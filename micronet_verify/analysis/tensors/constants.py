@@ -70,7 +70,7 @@ class Constant:
     ``key`` identifies what is stored: two constants of one key are stored once (rule S4), however they are viewed.
     ``load`` gives the values as this use of it sees them. ``row_scale`` multiplies slices of ``row_axis`` (batch
     normalisation folded into a weight, rule S7) without touching the values. A view of a stored tensor names the
-    ``whole``, in which ``place`` finds it; ``is_part``: it is not all of it. ``unscaled``: whole numbers of the program itself,
+    ``whole``, out of which ``from_whole`` takes it; ``is_part``: it is not all of it. ``unscaled``: whole numbers of the program itself,
     whose grid needs no scale. Where ``parts`` are stored instead, ``join`` makes the values of theirs.
     """
 
@@ -84,7 +84,7 @@ class Constant:
     row_axis: int = 0
     parts: tuple[Constant, ...] = field(default=())
     whole: Constant | None = None
-    place: Callable[[Array], Array] | None = None
+    from_whole: Callable[[Array], Array] | None = None
     is_part: bool = False
     unscaled: bool = False
     join: Callable[[Sequence[Array]], Array] | None = None
@@ -104,13 +104,15 @@ class Constant:
         if self.codes is not None and self.codes.axis < 0:
             inner = self.codes
             codes = Codes(lambda: view(inner.load()), inner.scales, -1, 0, inner.bits, inner.zero_points)
-        inside = self.place
+        inside = self.from_whole
 
-        def place(array: Array) -> Array:
+        def from_whole(array: Array) -> Array:
             return view(inside(array) if inside is not None else array)
 
         found = Constant(self.key + suffix, self.label, shape, self.format, lambda: view(load()), codes, parts=self.parts)
-        return replace(found, whole=self.whole or self, place=place, is_part=self.is_part or bool(suffix), join=self._joined(view))
+        return replace(
+            found, whole=self.whole or self, from_whole=from_whole, is_part=self.is_part or bool(suffix), join=self._joined(view)
+        )
 
     def _joined(self, view: Callable[[Array], Array]) -> Callable[[Sequence[Array]], Array] | None:
         join = self.join

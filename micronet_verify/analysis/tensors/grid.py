@@ -144,9 +144,22 @@ def _made(fit: Fit, factors: Array | None = None, divide: bool = False, divisors
         with np.errstate(over="ignore", divide="ignore"):
             steps = (steps / factors if divide else steps * factors).astype(np.float32).astype(np.float64)
     return Grid(
-        fit.lows.size, low, high, bits, sparse, 1 if sign_only else multiply, width_of_scales(steps), sign_only, zero_point,
-        steps, fit.lows, fit.highs, divide, divisors, fit.steps,
-    )  # fmt: skip
+        groups=fit.lows.size,
+        low=low,
+        high=high,
+        bits=bits,
+        sparse_bits=sparse,
+        multiply_bits=1 if sign_only else multiply,
+        scale_bits=width_of_scales(steps),
+        sign_only=sign_only,
+        zero_point=zero_point,
+        steps=steps,
+        lows=fit.lows,
+        highs=fit.highs,
+        divide=divide,
+        divisors=divisors,
+        bare=fit.steps,
+    )
 
 
 def cheapest_grid(fit: Fit, factors: Array | None, width: int, divide: bool = False, divisors: Array | None = None) -> Grid | None:

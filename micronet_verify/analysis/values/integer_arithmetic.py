@@ -22,16 +22,16 @@ _FEW = 8
 _MOST_LOOKED_AT = 1 << 24
 
 
-def integer_arithmetic(graph: Graph, pool: Mapping[str, Constant]) -> Node | None:
+def integer_arithmetic(graph: Graph, constants: Mapping[str, Constant]) -> Node | None:
     """The first node of a graph, or of its bodies, that computes with integers or truth values that hold data."""
-    return next(_Reader(pool).found(graph, set(graph.outputs)), None)
+    return next(_Reader(constants).found(graph, set(graph.outputs)), None)
 
 
 class _Reader:
     """``_data``: values that depend on floats that were given, or on stored tensors; of constants it is asked when they are met."""
 
-    def __init__(self, pool: Mapping[str, Constant]) -> None:
-        self._pool = pool
+    def __init__(self, constants: Mapping[str, Constant]) -> None:
+        self._constants = constants
         self._data: set[str] = set()
         self._known: dict[str, bool] = {}
 
@@ -53,7 +53,7 @@ class _Reader:
         whole = [name for name in node.inputs if name and self._format(name, values) != "float" and self._is_data(name)]
         if not whole:
             return False
-        stored = [name for name in whole if name in self._pool]
+        stored = [name for name in whole if name in self._constants]
         if result.format.is_integer:
             if node.kind == "elementwise" and op in _BITWISE:
                 return True
@@ -66,17 +66,17 @@ class _Reader:
 
     def _weighs(self, node: Node, values: Mapping[str, Value], result: Value) -> bool:
         """Whether stored truth values choose between computed numbers, or say it anew for each of several results: weights, no mask."""
-        computed = [name for name in node.inputs[1:] if name not in self._pool]
+        computed = [name for name in node.inputs[1:] if name not in self._constants]
         return result.id in values and (len(set(computed)) > 1 or any(values[name].numel < result.numel for name in computed))
 
     def _format(self, name: str, values: Mapping[str, Value]) -> str:
-        return (self._pool[name].format if name in self._pool else values[name].format).family
+        return (self._constants[name].format if name in self._constants else values[name].format).family
 
     def _is_data(self, name: str) -> bool:
-        if name in self._data or name not in self._pool:
+        if name in self._data or name not in self._constants:
             return name in self._data
         if name not in self._known:
-            self._known[name] = self._pool[name].format.family == "float" or _holds_data(self._pool[name])
+            self._known[name] = self._constants[name].format.family == "float" or _holds_data(self._constants[name])
         return self._known[name]
 
 

@@ -44,17 +44,17 @@ NOTHING_HIDDEN = Hidden(MappingProxyType({}), MappingProxyType({}), frozenset())
 Known = tuple[Kept, float]
 
 
-def hidden_elements(graph: Graph, pool: Mapping[str, Constant]) -> Hidden:
+def hidden_elements(graph: Graph, constants: Mapping[str, Constant]) -> Hidden:
     """What constant masks hide in a graph whose masks have been named (``analysis/rewrites/recognize_masks.py``)."""
-    masks = frozenset(node.outputs[0] for node in graph.nodes if _is_mask(node, pool))
+    masks = frozenset(node.outputs[0] for node in graph.nodes if _is_mask(node, constants))
     if not masks:
         return NOTHING_HIDDEN
     known: dict[str, Known] = {}
     for node in graph.nodes:
-        found = _forward(node, graph, pool, known)
+        found = _forward(node, graph, constants, known)
         if found is not None:
             known[node.outputs[0]] = found
-    needed = _needed(graph, pool, known)
+    needed = _needed(graph, constants, known)
     computed: dict[str, Kept] = {}
     for node in graph.nodes:
         for name in node.outputs:
@@ -65,10 +65,10 @@ def hidden_elements(graph: Graph, pool: Mapping[str, Constant]) -> Hidden:
     return Hidden(computed, zeros, masks)
 
 
-def _is_mask(node: Node, pool: Mapping[str, Constant]) -> bool:
-    if node.kind != "elementwise" or node.attributes["op"] != "where" or node.inputs[0] not in pool:
+def _is_mask(node: Node, constants: Mapping[str, Constant]) -> bool:
+    if node.kind != "elementwise" or node.attributes["op"] != "where" or node.inputs[0] not in constants:
         return False
-    fill = pool.get(node.inputs[2])
+    fill = constants.get(node.inputs[2])
     return fill is not None and fill.numel == 1 and (fill.number == 0 or fill.number <= HIDING) and fill.key.startswith("fill ")
 
 
@@ -76,11 +76,11 @@ def _both(one: Kept | None, other: Kept | None) -> Kept | None:
     return other if one is None else one if other is None else one & other
 
 
-def _forward(node: Node, graph: Graph, pool: Mapping[str, Constant], known: Mapping[str, Known]) -> Known | None:
+def _forward(node: Node, graph: Graph, constants: Mapping[str, Constant], known: Mapping[str, Known]) -> Known | None:
     """What is known of a node's result: where it is not, and the number that stands elsewhere."""
     shape = graph.values[node.outputs[0]].shape
-    if _is_mask(node, pool):
-        kept, number = np.asarray(pool[node.inputs[0]].load(), np.bool_), pool[node.inputs[2]].number
+    if _is_mask(node, constants):
+        kept, number = np.asarray(constants[node.inputs[0]].load(), np.bool_), constants[node.inputs[2]].number
         before = known.get(node.inputs[1])
         return (kept if before is None or before[1] != number else kept & before[0]), number
     name = next((name for name in node.inputs if name in known), None)
@@ -98,7 +98,7 @@ def _forward(node: Node, graph: Graph, pool: Mapping[str, Constant], known: Mapp
     if node.kind != "elementwise" or graph.values[name].shape != shape:
         return None
     result = _function(
-        str(node.attributes["op"]), number, node.inputs.index(name), [pool.get(other) for other in node.inputs if other != name]
+        str(node.attributes["op"]), number, node.inputs.index(name), [constants.get(other) for other in node.inputs if other != name]
     )
     return None if result is None else (kept, result)
 
@@ -143,7 +143,7 @@ def _regrouped(kept: Kept, before: Shape, after: Shape) -> Kept | None:
     return np.broadcast_to(kept, before).reshape(after) if prod(before) <= MOST_SCORES else None
 
 
-def _needed(graph: Graph, pool: Mapping[str, Constant], known: Mapping[str, Known]) -> dict[str, Kept]:
+def _needed(graph: Graph, constants: Mapping[str, Constant], known: Mapping[str, Known]) -> dict[str, Kept]:
     """The elements of each value that somebody reads; a value that is not listed is read whole."""
     needed: dict[str, Kept] = {}
     whole = set(graph.outputs)
@@ -152,7 +152,7 @@ def _needed(graph: Graph, pool: Mapping[str, Constant], known: Mapping[str, Know
         if node.outputs[0] in known:
             result = _both(result, known[node.outputs[0]][0])
         for name in dict.fromkeys(node.inputs):
-            read = _read(node, name, result, graph, pool, known)
+            read = _read(node, name, result, graph, constants, known)
             if read is None:
                 whole.add(name)
             elif name not in whole:
@@ -164,10 +164,10 @@ def _needed(graph: Graph, pool: Mapping[str, Constant], known: Mapping[str, Know
 
 
 def _read(
-    node: Node, name: str, result: Kept | None, graph: Graph, pool: Mapping[str, Constant], known: Mapping[str, Known]
+    node: Node, name: str, result: Kept | None, graph: Graph, constants: Mapping[str, Constant], known: Mapping[str, Known]
 ) -> Kept | None:
     """The elements of ``name`` that a node reads so that ``result`` of its elements can be computed; ``None`` for all."""
-    if name not in graph.values or name in pool or node.inputs.count(name) > 1:
+    if name not in graph.values or name in constants or node.inputs.count(name) > 1:
         return None
     before, after = graph.values[name].shape, graph.values[node.outputs[0]].shape
     if node.kind == "elementwise":

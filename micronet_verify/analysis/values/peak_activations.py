@@ -31,7 +31,7 @@ def peak_activations(graph: Graph, widths: Mapping[str, Width]) -> PeakActivatio
     plan = _Plan(graph, widths)
     listed, at = plan.peak(list(graph.nodes))
     best, _ = plan.peak(plan.greedy())
-    return PeakActivations(listed, min(listed, best), at)
+    return PeakActivations(listed=listed, best=min(listed, best), at=at)
 
 
 class _Plan:

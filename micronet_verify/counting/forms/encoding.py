@@ -83,7 +83,7 @@ def as_seen(constant: Constant) -> Array:
 
 
 def _with_row_scale(plain: Encoded, form: Form, constant: Constant, scale: Array) -> Encoded:
-    return Encoded(form, constant, plain.values, plain.mask, plain.grid, plain.signs, plain.codebook, plain.zero_points, scale)
+    return replace(plain, form=form, constant=constant, row_scale=scale)
 
 
 def _without_extras(form: Form) -> Form:
