@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from micronet_verify.counting import storage
+from micronet_verify.counting import twins
 from tests.build import Net, dense
 
 
@@ -33,8 +33,8 @@ def test_S4_a_bias_in_another_shape_is_stored_once() -> None:
 def test_S4_many_tensors_that_begin_and_end_alike_are_compared_by_digests(monkeypatch: pytest.MonkeyPatch) -> None:
     """300 vectors of one kind, of which the last equals the first: that pair is compared, once a regime, not all."""
     compared = list[int]()
-    values = storage._same_values
-    monkeypatch.setattr(storage, "_same_values", lambda one, other: compared.append(1) or values(one, other))
+    values = twins._same_values
+    monkeypatch.setattr(twins, "_same_values", lambda one, other: compared.append(1) or values(one, other))
     net, many = Net.new(), 300
     y = net.input(1, 6)
     for at in range(many):
