@@ -1,7 +1,7 @@
 """What the plugins' hooks hand over: each called once, everything that it gives looked at, and what two claim given to neither.
 
 A hook that fails, or gives something else than it should, costs its plugin what that hook would have brought. Where two plugins
-claim one name, the plugin of this project keeps it; where neither is of this project, none has it, so that what an entry is
+claim one name, the plugin of this project keeps it; where neither is of this project, neither has it, so that what an entry is
 judged by never depends on the order of an installation.
 """
 
