@@ -69,6 +69,7 @@ from micronet_verify.framework.translation.shape_arithmetic import (
 )
 from micronet_verify.framework.translation.step import Step
 from micronet_verify.framework.translation.stored import Array, Order, Stored, stored_array
+from micronet_verify.framework.translation.strided import strided
 from micronet_verify.framework.translation.table import Line, Refusal, Unknown, markdown, moves, priced
 from micronet_verify.framework.translation.walk import Walk
 
@@ -210,6 +211,7 @@ __all__ = [
     "stacked",
     "stored",
     "stored_array",
+    "strided",
     "taken",
     "tensor",
     "varint",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import inf, prod
+
+import numpy as np
 
 from micronet_verify.facts.graph import Shape, Value
 from micronet_verify.framework.translation.op import Emitting
@@ -96,6 +98,12 @@ def per_axis(op: Emitting, pairs: Array, rank: int) -> tuple[int, ...]:
     if pairs.shape != (rank, 2):
         op.refuse(f"paddings of shape {pairs.shape} for {rank} axes", "be two per axis")
     return tuple(int(number) for number in pairs.T.reshape(-1))
+
+
+def fill_value(numbers: Array) -> float:
+    """What a constant pads with. The least float stands for −∞ in front of a maximum, and says as little."""
+    number = numbers.reshape(-1)[0]
+    return -inf if numbers.dtype.kind == "f" and number == np.finfo(numbers.dtype).min else float(number)
 
 
 def same_padding(space: Shape, kernel: Shape, stride: Shape, dilation: Shape, odd_to_start: bool = False) -> tuple[int, ...]:

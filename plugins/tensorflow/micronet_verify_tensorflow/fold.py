@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.plugin import Array, Fold, Folds, Found, cumulated, filled, named, numpy_dtype, reduced, slices, taken
+from micronet_verify.plugin import Array, Fold, Folds, Found, cumulated, filled, named, numpy_dtype, reduced, slices, strided, taken
 from micronet_verify_tensorflow.op import Op
 from micronet_verify_tensorflow.operands import Handle
-from micronet_verify_tensorflow.strides import index_of
 
 
 def _whole(op: Op, attribute: str) -> Any:
@@ -57,7 +56,7 @@ FOLDS = Folds(
         "Split": lambda op, x: np.split(x[1], op.integer("num_split"), int(x[0])),
         "SplitV": lambda op, x: np.split(x[0], np.cumsum(x[1])[:-1], int(x[2])),
         "Squeeze": lambda op, x: np.squeeze(x[0], op.integers("squeeze_dims") or None),
-        "StridedSlice": lambda op, x: x[0][index_of(op, x[0].shape)],
+        "StridedSlice": lambda op, x: strided(op, lambda name: op.integer(name, 0)).of(x[0]),
         "Sum": _reduce(np.sum),
         "Unpack": lambda op, x: slices(x[0], op.integer("axis", 0)),
     },

@@ -122,8 +122,7 @@ def _wrapped_gather(op: Op) -> Value | None:
     x = table(op)
     if zero != 0 or size is None or not x.shape or size != x.shape[op.axis(op.known_int(2, "an axis") if op.has(2) else 0, len(x.shape))]:
         return None
-    result = gather(op)
-    return result if isinstance(result, Value) else None
+    return gather(op)
 
 
 def _batch_norm(op: Op, scaled: bool, shifted: bool) -> Value | None:

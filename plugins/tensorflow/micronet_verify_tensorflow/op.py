@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 
 from micronet_verify.plugin import NumericFormat, Operand, RuleResult, Value
 from micronet_verify.plugin import op as core
@@ -99,8 +96,3 @@ class Op(core.Op):
         if found is None and not optional:
             self.refuse(f"no attribute {name!r}", "have one")
         return found
-
-
-def same(a: np.ndarray[Any, Any] | None, number: float) -> bool:
-    """Whether every number of a known operand is this one."""
-    return a is not None and a.size > 0 and bool((a == number).all())

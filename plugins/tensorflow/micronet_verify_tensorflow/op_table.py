@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.plugin import Line, Refusal, elementwise, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, moves, moving, priced
 from micronet_verify_tensorflow import control, lists, ops_index, ops_layers, ops_linear, ops_move, ops_quantize
 from micronet_verify_tensorflow import ops_elementwise as own
 from micronet_verify_tensorflow.op import Rule
@@ -76,7 +76,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "Cosh": priced(elementwise.unary("cosh")),
     "Cumprod": priced(ops_layers.cumulative("cumprod")),
     "Cumsum": priced(ops_layers.cumulative("cumsum")),
-    "DepthToSpace": moves(ops_move.depth_to_space, "reshape, transpose, reshape"),
+    "DepthToSpace": moves(ops_move.blocks(moving.depth_to_space), "reshape, transpose, reshape"),
     "DepthwiseConv2dNative": priced(ops_linear.depthwise),
     "DepthwiseConv2dNativeBackpropFilter": _TRAINING,
     "DepthwiseConv2dNativeBackpropInput": _TRAINING,
@@ -203,10 +203,10 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "SoftplusGrad": _TRAINING,
     "Softsign": priced(elementwise.unary("softsign")),
     "SpaceToBatchND": moves(ops_move.space_to_batch, "pad, reshape, transpose, reshape"),
-    "SpaceToDepth": moves(ops_move.space_to_depth, "reshape, transpose, reshape"),
+    "SpaceToDepth": moves(ops_move.blocks(moving.space_to_depth), "reshape, transpose, reshape"),
     "SparseSoftmaxCrossEntropyWithLogits": _TRAINING,
     "Split": moves(ops_move.split, "parts"),
-    "SplitV": moves(ops_move.split, "parts"),
+    "SplitV": moves(ops_move.split_v, "parts"),
     "Sqrt": priced(elementwise.unary("sqrt")),
     "SqrtGrad": _TRAINING,
     "Square": priced(elementwise.unary("square")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from micronet_verify.plugin import Shape
+from micronet_verify.plugin import Shape, same_padding
 from micronet_verify_tensorflow.op import Op
 
 
@@ -71,9 +71,4 @@ def padding(op: Op, seen: Window, kernel: Shape, space: Shape | None = None) -> 
         return (*inner[0::2], *inner[1::2])
     if mode != "SAME":
         op.refuse(f"padding {mode!r}", "be SAME, VALID or EXPLICIT")
-    totals = [
-        max(0, (-(-size // step) - 1) * step + gap * (extent - 1) + 1 - size)
-        for size, extent, step, gap in zip(space or seen.space, kernel, seen.stride, seen.dilation, strict=True)
-    ]
-    begins = [total // 2 for total in totals]
-    return (*begins, *(total - begin for total, begin in zip(totals, begins, strict=True)))
+    return same_padding(space or seen.space, kernel, seen.stride, seen.dilation)

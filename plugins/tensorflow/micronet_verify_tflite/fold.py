@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from micronet_verify.plugin import Array, Fold, Folds, Found, cumulated, filled, named, numpy_dtype, reduced, slices, taken
+from micronet_verify.plugin import Array, Fold, Folds, Found, cumulated, filled, named, numpy_dtype, reduced, slices, strided, taken
 from micronet_verify_tflite.op import Op
-from micronet_verify_tflite.slices import strided_slice_of
 
 
 def _reduce(function: Callable[..., Any]) -> Fold:
@@ -18,12 +17,6 @@ def _reduce(function: Callable[..., Any]) -> Fold:
 
 def _gather(op: Op, x: list[Array]) -> Found:
     return None if op.integer("batch_dims") else taken(op, x[0], x[1], op.integer("axis"))
-
-
-def _strided_slice(op: Op, x: list[Array]) -> Found:
-    found = strided_slice_of(op, x[0].shape, *(array.reshape(-1).tolist() for array in x[1:4]))
-    cut = tuple(slice(places.start, places.stop if places.stop >= 0 else None, places.step) for places in found.places)
-    return x[0][cut].reshape(found.shape)
 
 
 def _split(op: Op, x: list[Array]) -> Found:
@@ -52,7 +45,7 @@ FOLDS = Folds(
         "RESHAPE": lambda op, x: x[0].reshape(x[1].reshape(-1).tolist()) if len(x) > 1 else None,
         "SPLIT": _split,
         "SQUEEZE": lambda op, x: np.squeeze(x[0], op.option("squeeze_dims") or None),
-        "STRIDED_SLICE": _strided_slice,
+        "STRIDED_SLICE": lambda op, x: strided(op, op.integer, bool(op.option("offset"))).of(x[0]),
         "SUM": _reduce(np.sum),
         "UNPACK": lambda op, x: slices(x[0], op.integer("axis")),
     },

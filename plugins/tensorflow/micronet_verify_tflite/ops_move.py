@@ -5,13 +5,8 @@ Quantized tensors are moved as codes wherever scale and zero point stay the same
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-from micronet_verify.plugin import Operand, Result, broadcast, moving
+from micronet_verify.plugin import Operand, Result, broadcast, moving, strided
 from micronet_verify_tflite.op import Op
-from micronet_verify_tflite.slices import strided_slice_of
 
 
 def reshape(op: Op) -> Result:
@@ -92,8 +87,7 @@ def slice_(op: Op) -> Result:
 
 def strided_slice(op: Op) -> Result:
     """STRIDED_SLICE: x, begin, end, strides; a negative stride reads backwards, which is a flip of a slice."""
-    begin, end, step = (op.known_ints(index, name) for index, name in ((1, "begins"), (2, "ends"), (3, "strides")))
-    found = strided_slice_of(op, op.operand(0).shape, begin, end, step)
+    found = strided(op, op.integer, bool(op.option("offset")))
     x, codes = op.carried()
     return op.moved(op.builder.reshape(moving.cut(op, x, found.places), found.shape), codes)
 
@@ -126,11 +120,10 @@ def pad(op: Op) -> Result:
 
 
 def _fill_value(op: Op) -> float:
-    """What PADV2 pads with. The least float stands for −∞ in front of a maximum, and says as little."""
+    """What PADV2 pads with."""
     operand = op.operand(2)
     if operand.scaling is None:
-        known = op.known(2, "a fill value").reshape(-1)
-        return -math.inf if known.dtype.kind == "f" and known[0] == np.finfo(known.dtype).min else float(known[0])
+        return moving.fill_value(op.known(2, "a fill value"))
     numbers, codes = operand.scaling.numbers, operand.numbers
     if codes is None or operand.numel != 1:
         op.refuse("a fill value that the data decides", "be constant")
