@@ -56,7 +56,7 @@ def interpreter(version: str) -> str | None:
 
 
 def build(folder: Path) -> None:
-    """A wheel of each distribution in `folder/wheels`, and beside them the core's tests of the same moment, with the pages that they read."""
+    """A wheel of each distribution in `folder/wheels`, and the tests of this moment in `folder/tree`, with the pages that they read."""
     python = ROOT / ".venv" / "bin" / "python"
     for place in DISTRIBUTIONS:
         run([python, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder / "wheels", ROOT / place])
