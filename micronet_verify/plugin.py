@@ -72,6 +72,7 @@ from micronet_verify.framework.translation.stored import Array, Order, Stored, s
 from micronet_verify.framework.translation.strided import strided
 from micronet_verify.framework.translation.table import Line, Refusal, Unknown, markdown, moves, priced
 from micronet_verify.framework.translation.walk import Walk
+from micronet_verify.framework.versions import package_versions
 
 __all__ = [
     "BOOL",
@@ -198,6 +199,7 @@ __all__ = [
     "numeric_format",
     "numpy_dtype",
     "op",
+    "package_versions",
     "priced",
     "recurrent",
     "reduced",

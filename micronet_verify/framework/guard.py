@@ -42,7 +42,7 @@ def contained() -> Iterator[Contained]:
     For short calls: the process's standard streams are exchanged meanwhile, and what other threads print then is lost.
     """
     found, interrupted = Contained(), list[bool]()
-    with _one_at_a_time, _quiet(found), _interrupts(interrupted), _no_exit(), warnings.catch_warnings():
+    with _one_at_a_time, _quiet(found), _interrupts(interrupted), no_exit(), _same_folder(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield found
@@ -66,7 +66,7 @@ def sentence(error: BaseException) -> str:
 @contextlib.contextmanager
 def _quiet(found: Contained) -> Iterator[None]:
     """Python's streams and the descriptors below them, which libraries in C write to."""
-    text = io.StringIO()
+    text = _Kept()
     with contextlib.ExitStack() as stack:
         below = _Descriptors()
         stack.enter_context(contextlib.redirect_stdout(text))
@@ -76,6 +76,13 @@ def _quiet(found: Contained) -> Iterator[None]:
             yield
         finally:
             found.printed = " ".join(f"{text.getvalue()} {below.restored()}".split())[:LONGEST]
+
+
+class _Kept(io.StringIO):
+    """A stream that outlives an attempt to close it."""
+
+    def close(self) -> None:
+        pass
 
 
 class _Descriptors:
@@ -123,7 +130,9 @@ def _interrupts(seen: list[bool]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _no_exit() -> Iterator[None]:
+def no_exit() -> Iterator[None]:
+    """Within, an attempt to end the process at once is an exception (``Ended``)."""
+
     def leave(name: str) -> Callable[..., NoReturn]:
         def raised(*_: object) -> NoReturn:
             raise Ended(f"a call of os.{name}")
@@ -132,6 +141,21 @@ def _no_exit() -> Iterator[None]:
 
     with _replaced(os, "_exit", leave("_exit")), _replaced(os, "abort", leave("abort")):
         yield
+
+
+@contextlib.contextmanager
+def _same_folder() -> Iterator[None]:
+    """Whatever the code did, the current folder is afterwards what it was."""
+    try:
+        before = os.getcwd()
+    except OSError:  # it has been removed
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(before)
 
 
 @contextlib.contextmanager

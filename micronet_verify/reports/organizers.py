@@ -14,6 +14,9 @@ from micronet_verify.framework.organizing import EntryFacts, Report, ReportReque
 from micronet_verify.reports.entry import EntryRecord
 from micronet_verify.reports.files import PLUGINS, is_safe
 
+# Of an entry's record, what its facts have under the same name.
+_SAME = "id title team members track framework submitted artifact_sha256 artifact_size seed".split()
+
 
 @remembered
 def offers() -> Offers[Report]:
@@ -34,15 +37,7 @@ def facts_of(record: EntryRecord) -> EntryFacts:
     """What an organizer's report is told of an entry."""
     price, answered = record.price, record.quality
     return EntryFacts(
-        id=record.id,
-        title=record.title,
-        team=record.team,
-        members=record.members,
-        track=record.track,
-        framework=record.framework,
-        submitted=record.submitted,
-        artifact_sha256=record.artifact_sha256,
-        artifact_size=record.artifact_size,
+        **{name: getattr(record, name) for name in _SAME},
         regime=price.regime if price else "",
         storage=price.storage.value if price else None,
         operations=price.operations.value if price else None,
@@ -53,7 +48,6 @@ def facts_of(record: EntryRecord) -> EntryFacts:
         claims=dict(record.claims),
         verdicts=tuple(VerdictFacts(verdict.check, verdict.outcome, verdict.message) for verdict in record.verdicts),
         partial=record.partial is not None,
-        seed=record.seed,
     )
 
 

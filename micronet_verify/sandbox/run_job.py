@@ -17,6 +17,7 @@ from micronet_verify.facts.tensors import SIDECAR
 from micronet_verify.framework.batch.compare import check_batch
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.chunk import check_chunk
+from micronet_verify.framework.guard import no_exit
 from micronet_verify.framework.guarded import GuardedLoader, counter_of, loader_on
 from micronet_verify.framework.protocols import CPU, Answer, Counter, Framework
 from micronet_verify.framework.registry import framework_named, incomplete
@@ -55,14 +56,16 @@ def run_step(job: AnyJob, ready: Callable[[], None]) -> AnyResult:
     if isinstance(job, TranslateJob):  # reads the artifact as data, so a counter may do without the framework itself
         counter = counter_of(framework)
         ready()
-        return translate(job, counter)
+        with no_exit():
+            return translate(job, counter)
     if lack := incomplete(framework):
         raise BenchFault(replace(lack, where=f"stage {job.stage}"))
     loader = loader_on(framework, CPU if isinstance(job, ExportJob) else job.device)
     ready()
-    if isinstance(job, StepJob):
-        return read_text(job, loader)
-    return export(job, loader, framework) if isinstance(job, ExportJob) else predict(job, loader)
+    if isinstance(job, ExportJob):
+        return export(job, loader, framework)
+    with no_exit():
+        return read_text(job, loader) if isinstance(job, StepJob) else predict(job, loader)
 
 
 def _installed(job: ExportJob | TranslateJob | PredictJob | StepJob) -> Framework:

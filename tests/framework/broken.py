@@ -6,7 +6,7 @@ from tests.framework.plugin_site import SOUND, sound
 
 HEAD = "from micronet_verify.plugin import Framework, hookimpl\nMICRONET_INTERFACE = (1, 0)\n"
 REPORT = "report it to the authors of micronet-{0}, or do without: pip uninstall micronet-{0}"
-HOOKS = "micronet_framework, micronet_reader, micronet_metric"
+HOOKS = "micronet_framework, micronet_reader, micronet_metric, micronet_check, micronet_report"
 RETURNS = "be a Framework, or a tuple of them"
 
 
@@ -37,6 +37,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "raises": ("1 / 0\n", "got ZeroDivisionError: division by zero at import but should import without that", ""),
     "exits": ("import sys\nsys.exit('bye')\n", "got SystemExit: bye at import but should import without that", ""),
     "exits-at-once": ("import os\nos._exit(7)\n", "got Ended: a call of os._exit at import but should import without that", ""),
+    "closes-output": (
+        "import sys\nsys.stdout.close()\nprint('still')\n1 / 0\n",
+        "got ZeroDivisionError: division by zero at import but should import without that",
+        "",
+    ),
     "interrupts": ("raise KeyboardInterrupt\n", "got KeyboardInterrupt at import but should import without that", ""),
     "base": ("raise BaseException('no\\nmore')\n", "got BaseException: no more at import but should import without that", ""),
     "reads": ("input()\n", "got EOFError: EOF when reading a line at import but should import without that", ""),

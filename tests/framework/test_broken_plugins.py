@@ -130,6 +130,13 @@ def test_what_a_plugin_prints_at_import_is_kept_apart(site: Path, capfd: pytest.
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_plugin_that_changes_the_folder_at_import_changes_it_for_nobody(site: Path, tmp_path: Path) -> None:
+    before = Path.cwd()
+    install(site, "moves", f"import os\nos.chdir({str(tmp_path)!r})\n" + sound("moves"))
+    assert "moves" in frameworks()
+    assert Path.cwd() == before
+
+
 def test_a_distribution_whose_entry_points_cannot_be_read(site: Path) -> None:
     install(site, "torn", sound("torn"))
     (site / "micronet_torn-1.0.dist-info" / "entry_points.txt").write_bytes(b"[micronet_verify]\ntorn = micronet_torn\n\xff\xfe")

@@ -134,6 +134,7 @@ DEFECTS = {
         ('builder.at("sum", "whole")', "raise SystemExit(4)"),
         "got SystemExit: 4 in translate but should end with an answer",
     ),
+    "leaves": (('builder.at("sum", "whole")', "import os; os._exit(5)"), "got Ended: a call of os._exit in translate but should end"),
     "organizer": (
         ('builder.at("sum", "whole")', "from micronet_verify.errors import SpecError; raise SpecError(Problem('a', 'b'))"),
         "got a but should b",

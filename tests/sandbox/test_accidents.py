@@ -220,9 +220,7 @@ def test_accidents_disturb_no_neighbour(launcher: ProcessLauncher, tmp_path: Pat
         entry.mkdir()
         (entry / "model.py").write_text(source)
         try:
-            return launcher.run(
-                ExportJob("fake", ExportRequest(entry, "model.py:model", "", (4,), tmp_path / f"out{index}")), LIMITS
-            ).artifact
+            return launcher.run(ExportJob("fake", ExportRequest(entry, "model.py:model", "", (4,), tmp_path / f"out{index}")), LIMITS).file
         except SubmissionFault as fault:
             return fault.problems[0].got
 

@@ -66,11 +66,11 @@ def test_source_and_weights_become_an_artifact_that_is_judged(paths: list[Path],
     launcher, out = ProcessLauncher(paths), tmp_path / "artifact"
     request = ExportRequest(DIGITS / "pruned-source-pytorch", "model.py:build", "model.safetensors", (1, 8, 8), out)
     exported = launcher.run(ExportJob("pytorch", request))
-    assert exported.artifact.endswith(".pt2")
-    launcher.run(TranslateJob("pytorch", out, exported.artifact, tmp_path / "graph"))
+    assert exported.file.endswith(".pt2")
+    launcher.run(TranslateJob("pytorch", out, exported.file, tmp_path / "graph"))
     read_graph(tmp_path / "graph" / "graph.json")
     inputs = prepare("digits", "test", "divide-by-16", tmp_path / "inputs")
-    launcher.run(PredictJob(framework="pytorch", root=out, primary=exported.artifact, inputs=inputs.path, out=tmp_path / "outputs"))
+    launcher.run(PredictJob(framework="pytorch", root=out, primary=exported.file, inputs=inputs.path, out=tmp_path / "outputs"))
     quality = top1(np.load(tmp_path / "outputs" / "outputs.npy"), labels("digits", "test"), 10, target=475)
     assert quality.met, quality.margin
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 
-from micronet_verify.plugin import Counter, Framework, Loader, hookimpl
+from micronet_verify.plugin import Counter, Framework, Loader, hookimpl, package_versions
 
 MICRONET_INTERFACE = (1, 0)
 
@@ -28,4 +27,4 @@ def _counter() -> Counter:
 
 
 def _version() -> Mapping[str, str | None]:
-    return {"numpy": metadata.version("numpy")}
+    return package_versions("numpy")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 
-from micronet_verify.plugin import Counter, Framework, Loader, hookimpl
+from micronet_verify.plugin import Counter, Framework, Loader, hookimpl, package_versions
 
 MICRONET_INTERFACE = (1, 0)
 
@@ -34,11 +33,4 @@ def _counter() -> Counter:
 
 
 def _version() -> Mapping[str, str | None]:
-    return {package: _installed(package) for package in ("onnx", "onnxruntime")}
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    return package_versions("onnx", "onnxruntime")

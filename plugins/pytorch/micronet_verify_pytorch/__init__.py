@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 
-from micronet_verify.plugin import Counter, Framework, Loader, hookimpl
+from micronet_verify.plugin import Counter, Framework, Loader, hookimpl, package_versions
 
 MICRONET_INTERFACE = (1, 0)
 
@@ -35,10 +34,4 @@ def _counter() -> Counter:
 
 
 def _version() -> Mapping[str, str | None]:
-    found: dict[str, str | None] = {}
-    for package in ("torch", "safetensors"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = None
-    return found
+    return package_versions("torch", "safetensors")

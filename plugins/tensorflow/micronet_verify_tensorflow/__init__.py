@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 
-from micronet_verify.plugin import Counter, Framework, Loader, hookimpl
+from micronet_verify.plugin import Counter, Framework, Loader, hookimpl, package_versions
 
 MICRONET_INTERFACE = (1, 0)
 
@@ -30,14 +29,5 @@ def _counter() -> Counter:
 
 def _version() -> Mapping[str, str | None]:
     """The package ``tensorflow-cpu`` is TensorFlow too, under the name of its build without a GPU."""
-    return {
-        "tensorflow": _installed("tensorflow") or _installed("tensorflow-cpu") or _installed("tensorflow-intel"),
-        "keras": _installed("keras"),
-    }
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    builds = package_versions("tensorflow", "tensorflow-cpu", "tensorflow-intel").values()
+    return {"tensorflow": next(filter(None, builds), None), **package_versions("keras")}
