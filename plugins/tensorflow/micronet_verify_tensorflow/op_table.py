@@ -25,7 +25,7 @@ _TOP_K = priced(ops_layers.top_k, outputs="values indices")
 _SHAPE = moves(ops_move.shape_only, "describes a tensor")
 _CALL = priced(control.call, "inlined")
 _SAME = moves(ops_move.identity, "the same value")
-_WHILE = priced(control.while_, "a constant number of turns, written out")
+_WHILE = priced(control.while_, "a constant number of turns: written out, or one loop")
 _IF = priced(control.if_, "the chosen branch, or both where the data decides")
 
 _LINES: dict[str, Line[Rule] | Refusal] = {

@@ -192,7 +192,7 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "UNSORTED_SEGMENT_SUM": _DATA_SIZE,
     "VAR_HANDLE": _VARIABLE,
     "WHERE": _DATA_SIZE,
-    "WHILE": priced(control.while_, "written out, where constants decide how often it turns"),
+    "WHILE": priced(control.while_, "a constant number of turns: written out, or one loop"),
     "ZEROS_LIKE": moves(ops_move.zeros_like, "one number, expanded"),
 }
 
