@@ -8,11 +8,11 @@ from __future__ import annotations
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.harness import ROOT, Program, measure
+from benchmarks.harness import ROOT, NotMeasured, Program, measure
 from benchmarks.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,21 @@ def discard(path: Path, settings: Settings) -> None:
     if not settings.keep:
         path.unlink(missing_ok=True)
         path.with_suffix(".weights").unlink(missing_ok=True)
+
+
+def files(name: str, formats: Iterable[str], settings: Settings) -> Iterator[tuple[str, Path | None, str]]:
+    """``name.format`` of each format with its exported file, which is discarded when the next is asked for.
+
+    Where there is none: ``None``, and why it could not be made.
+    """
+    for file_format in formats:
+        try:
+            path = network_file(name, file_format, settings)
+        except NotMeasured as reason:
+            yield f"{name}.{file_format}", None, str(reason)
+            continue
+        yield f"{name}.{file_format}", path, ""
+        discard(path, settings)
 
 
 def names() -> list[str]:

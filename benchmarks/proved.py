@@ -75,10 +75,9 @@ def proving(path: str, regime: str) -> Callable[[], dict[str, Any]]:
     from micronet_verify.framework.builder import GraphBuilder
     from micronet_verify.framework.registry import framework_of
     from micronet_verify.interpreter.run import constants_of
-    from micronet_verify.proof.charged import Charge
     from micronet_verify.proof.prove import prove
     from micronet_verify.proof.runs import Given, Lane
-    from micronet_verify.proof.terms import Terms
+    from micronet_verify.proof.terms import Charge, Terms
     from micronet_verify.track.rules import CountingRules
 
     file, folder = Path(path), tempfile.TemporaryDirectory(prefix="micronet-bench-")

@@ -16,23 +16,29 @@ class ConvNormRelu(nn.Sequential):  # type: ignore[misc]
         self.relu = nn.ReLU()
 
 
-class Baseline(nn.Module):  # type: ignore[misc]
+class StemAndBody(nn.Module):  # type: ignore[misc]
+    """Stem, body, max-pool 2×2, and a head on the ``features`` that are left."""
+
+    def __init__(self, stem: nn.Module, body: nn.Module, features: int) -> None:
+        super().__init__()
+        self.stem, self.body = stem, body
+        self.pool = nn.MaxPool2d(2)
+        self.head = nn.Linear(features, 10)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = self.pool(self.body(self.stem(images)))
+        logits: torch.Tensor = self.head(features.flatten(1))
+        return logits
+
+
+class Baseline(StemAndBody):
     """The dense network that defines the baseline of the track ``digits``.
 
     stem 1→16 3×3 on 8×8, body 16→32 3×3 on 8×8, max-pool 2×2 to 4×4, head 32·4·4 → 10.
     """
 
     def __init__(self, stem: int = 16, body: int = 32) -> None:
-        super().__init__()
-        self.stem = ConvNormRelu(1, stem)
-        self.body = ConvNormRelu(stem, body)
-        self.pool = nn.MaxPool2d(2)
-        self.head = nn.Linear(body * 4 * 4, 10)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.pool(self.body(self.stem(images)))
-        logits: torch.Tensor = self.head(features.flatten(1))
-        return logits
+        super().__init__(ConvNormRelu(1, stem), ConvNormRelu(stem, body), body * 4 * 4)
 
 
 class Separable(nn.Module):  # type: ignore[misc]
@@ -56,20 +62,11 @@ class Separable(nn.Module):  # type: ignore[misc]
         return logits
 
 
-class Tiny(nn.Module):  # type: ignore[misc]
+class Tiny(StemAndBody):
     """A strided stem on 4×4, one more convolution, max-pool to 2×2: little work before any pruning."""
 
     def __init__(self, stem: int = 12, body: int = 20) -> None:
-        super().__init__()
-        self.stem = ConvNormRelu(1, stem, stride=2)
-        self.body = ConvNormRelu(stem, body)
-        self.pool = nn.MaxPool2d(2)
-        self.head = nn.Linear(body * 2 * 2, 10)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.pool(self.body(self.stem(images)))
-        logits: torch.Tensor = self.head(features.flatten(1))
-        return logits
+        super().__init__(ConvNormRelu(1, stem, stride=2), ConvNormRelu(stem, body), body * 2 * 2)
 
 
 class PlainTiny(nn.Module):  # type: ignore[misc]

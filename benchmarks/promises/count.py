@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks import networks
 from benchmarks.figures import Limit, Row, seconds_row
-from benchmarks.harness import Contender, NotMeasured, Program, Task, interleaved
+from benchmarks.harness import Contender, Program, Task, interleaved
 from benchmarks.rivals import rivals
 from benchmarks.settings import Settings
 
@@ -18,15 +18,11 @@ ROOM = 50_000_000
 
 def rows(settings: Settings) -> Iterator[Row]:
     name = "tiny" if settings.tiny else "wrn-28-10"
-    for file_format in networks.FORMATS:
-        subject = f"{name}.{file_format}"
-        try:
-            path = networks.network_file(name, file_format, settings)
-        except NotMeasured as reason:
-            yield Row("count", subject, None, limit=SECONDS, note=str(reason))
-            continue
-        yield from _file_rows(subject, name, path, settings)
-        networks.discard(path, settings)
+    for subject, path, reason in networks.files(name, networks.FORMATS, settings):
+        if path is None:
+            yield Row("count", subject, None, limit=SECONDS, note=reason)
+        else:
+            yield from _file_rows(subject, name, path, settings)
 
 
 def _file_rows(subject: str, name: str, path: Path, settings: Settings) -> Iterator[Row]:

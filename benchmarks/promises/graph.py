@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks import networks
 from benchmarks.figures import Limit, Row
-from benchmarks.harness import Contender, Measurement, NotMeasured, Task, interleaved
+from benchmarks.harness import Contender, Measurement, Task, interleaved
 from benchmarks.rivals import rivals
 from benchmarks.settings import Settings
 
@@ -18,14 +18,11 @@ ROOM = 50_000_000
 
 def rows(settings: Settings) -> Iterator[Row]:
     for name in ["tiny"] if settings.tiny else (settings.only or networks.names()):
-        for file_format in networks.FORMATS[: 1 if settings.tiny else None]:
-            try:
-                path = networks.network_file(name, file_format, settings)
-            except NotMeasured as reason:
-                yield Row("graph", f"{name}.{file_format}", None, limit=SECONDS, note=str(reason))
-                continue
-            yield from _file_rows(name, path, settings)
-            networks.discard(path, settings)
+        for subject, path, reason in networks.files(name, networks.FORMATS[: 1 if settings.tiny else None], settings):
+            if path is None:
+                yield Row("graph", subject, None, limit=SECONDS, note=reason)
+            else:
+                yield from _file_rows(name, path, settings)
 
 
 def _file_rows(name: str, path: Path, settings: Settings) -> Iterator[Row]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks import networks
 from benchmarks.figures import Limit, Row, seconds_row
-from benchmarks.harness import THREADS, Contender, Measurement, NotMeasured, Program, Task, cpu_seconds, interleaved
+from benchmarks.harness import THREADS, Contender, Measurement, Program, Task, cpu_seconds, interleaved
 from benchmarks.settings import Settings
 from micronet_verify.framework.requests import PredictRequest
 
@@ -32,17 +32,14 @@ def rows(settings: Settings) -> Iterator[Row]:
         if settings.only and name not in settings.only:
             continue
         inputs = _inputs(name, examples, settings.work)
-        for file_format in ("onnx",) if settings.tiny else networks.FORMATS:
-            subject = f"{examples:,} through {name}.{file_format}"
-            try:
-                path = networks.network_file(name, file_format, settings)
-            except NotMeasured as reason:
-                yield Row("predict", subject, None, limit=LIMIT, note=str(reason))
+        for file, path, reason in networks.files(name, ("onnx",) if settings.tiny else networks.FORMATS, settings):
+            subject = f"{examples:,} through {file}"
+            if path is None:
+                yield Row("predict", subject, None, limit=LIMIT, note=reason)
                 continue
             for batch in BATCHES[:1] if settings.tiny else BATCHES:
                 yield from _loop_rows(subject, path, inputs, batch, settings)
             yield _step_row(subject, path, inputs, settings)
-            networks.discard(path, settings)
 
 
 def _inputs(name: str, examples: int, work: Path) -> Path:

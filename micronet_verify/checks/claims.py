@@ -39,6 +39,11 @@ class _Compared:
     rounded: Fraction
     gain: Fraction
 
+    @property
+    def key(self) -> str:
+        """The claim's key in the manifest."""
+        return f"claims.{self.name}"
+
 
 def check(evaluation: Evaluation) -> Verdict:
     """Compared at the decimal places that are claimed. A claim better than the measurement fails; a worse one passes, with
@@ -106,8 +111,8 @@ def _written(manifest: Manifest, name: str) -> str:
 
 
 def _problem(evaluation: Evaluation, manifest: Manifest, item: _Compared) -> Problem:
-    got = f"claims.{item.name}: {_written(manifest, item.name)}"
-    return Problem(got, f"be {decimal_text(item.rounded)} as measured", manifest.where(f"claims.{item.name}"), _explained(evaluation, item))
+    got = f"{item.key}: {_written(manifest, item.name)}"
+    return Problem(got, f"be {decimal_text(item.rounded)} as measured", manifest.where(item.key), _explained(evaluation, item))
 
 
 def _explained(evaluation: Evaluation, item: _Compared) -> str:
@@ -135,9 +140,9 @@ def _largest(evaluation: Evaluation, ledger: Ledger, axes: tuple[Axis, ...]) -> 
 def _agreed(manifest: Manifest, item: _Compared) -> str:
     written = _written(manifest, item.name)
     if item.gain == 0:
-        return f"claims.{item.name}: {written} as measured"
+        return f"{item.key}: {written} as measured"
     left = decimal_text(-item.gain)
-    return f"claims.{item.name}: {written} leaves {left} on the table: measured {decimal_text(item.rounded)}"
+    return f"{item.key}: {written} leaves {left} on the table: measured {decimal_text(item.rounded)}"
 
 
 def _evidence(item: _Compared) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ A check that fails to answer is an error of its plugin's: no entry fails for it,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from micronet_verify.checks.judge import CHECKS, judge
@@ -74,20 +75,7 @@ def facts_of(evaluation: Evaluation, verdicts: Sequence[Verdict]) -> EntryFacts:
 
 def _charges(evaluation: Evaluation) -> tuple[ChargeFacts, ...]:
     lines = evaluation.ledger.lines if evaluation.ledger else ()
-    return tuple(
-        ChargeFacts(
-            axis=line.axis,
-            rule=line.rule,
-            subject=line.subject,
-            scope=line.scope,
-            quantity=line.quantity,
-            bits=line.bits,
-            amount=line.amount,
-            formula=line.formula,
-            note=line.note,
-        )
-        for line in lines
-    )
+    return tuple(ChargeFacts(**{each.name: getattr(line, each.name) for each in fields(ChargeFacts)}) for line in lines)
 
 
 def _asked(offer: Offer[Check], request: CheckRequest) -> Verdict:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from micronet_verify.facts.graph import Graph
+from micronet_verify.facts.identity import Identity
 
 Outcome = Literal["passed", "failed", "skipped", "error"]
 
@@ -46,7 +47,7 @@ class ChargeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryFacts:
+class EntryFacts(Identity):
     """What is known of one judged entry. Texts are ``""`` and numbers ``None`` where the judge did not get that far.
 
     ``members`` are (id, name); ``submitted`` is ISO 8601 with its zone; ``artifact_size`` in bytes. ``storage`` in 32-bit words and
@@ -56,13 +57,6 @@ class EntryFacts:
     that were asked before.
     """
 
-    id: str
-    title: str = ""
-    team: str = ""
-    members: tuple[tuple[str, str], ...] = ()
-    track: str = ""
-    framework: str = ""
-    submitted: str = ""
     artifact_sha256: str = ""
     artifact_size: int = 0
     regime: str = ""

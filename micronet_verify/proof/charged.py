@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,25 +13,16 @@ from micronet_verify.analysis.values.width import Width
 from micronet_verify.counting.analysed import Analysed
 from micronet_verify.counting.forms.encoding import as_seen
 from micronet_verify.counting.formulas.dot_products import narrow_accumulator, weight_of
-from micronet_verify.counting.ledger import Regime
 from micronet_verify.counting.rebuilt import rebuilt
 from micronet_verify.facts.graph import Attribute, Graph, Node, Value
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.proof.accumulators import Accumulator
 from micronet_verify.proof.second import Priced
+from micronet_verify.proof.terms import Charge
 from micronet_verify.track.rules import CountingRules
 
 # A constant of more values is not copied where only rows of it are read.
 _LARGE = 1 << 22
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """How an entry is charged. ``per_word``: the baseline's operations for each word (``analyse``)."""
-
-    rules: CountingRules
-    regime: Regime
-    per_word: Fraction
 
 
 def charged(analysed: Analysed, charge: Charge) -> Priced:

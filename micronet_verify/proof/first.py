@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,28 +22,34 @@ _HALF = 16
 SENSITIVE = "entrant: hand in a network whose answers depend less on the last bits"
 
 
-@dataclass
-class First:
-    """What came of it. ``answers`` [n, numbers]; of each row the ``decisions`` and the places of values on ``ties``.
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """All rows, run in float32 and in float64. ``answers`` and ``exact`` [n, numbers].
 
-    ``flips``: the most that the last bits do, by way of decisions, to the answers of some rows.
+    Of each row the ``decisions`` of float32 and the places of values on ``ties``; in ``settled`` rows float64 decided alike.
     """
 
     answers: Array
+    exact: Array
+    settled: int
+    decisions: list[dict[Key, tuple[Array, ...]]]
+    ties: list[dict[Key, NDArray[np.intp]]]
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What came of it. ``flips``: the most that the last bits do, by way of decisions, to the answers of some rows."""
+
+    ran: Ran
     spread: float
     noise: float
     limit: float
-    settled: int
     compared: Compared
     flips: Callable[[NDArray[np.intp]], float] = lambda rows: 0.0
-    decisions: list[dict[Key, tuple[Array, ...]]] = field(default_factory=list)
-    ties: list[dict[Key, NDArray[np.intp]]] = field(default_factory=list)
 
 
-def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, random: np.random.Generator) -> First:
-    """Run the graph on all rows and compare it with the framework. Raises ``interpreter.Missing``."""
+def _run(graph: Graph, constants: Opened, given: Given, scales: Scales) -> Ran:
     single, double = Lane(graph, constants), Lane(graph, constants, "float64")
-    scales = Scales(graph, constants, lambda value: value.constant is not None)
     quantizes = any(node.kind == "quantize" for node in all_nodes(graph))
     answers, exact, changed = [], [], []
     decisions, ties = [], []
@@ -56,11 +62,17 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
         changed.append(replay.changed)
         decisions.append(recorder.decisions)
         ties.append(recorder.ties)
-    found = np.stack(answers)
-    settled, spread = changed.count(0), spread_of(found)
+    return Ran(answers=np.stack(answers), exact=np.stack(exact), settled=changed.count(0), decisions=decisions, ties=ties)
+
+
+def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, random: np.random.Generator) -> First:
+    """Run the graph on all rows and compare it with the framework. Raises ``interpreter.Missing``."""
+    scales = Scales(graph, constants, lambda value: value.constant is not None)
+    ran = _run(graph, constants, given, scales)
+    found, spread = ran.answers, spread_of(ran.answers)
     if spread == 0:
-        return First(answers=found, spread=0.0, noise=0.0, limit=0.0, settled=settled, compared=_nothing_shown(len(found)))
-    noise, level = float(apart(found, np.stack(exact), spread).max()), float(levels_apart(found, np.stack(exact)).max())
+        return First(ran=ran, spread=0.0, noise=0.0, limit=0.0, compared=_nothing_shown(len(found)))
+    noise, level = float(apart(found, ran.exact, spread).max()), float(levels_apart(found, ran.exact).max())
     factor, cap = terms.factor, terms.cap
     if is_half(graph):  # float16 is rounded after every step: that is the yardstick, and what it may be
         factor, cap = terms.ratio, terms.spread
@@ -72,23 +84,13 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     def flips(rows: NDArray[np.intp]) -> float:
         return _flips(graph, constants, given, found, measure, rows, random, scales) if decided and rows.size else 0.0
 
-    compared = translated.decide(differences, limit, settled, flips(np.flatnonzero(differences > limit)), decided, terms.factor)
+    compared = translated.decide(differences, limit, ran.settled, flips(np.flatnonzero(differences > limit)), decided, terms.factor)
     if compared.outcome == "differs" and factor * noise > cap:  # its own rounding moves the answers further than is allowed
         compared = replace(compared, advice=SENSITIVE)
     if compared.outcome == "holds" and noise > cap:
         words = f"rounding to float32 alone moves answers by {noise:.2g} of the spread between examples, and {cap:g} is the most allowed"
         compared = replace(compared, outcome="unproved", words=words, advice=SENSITIVE)
-    return First(
-        answers=found,
-        spread=spread,
-        noise=noise,
-        limit=limit,
-        settled=settled,
-        compared=compared,
-        flips=flips,
-        decisions=decisions,
-        ties=ties,
-    )
+    return First(ran=ran, spread=spread, noise=noise, limit=limit, compared=compared, flips=flips)
 
 
 def is_half(graph: Graph) -> bool:

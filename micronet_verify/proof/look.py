@@ -32,7 +32,7 @@ def look(compared: Compared, graph: Graph, constants: Opened, priced: Priced, gi
     for at in range(start, row + 1):
         lane.run(lane.inputs(given, at), keep)
     found: list[Node] = []
-    taken = Taken(first.decisions[row], first.ties[row], depends_on_inputs(priced.graph))
+    taken = Taken(first.ran.decisions[row], first.ran.ties[row], depends_on_inputs(priced.graph))
 
     def compare(node: Node, results: tuple[Array, ...]) -> tuple[Array, ...]:
         results = taken(node, results)

@@ -18,12 +18,12 @@ from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.facts.validate import place
 from micronet_verify.interpreter.node_call import Array
 from micronet_verify.interpreter.run import Missing, constants_of
-from micronet_verify.proof.charged import Charge, charged
+from micronet_verify.proof.charged import charged
 from micronet_verify.proof.first import First, is_half, run_first
 from micronet_verify.proof.look import look
 from micronet_verify.proof.runs import Given
 from micronet_verify.proof.second import Priced, run_freebie, run_quantized
-from micronet_verify.proof.terms import Terms
+from micronet_verify.proof.terms import Charge, Terms
 
 
 def prove(
@@ -45,10 +45,10 @@ def prove(
     except Missing as missing:
         return Proof(count, 0.0, 0, _missing(missing, "the graph"))
     if first.compared.outcome != "holds":
-        return Proof(count, first.noise, first.settled, first.compared)
+        return Proof(count, first.noise, first.ran.settled, first.compared)
     analysed = analyse(graph, store, None if initial is None else Carried(initial), charge.per_word)
     compared, taken, of = _priced(analysed, graph, store, first, given, charge, terms, random)
-    return Proof(count, first.noise, first.settled, first.compared, compared, taken, of)
+    return Proof(count, first.noise, first.ran.settled, first.compared, compared, taken, of)
 
 
 def _priced(

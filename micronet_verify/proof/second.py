@@ -70,11 +70,11 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
     free = depends_on_inputs(priced.graph)
     answers, taken, of, narrow = [], 0, 0, _narrow(priced)
     for row in range(len(given.rows)):
-        codes = Taken(first.decisions[row], first.ties[row], free)
+        codes = Taken(first.ran.decisions[row], first.ran.ties[row], free)
         answers.append(lane.run(lane.inputs(given, row), _both(codes, narrow)))
         taken, of = taken + codes.taken, of + codes.of
     found = np.stack(answers)
-    differences = apart(found, first.answers, first.spread)
+    differences = apart(found, first.ran.answers, first.spread)
     if narrow.wide:
         return Second(Compared("differs", float(differences.max()), first.limit, narrow.words, narrow.wide), differences, taken, of)
     # Codes were compared one by one; what a comparison or a place does is only bounded.
@@ -84,7 +84,7 @@ def run_quantized(priced: Priced, first: First, given: Given, terms: Terms) -> S
     # In 16 bits each of both runs lies so far from what float64 gives, once constants are folded.
     limit = min(2 * first.limit, max(terms.spread, first.limit)) if is_half(priced.graph) else first.limit
     flips = first.flips(np.flatnonzero(differences > limit)) if others else 0.0
-    return Second(translated.decide(differences, limit, first.settled, flips, others, terms.factor), differences, taken, of)
+    return Second(translated.decide(differences, limit, first.ran.settled, flips, others, terms.factor), differences, taken, of)
 
 
 def _narrow(priced: Priced) -> Narrow:
@@ -122,7 +122,7 @@ def run_freebie(priced: Priced, first: First, given: Given, terms: Terms, random
     priced.forget()
     exact = Lane(priced.graph, priced.exact).all(given)
     tried = [run(priced.exact, random) for _ in range(RUNS)]
-    differences = apart_in_the_mean(found, first.answers, first.spread)
+    differences = apart_in_the_mean(found, first.ran.answers, first.spread)
     chances = np.stack([apart_in_the_mean(one, exact, first.spread) for one in tried])
     compared = decide(differences, chances, first.limit, terms)
     if compared.outcome == "differs" and any(may_decide(node, priced.graph) for node in all_nodes(priced.graph)):

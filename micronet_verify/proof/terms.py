@@ -1,8 +1,12 @@
-"""What a track asks of a proof."""
+"""What a track asks of a proof, and what is proved: how an entry is charged."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+
+from micronet_verify.counting.ledger import Regime
+from micronet_verify.track.rules import CountingRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +22,12 @@ class Terms:
     cap: float = 1e-3
     ratio: float = 2.0
     spread: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """How an entry is charged. ``per_word``: the baseline's operations for each word (``analyse``)."""
+
+    rules: CountingRules
+    regime: Regime
+    per_word: Fraction

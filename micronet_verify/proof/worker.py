@@ -13,10 +13,9 @@ import numpy as np
 
 from micronet_verify.counting.ledger import Regime
 from micronet_verify.facts.tensors import ConstantStore
-from micronet_verify.proof.charged import Charge
 from micronet_verify.proof.prove import prove
 from micronet_verify.proof.runs import Given
-from micronet_verify.proof.terms import Terms
+from micronet_verify.proof.terms import Charge, Terms
 from micronet_verify.sandbox.jobs import GRAPH, PROOF, AnyJob, AnyResult, ProveJob, ProveResult
 from micronet_verify.sandbox.products import read_graph
 from micronet_verify.sandbox.sampling import random_for

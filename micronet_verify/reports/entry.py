@@ -16,6 +16,7 @@ from typing import Literal
 from micronet_verify.checks.verdict import Outcome, Verdict
 from micronet_verify.counting.score import score_of
 from micronet_verify.evaluation import Evaluation
+from micronet_verify.facts.identity import Identity
 from micronet_verify.quality.metrics.accuracy import AnyQuality, Partial, Quality
 from micronet_verify.track.track import Population, Rounding, Track
 from micronet_verify.wording.numbers import decimal, exact
@@ -129,7 +130,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class EntryRecord:
+class EntryRecord(Identity):
     """One judged entry. Texts are ``""`` and objects ``None`` where the judge did not get that far.
 
     ``members`` are (id, name). ``trust`` is ``sealed`` where score and quality were both measured from one artifact, else
@@ -138,13 +139,6 @@ class EntryRecord:
     has no ``quality`` and never ranks; operations behind branches are those of these examples. ``seed``: the run's (``--seed``).
     """
 
-    id: str
-    title: str = ""
-    team: str = ""
-    members: tuple[tuple[str, str], ...] = ()
-    track: str = ""
-    framework: str = ""
-    submitted: str = ""
     board: Board | None = None
     trust: Trust = "claimed"
     artifact_sha256: str = ""

@@ -43,6 +43,11 @@ class Unranked:
     record: EntryRecord
     reason: str
 
+    @property
+    def kept_out(self) -> bool:
+        """Whether the other entries keep it out, and nothing of its own."""
+        return self.reason != why_unranked(self.record)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranked:

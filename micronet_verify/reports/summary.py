@@ -12,7 +12,7 @@ from rich.text import Text
 from micronet_verify.reports.entry import Answered, EntryRecord
 from micronet_verify.reports.leaderboard import boards, home
 from micronet_verify.reports.outcomes import STYLES, verdict_grid
-from micronet_verify.reports.ranking import rank, why_unranked
+from micronet_verify.reports.ranking import rank
 from micronet_verify.reports.tables import safe, table
 from micronet_verify.reports.texts import broken
 from micronet_verify.wording.numbers import rounded
@@ -42,7 +42,7 @@ def summary(records: Sequence[EntryRecord], width: int) -> Iterator[RenderableTy
         yield Text.assemble((safe(f"{board.title} ({board.track})").plain, "bold"), f": {safe(board.target).plain}")
         yield _table(rows, width)
         yield Text()
-        out = [one for one in ranked.unranked if one.reason != why_unranked(one.record)]
+        out = [one for one in ranked.unranked if one.kept_out]
         for one in out:
             yield safe(f"{one.record.id}: {one.reason}", "yellow")
         if out:

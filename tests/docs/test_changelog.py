@@ -36,21 +36,25 @@ def test_the_newest_release_has_only_these_sections() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "sentence"),
+    ("text", "sentence"),
     [
-        ("Onnx resize.md", "### New: judging\n\n- a\n", "lower-case words joined by -"),
-        ("a.md", "", "no section on the first line"),
-        ("a.md", "- a\n", "no section on the first line"),
-        ("a.md", "### New: juggling\n\n- a\n", "'New: juggling'"),
-        ("a.md", "### New: judging\n\n- a\n\n### New: judging\n\n- b\n", "each once"),
-        ("a.md", "### New: judging\n\na\n", "should be one list"),
-        ("a.md", "### New: judging\n\n- a\n\n- b\n", "should be one list"),
-        ("a.md", "### New: judging\n\n", "should be one list"),
+        ("", "no section on the first line"),
+        ("- a\n", "no section on the first line"),
+        ("### New: juggling\n\n- a\n", "'New: juggling'"),
+        ("### New: judging\n\n- a\n\n### New: judging\n\n- b\n", "each once"),
+        ("### New: judging\n\na\n", "should be one list"),
+        ("### New: judging\n\n- a\n\n- b\n", "should be one list"),
+        ("### New: judging\n\n", "should be one list"),
     ],
 )
-def test_what_is_no_fragment_is_told(name: str, text: str, sentence: str) -> None:
+def test_what_is_no_fragment_is_told(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        collect.parsed(name, text)
+        collect.parsed("a.md", text)
+
+
+def test_what_no_fragment_is_called_is_told() -> None:
+    with pytest.raises(ValueError, match="lower-case words joined by -"):
+        collect.parsed("Onnx resize.md", "### New: judging\n\n- a\n")
 
 
 def test_a_release_gathers_them_in_the_order_of_the_sections() -> None:

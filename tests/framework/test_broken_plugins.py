@@ -36,7 +36,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_F9_a_broken_plugin_is_one_sentence_and_the_others_go_on(site: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    install(site, name, BROKEN[name][0])
+    install(site, name, BROKEN[name].code)
     found = frameworks()
     assert sorted(found) == sorted([*OWN, "sound"])
     (broken,) = offers().broken
@@ -52,7 +52,7 @@ def test_F9_a_broken_plugin_is_one_sentence_and_the_others_go_on(site: Path, nam
 def test_F9_who_names_no_framework_is_told_of_the_plugin_that_may_bring_it(site: Path) -> None:
     with pytest.raises(SubmissionFault, match=r"^got the framework 'openvino' but should be an installed one"):
         framework_named("openvino")
-    install(site, "raises", BROKEN["raises"][0])
+    install(site, "raises", BROKEN["raises"].code)
     forget()
     for ask in (lambda: framework_named("openvino"), lambda: framework_of("model.xml")):
         with pytest.raises(BenchFault) as caught:
@@ -61,7 +61,7 @@ def test_F9_who_names_no_framework_is_told_of_the_plugin_that_may_bring_it(site:
 
 
 def test_a_plugin_of_this_project_that_is_missing_is_told_so_whatever_else_is_broken(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(site, "raises", BROKEN["raises"][0])
+    install(site, "raises", BROKEN["raises"].code)
     monkeypatch.setenv(WITHOUT, "onnx")
     forget()
     with pytest.raises(
@@ -149,8 +149,8 @@ def test_F9_the_whole_tool_goes_on_beside_every_broken_plugin(tmp_path: Path) ->
     """In the judge and in its workers: counts, JSON, a run of entries, and what ``plugins`` shows."""
     site = tmp_path / "site"
     install(site, "sound", "print('loud')\n" + sound("sound"))
-    for name, (code, _, _) in BROKEN.items():
-        install(site, name, code)
+    for name, broken in BROKEN.items():
+        install(site, name, broken.code)
     python = python_with(tmp_path / "env", site)
 
     shown = run(python, "plugins")

@@ -18,10 +18,9 @@ from micronet_verify.facts.graph import Graph
 from micronet_verify.facts.proof import Compared, Proof
 from micronet_verify.facts.tensors import ConstantStore
 from micronet_verify.interpreter.run import constants_of, execute
-from micronet_verify.proof.charged import Charge
 from micronet_verify.proof.prove import prove
 from micronet_verify.proof.runs import Given
-from micronet_verify.proof.terms import Terms
+from micronet_verify.proof.terms import Charge, Terms
 from micronet_verify.track.rules import CountingRules
 from tests.executed import predicted
 from tests.translated import translated

@@ -24,6 +24,9 @@ class Bound:
     low: int
     high: int
 
+    def __str__(self) -> str:
+        return f"[{self.low:,}, {self.high:,}]"
+
     @property
     def bits(self) -> int:
         return signed_bits(self.low, self.high)

@@ -31,6 +31,11 @@ class Steps:
     high: int
     scale: Fraction
 
+    @property
+    def reach(self) -> int:
+        """The largest magnitude of the whole number."""
+        return max(abs(self.low), abs(self.high))
+
 
 @dataclass(frozen=True, slots=True)
 class CodeFacts:
@@ -201,7 +206,7 @@ class _Follower:
                 return Steps(-first.high, -first.low, first.scale)
             if op == "relu":
                 return Steps(max(first.low, 0), max(first.high, 0), first.scale)
-            return Steps(0, max(abs(first.low), abs(first.high)), first.scale) if op == "abs" else None
+            return Steps(0, first.reach, first.scale) if op == "abs" else None
         if len(known) == len(node.inputs) == 2 and known[1].scale == first.scale:
             second = known[1]
             if op == "add":
@@ -211,8 +216,7 @@ class _Follower:
             return Steps(min(first.low, second.low), max(first.high, second.high), first.scale) if op in _CHOOSING else None
         if op == "mul" and len(known) == 1 and len(node.inputs) == 2:
             size = self._one_magnitude(next((name for name in node.inputs if name in self._constants), ""))
-            reach = max(abs(first.low), abs(first.high))
-            return None if size is None else Steps(-reach, reach, first.scale * size)
+            return None if size is None else Steps(-first.reach, first.reach, first.scale * size)
         return None
 
     def _one_magnitude(self, name: str) -> Fraction | None:

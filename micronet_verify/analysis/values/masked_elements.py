@@ -123,13 +123,15 @@ def _function(op: str, number: float, at: int, others: list[Constant | None]) ->
     return None
 
 
-def _moved(node: Node, kept: Kept, before: Shape, after: Shape) -> Kept | None:
+def _moved(node: Node, kept: Kept, before: Shape, after: Shape, back: bool = False) -> Kept | None:
+    """What a move from ``before`` to ``after`` makes of a pattern; ``back``: the node moves from ``after`` to ``before``."""
     op = text(node.attributes, "op")
     if op in ("identity", "cast"):
         return kept
     lined = kept.reshape((1,) * (len(before) - kept.ndim) + kept.shape)
     if op == "transpose":
-        return lined.transpose(ints(node.attributes, "perm"))
+        perm = ints(node.attributes, "perm")
+        return lined.transpose(np.argsort(perm).tolist() if back else perm)
     return _regrouped(lined, before, after) if op == "reshape" else None
 
 
@@ -173,23 +175,13 @@ def _read(
     if node.kind == "elementwise":
         return result if before == after else None
     if node.kind == "move":
-        return None if result is None else _unmoved(node, result, before, after)
+        return None if result is None else _moved(node, result, after, before, back=True)
     if name not in known:
         return None
     kept, number = known[name]
     sums = node.kind == "matmul" or (node.kind == "reduce" and node.attributes["op"] == "sum")
     least = node.kind == "softmax" or (node.kind == "reduce" and node.attributes["op"] == "max")
     return kept if (sums and number == 0) or (least and number <= HIDING) else None
-
-
-def _unmoved(node: Node, kept: Kept, before: Shape, after: Shape) -> Kept | None:
-    op = text(node.attributes, "op")
-    if op in ("identity", "cast"):
-        return kept
-    lined = kept.reshape((1,) * (len(after) - kept.ndim) + kept.shape)
-    if op == "transpose":
-        return lined.transpose(np.argsort(ints(node.attributes, "perm")).tolist())
-    return _regrouped(lined, after, before) if op == "reshape" else None
 
 
 def rows_kept(kept: Kept, shape: Shape, axes: tuple[int, ...]) -> int:

@@ -145,7 +145,7 @@ def _sums(operands: Operands, x: str, weight: str, axes: tuple[int, ...], counts
     bound = _proved(operands, x, weight, axes) if operands.rules.accumulator == "proved" else None
     if bound is None:
         return [full]
-    note = f"partial sums lie in [{bound.low:,}, {bound.high:,}]: {bound.bits} bits cannot overflow"
+    note = f"partial sums lie in {bound}: {bound.bits} bits cannot overflow"
     return [replace(full, rule="O12", bits=bound.bits, note=note)]
 
 

@@ -33,7 +33,7 @@ class Truth:
 
     where: str
     lines: bytes
-    meta: bytes
+    meta: bytes = b""
 
     @property
     def where_meta(self) -> str:
@@ -51,7 +51,7 @@ def read_truth(path: Path, root: Path | None) -> Truth:
     if path.suffix == ".gz":
         return _unpacked(where, path)
     meta = path.with_name(META)
-    return Truth(where, path.read_bytes(), meta.read_bytes() if meta.exists() else b"")
+    return Truth(where, path.read_bytes(), meta.read_bytes()) if meta.exists() else Truth(where, path.read_bytes())
 
 
 def _unpacked(where: str, path: Path) -> Truth:

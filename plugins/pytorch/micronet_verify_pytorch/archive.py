@@ -16,7 +16,7 @@ from itertools import pairwise
 from math import prod
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 from micronet_verify.plugin import PT2, NumericFormat, Problem, SubmissionFault, instead, numpy_dtype, row_major
 from micronet_verify_pytorch.formats import SCALAR_TYPES
@@ -36,6 +36,11 @@ class Member:
     name: str
     offset: int
     size: int
+
+    def read_into(self, handle: BinaryIO, buffer: memoryview) -> None:
+        """Read its bytes from the open archive."""
+        handle.seek(self.offset)
+        handle.readinto(buffer)  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)

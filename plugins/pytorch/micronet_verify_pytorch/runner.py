@@ -118,8 +118,7 @@ def _constants(program: Program, device: torch.device) -> dict[str, torch.Tensor
             payload = constant.payload
             if payload.name not in storages:
                 storage = torch.empty(payload.size // dtype.itemsize, dtype=dtype, device=CPU)
-                handle.seek(payload.offset)
-                handle.readinto(storage.view(torch.uint8).numpy().data)
+                payload.read_into(handle, storage.view(torch.uint8).numpy().data)
                 storages[payload.name] = storage.to(device)
             start = (constant.offset - payload.offset) // dtype.itemsize
             strides = constant.strides if constant.strides is not None else torch.empty(constant.shape, device="meta").stride()

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from micronet_verify.errors import SubmissionFault
 from micronet_verify.framework.files.protobuf import encoded
 from tests.plugins.onnx.support import FREE, compare, graph, info, ints, model, node, problems, random, saved, translate, unknown, x_to_y
+from tests.quality.published import written
 from tests.refused import complaints
 
 
@@ -64,9 +65,7 @@ def test_changed_bytes_are_refused_or_counted_but_never_crash(tmp_path: Path, da
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 zip", b"\x00" * 64, b"\xff" * 64, b"<html>" * 50, b"\x08\x08"])
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content)
-    assert all(" but should " in line for line in problems(path))
+    assert all(" but should " in line for line in problems(written(tmp_path / "model.onnx", content)))
 
 
 def test_no_file_a_folder_and_a_pipe(tmp_path: Path) -> None:

@@ -9,22 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.plugins.onnx.support import (
-    FREE,
-    Translated,
-    compare,
-    graph,
-    info,
-    ints,
-    model,
-    node,
-    problems,
-    random,
-    saved,
-    translate,
-    unknown,
-    x_to_y,
-)
+from tests.plugins.onnx.support import Translated, compare, ints, model, node, problems, random, saved, translate, x_to_y
 
 U8, I8 = np.uint8, np.int8
 MS = {"com.microsoft": 1}
@@ -78,7 +63,7 @@ def test_the_type_of_the_zero_point_or_the_attribute_is_the_format(kind: int, na
     found = compare(nodes, {"x": X}, {"s": f(0.1)}, opset=21, exact=not name.startswith("float"))
     assert found.graph.values[found.nodes[0].outputs[0]].format.name == name
     zero = helper.make_tensor("z", kind, [], [0])
-    body = graph([node("QuantizeLinear", "x s z", "q"), nodes[1]], [info("x", X.shape)], [unknown("y")], {"s": f(0.1)})
+    body = x_to_y([node("QuantizeLinear", "x s z", "q"), nodes[1]], X.shape[1:], {"s": f(0.1)})
     body.initializer.append(zero)
     assert outline(translate(saved(model(body, 21, 10)))) == outline(found)
 
@@ -87,7 +72,7 @@ def test_the_type_of_the_zero_point_or_the_attribute_is_the_format(kind: int, na
 def test_two_bit_codes(kind: int) -> None:
     # onnxruntime reads them from opset 25 on, without kernels: the graph alone is checked.
     nodes = [node("QuantizeLinear", "x s", "q", output_dtype=kind), node("DequantizeLinear", "q s")]
-    found = translate(saved(model(graph(nodes, [info("x", X.shape)], [unknown("y")], {"s": f(0.1)}), 25, 13)))
+    found = translate(saved(model(x_to_y(nodes, X.shape[1:], {"s": f(0.1)}), 25, 13)))
     assert found.graph.values[found.nodes[0].outputs[0]].format.bits == 2
 
 
@@ -293,16 +278,12 @@ def test_int4_weights_count_as_four_bits_however_they_are_stored() -> None:
 
 
 def test_scales_that_do_not_fit_are_refused() -> None:
-    body = graph([node("QuantizeLinear", "x s z")], [info("x", X.shape)], [unknown("y")], {"s": f(0.1, 0.2), "z": np.zeros(2, U8)})
+    body = x_to_y([node("QuantizeLinear", "x s z")], X.shape[1:], {"s": f(0.1, 0.2), "z": np.zeros(2, U8)})
     assert problems(model(body)) == [
         "got scales of shape (2,) for axis 1 of (1, 3, 6, 6) but should be one number, or 3 [QuantizeLinear in the_QuantizeLinear]"
     ]
-    blocks = graph(
-        [node("QuantizeLinear", "x s", block_size=4, axis=3)],
-        [info("x", X.shape)],
-        [unknown("y")],
-        {"s": np.ones((1, 3, 6, 3), np.float32)},
-    )
+    nodes = [node("QuantizeLinear", "x s", block_size=4, axis=3)]
+    blocks = x_to_y(nodes, X.shape[1:], {"s": np.ones((1, 3, 6, 3), np.float32)})
     assert problems(model(blocks, 21, 10)) == [
         "got scales of shape (1, 3, 6, 3) for blocks of 4 of (1, 3, 6, 6) but should have shape (1, 3, 6, 2) "
         "[QuantizeLinear in the_QuantizeLinear]"
@@ -311,12 +292,8 @@ def test_scales_that_do_not_fit_are_refused() -> None:
 
 def test_indices_of_a_shape_are_no_quantized_weights() -> None:
     # Small int8 tensors are weights: a cast of them is work for the core, not folded as a shape.
-    body = graph(
-        [node("Cast", "w", "f", to=TensorProto.FLOAT), node("Add", "x f")],
-        [info("x", (FREE, 3))],
-        [unknown("y")],
-        {"w": np.array([1, 2, 3], I8)},
-    )
+    nodes = [node("Cast", "w", "f", to=TensorProto.FLOAT), node("Add", "x f")]
+    body = x_to_y(nodes, (3,), {"w": np.array([1, 2, 3], I8)})
     found = translate(saved(model(body)))
     assert found.kinds == ["move:cast", "elementwise:add"]
     assert ints(*found.constants()["w"]).tolist() == [1, 2, 3]

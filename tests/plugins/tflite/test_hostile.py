@@ -15,6 +15,7 @@ from micronet_verify_tflite import flat
 from micronet_verify.errors import SubmissionFault
 from tests.plugins.tflite.support import compare, ints, problems, random, saved, translate
 from tests.plugins.tflite.writer import File, Sub
+from tests.quality.published import written
 from tests.refused import complaints
 
 CONV = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1, "padding": 1}
@@ -72,9 +73,7 @@ def test_changed_bytes_are_refused_or_counted_but_never_crash(tmp_path: Path, da
     "content", [b"PK\x03\x04 zip file", b"\x00" * 64, b"\xff" * 64, b"<html>" * 50, b"\xff\xff\xff\xffTFL3", b"\x08\x00\x00\x00TFL3"]
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.tflite"
-    path.write_bytes(content)
-    assert all(" but should " in line for line in problems(path))
+    assert all(" but should " in line for line in problems(written(tmp_path / "model.tflite", content)))
 
 
 def test_no_file_a_folder_and_an_empty_file(tmp_path: Path) -> None:
