@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-from micronet_verify.plugin import GraphBuilder
-from micronet_verify_pytorch.call import Argument, Call, Results
-from micronet_verify_pytorch.program import Step
+from micronet_verify.plugin import Graph, GraphBuilder
+from micronet_verify_pytorch.call import Argument, Call, Item, Results
+from micronet_verify_pytorch.program import ProgramGraph, Step
 
-if TYPE_CHECKING:
-    from micronet_verify_pytorch.counter import Translator
+
+class Subgraphs(Protocol):
+    """What the rule of an operator with bodies needs of the translator."""
+
+    def inner(self) -> Subgraphs:
+        """One for a body, which sees the values around it."""
+        ...
+
+    def bind(self, name: str, value: Item | tuple[Item, ...]) -> None: ...
+
+    def run(self, graph: ProgramGraph, builder: GraphBuilder) -> Sequence[Item]: ...
+
+    def finish(self, graph: ProgramGraph, builder: GraphBuilder, own: bool = False) -> Graph | None: ...
+
 
 Charge = Literal["priced", "moves", "free", "refused"]
-BodyTranslate = Callable[["Translator", Step, Sequence[Argument], GraphBuilder], Results]
+BodyTranslate = Callable[[Subgraphs, Step, Sequence[Argument], GraphBuilder], Results]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from micronet_verify.plugin import Graph, GraphBuilder, Problem, SubmissionFault, Value
 from micronet_verify_pytorch.call import Argument, Poisoned, Results
+from micronet_verify_pytorch.op import Subgraphs
 from micronet_verify_pytorch.program import Body, Step
-
-if TYPE_CHECKING:
-    from micronet_verify_pytorch.counter import Translator
-
 
 # Settings in front of the operands of ``wrap_with_autocast``.
 AUTOCAST = 4
 
 
-def cond(translator: Translator, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
+def cond(translator: Subgraphs, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
     """``torch.cond``: bodies[0] where the predicate holds. A body reads the operands where they are, constants among them."""
     bodies = [argument for argument in step.positional if isinstance(argument, Body)]
     predicate, operands = positional if len(positional) == 2 else (None, None)
@@ -29,7 +25,7 @@ def cond(translator: Translator, step: Step, positional: Sequence[Argument], bui
     return builder.emit_bodies("branch", (predicate,), graphs, id=step.branch)
 
 
-def _body(translator: Translator, body: Body, operands: Sequence[Argument], outer: GraphBuilder) -> Graph:
+def _body(translator: Subgraphs, body: Body, operands: Sequence[Argument], outer: GraphBuilder) -> Graph:
     """An early exit answers with what is already there: a body hands that on as a result of its own."""
     graph = _entered(translator, body, operands, outer).finish(body.graph, outer.body(), own=True)
     if graph is None:
@@ -37,7 +33,7 @@ def _body(translator: Translator, body: Body, operands: Sequence[Argument], oute
     return graph
 
 
-def inlined(translator: Translator, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
+def inlined(translator: Subgraphs, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
     """``wrap_with_set_grad_enabled(enabled, body, *operands)``: the body, here."""
     bodies = [argument for argument in step.positional if isinstance(argument, Body)]
     if len(bodies) != 1:
@@ -45,7 +41,7 @@ def inlined(translator: Translator, step: Step, positional: Sequence[Argument], 
     return _entered(translator, bodies[0], positional[1:], builder).run(bodies[0].graph, builder)
 
 
-def without_autocast(translator: Translator, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
+def without_autocast(translator: Subgraphs, step: Step, positional: Sequence[Argument], builder: GraphBuilder) -> Results:
     """``wrap_with_autocast(device, dtype, enabled, cache, body, *operands)``: the body, where nothing is cast on the way."""
     bodies = [argument for argument in step.positional if isinstance(argument, Body)]
     if len(bodies) != 1 or len(positional) < AUTOCAST or positional[2] is not False:
@@ -54,7 +50,7 @@ def without_autocast(translator: Translator, step: Step, positional: Sequence[Ar
     return _entered(translator, bodies[0], positional[AUTOCAST:], builder).run(bodies[0].graph, builder)
 
 
-def _entered(translator: Translator, body: Body, operands: Sequence[Argument], outer: GraphBuilder) -> Translator:
+def _entered(translator: Subgraphs, body: Body, operands: Sequence[Argument], outer: GraphBuilder) -> Subgraphs:
     if len(body.graph.inputs) != len(operands):
         raise SubmissionFault(Problem(f"{len(operands)} operands for {len(body.graph.inputs)} inputs", "be as many", outer.where))
     inner = translator.inner()
