@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from micronet_verify.track.rules import KNOBS, CountingRules
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """The score with one knob at another value; ``change`` is against the edition's own reading."""
 
     knob: str
@@ -19,8 +19,7 @@ class Reading:
     change: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Readings:
+class Readings(NamedTuple):
     """``score`` as the edition reads; every single change; ``low`` and ``high`` with the cheapest and dearest value of each knob."""
 
     score: Fraction

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,15 @@ PER_WORD = Fraction(1_170_000_000, 6_900_000)
 """Operations per word of the challenge's image task: what a count is weighed with where no track says otherwise."""
 
 
+class _Source(NamedTuple):
+    """What was analysed, as ``analyse`` was given it."""
+
+    graph: Graph
+    store: ConstantStore
+    carried: Carried | None
+    per_word: Fraction
+
+
 @dataclass(frozen=True)
 class Analysed:
     """What ``analyse`` found. ``forfeited``: why the freebie is (S5), or an empty string.
@@ -49,10 +58,7 @@ class Analysed:
     """
 
     forfeited: str
-    _graph: Graph
-    _store: ConstantStore
-    _carried: Carried | None
-    _per_word: Fraction
+    _source: _Source
     _named: Named
     _shared: SharedFacts
     _watch: Watch | None = None
@@ -65,7 +71,7 @@ class Analysed:
 
     def show_passes(self, rules: CountingRules, watch: Watch) -> None:
         """Run all passes once more, as each regime under ``rules`` has them, for ``watch`` to see the graph behind each."""
-        again = analyse(self._graph, self._store, self._carried, self._per_word, watch)
+        again = analyse(*self._source, watch)
         regimes: list[Regime] = ["quantized"] if self.forfeited else ["freebie", "quantized"]
         for regime in regimes:
             again.rewritten(rules, regime)
@@ -73,7 +79,7 @@ class Analysed:
     @property
     def graph(self) -> Graph:
         """The graph as the plugin translated it."""
-        return self._graph
+        return self._source.graph
 
     def rewritten(self, rules: CountingRules, regime: Regime) -> Rewritten:
         """The graph, after all passes, as it is priced under ``rules`` in ``regime``."""
@@ -92,11 +98,11 @@ class Analysed:
 
     @cached_property
     def _dear(self) -> frozenset[str]:
-        return dear_norms(self._as(Norms()), self._shared.measured, self._shared.cost, self._per_word)
+        return dear_norms(self._as(Norms()), self._shared.measured, self._shared.cost, self._source.per_word)
 
     def _as(self, norms: Norms) -> Rewritten:
         if norms not in self._rewritten:
-            found = rewrite(self._named, self._shared, norms, self._carried, self._watch)
+            found = rewrite(self._named, self._shared, norms, self._source.carried, self._watch)
             self._look(found, CountingRules())
             self._rewritten[norms] = found
         return self._rewritten[norms]
@@ -130,14 +136,14 @@ class Analysed:
 
     def zeros(self, charged: frozenset[str]) -> frozenset[str]:
         """Labels of the tensors of zeros that nothing charges, as they lie in the file; long ones are not looked at."""
-        return frozenset(value.label or value.id for value in _stored(self._graph) if self._is_unseen_zero(value, charged))
+        return frozenset(value.label or value.id for value in _stored(self._source.graph) if self._is_unseen_zero(value, charged))
 
     def _is_unseen_zero(self, value: Value, charged: frozenset[str]) -> bool:
         label = value.label or value.id
         if label in charged or not 1 < value.numel <= _LONGEST or value.constant is None:
             return False
         if value.id not in self._zero:
-            self._zero[value.id] = not np.any(self._store.open(value.constant, value.shape, value.format, label))
+            self._zero[value.id] = not np.any(self._source.store.open(value.constant, value.shape, value.format, label))
         return self._zero[value.id]
 
     def _look(self, rewritten: Rewritten, rules: CountingRules) -> None:
@@ -163,14 +169,7 @@ def analyse(
     if not forfeited and (node := integer_arithmetic(model.graph, constants)) is not None:
         forfeited = f"{place(node)} computes with integers"
     return Analysed(
-        forfeited=forfeited,
-        _graph=graph,
-        _store=store,
-        _carried=carried,
-        _per_word=per_word,
-        _named=model,
-        _shared=SharedFacts(constants, cost),
-        _watch=watch,
+        forfeited, _source=_Source(graph, store, carried, per_word), _named=model, _shared=SharedFacts(constants, cost), _watch=watch
     )
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.track.track import Baseline
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """``storage`` and ``operations`` as shares of the baseline's; lower is better, a dense fp32 baseline has 2."""
 
     storage: Fraction

@@ -8,6 +8,7 @@ What is left may fold into the operators that read it (``analysis/rewrites/fold_
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,7 @@ from micronet_verify.facts.shapes import integer, text
 FOLDED = " (batch norm folded)"
 
 
-@dataclass(frozen=True, slots=True)
-class Scaled:
+class Scaled(NamedTuple):
     """A weight before and after a scale went into it, with the axes of its output channels."""
 
     before: Constant

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,8 +28,7 @@ from micronet_verify.facts.graph import Graph, Node, Shape
 _LONGEST = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class _Addend:
+class _Addend(NamedTuple):
     """A constant that ``node`` adds: its bias, or operand ``at`` of an addition; ``aligned`` to the shape of the sum."""
 
     node: Node
@@ -38,8 +38,7 @@ class _Addend:
     aligned: Array
 
 
-@dataclass(frozen=True, slots=True)
-class _Sum:
+class _Sum(NamedTuple):
     root: Node
     addends: tuple[_Addend, ...]
 

@@ -7,7 +7,7 @@ of its positive ones; two's complement of that interval cannot overflow.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +17,7 @@ from micronet_verify.analysis.tensors.find_grid import row_codes
 from micronet_verify.analysis.tensors.measured import Measured
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """The interval of all partial sums over all rows, and the bits that hold it."""
 
     low: int

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import isfinite, prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +24,7 @@ _MOST_LOOKED_AT = 1 << 20
 _CHOOSING = frozenset({"max", "min"})
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
+class Steps(NamedTuple):
     """A value that is ``scale`` times a whole number from ``low`` to ``high``."""
 
     low: int

@@ -7,14 +7,13 @@ from math import prod
 from types import MappingProxyType
 
 from micronet_verify.analysis.values.model_inputs import ROUNDING
-from micronet_verify.counting.formulas.conversions import HINT, move, quantize
+from micronet_verify.counting.formulas import conversions, normalisations, places, reductions
+from micronet_verify.counting.formulas.conversions import HINT
 from micronet_verify.counting.formulas.dot_products import FULL, convolution, product
 from micronet_verify.counting.formulas.functions import FUNCTIONS, multiplies_of
 from micronet_verify.counting.formulas.masked_products import product_without_hidden
-from micronet_verify.counting.formulas.normalisations import normalise, softmax
 from micronet_verify.counting.formulas.operands import Operands
-from micronet_verify.counting.formulas.places import lookup, permute, scatter, select
-from micronet_verify.counting.formulas.reductions import cumulative, of_integers, pool, reduce
+from micronet_verify.counting.formulas.reductions import of_integers
 from micronet_verify.counting.formulas.work import Work, adds, multiplies
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Node
@@ -87,19 +86,19 @@ FORMULAS: Mapping[str, Formula] = MappingProxyType(
         "conv": convolution,
         "matmul": _matmul,
         "elementwise": _elementwise,
-        "reduce": reduce,
-        "pool": pool,
-        "normalise": normalise,
-        "softmax": softmax,
-        "lookup": lookup,
-        "cumulative": cumulative,
-        "select": select,
-        "move": move,
-        "permute": permute,
-        "scatter": scatter,
+        "reduce": reductions.reduce,
+        "pool": reductions.pool,
+        "normalise": normalisations.normalise,
+        "softmax": normalisations.softmax,
+        "lookup": places.lookup,
+        "cumulative": reductions.cumulative,
+        "select": places.select,
+        "move": conversions.move,
+        "permute": places.permute,
+        "scatter": places.scatter,
         "resize": _resize,
-        "quantize": quantize,
-        "dequantize": quantize,
+        "quantize": conversions.quantize,
+        "dequantize": conversions.quantize,
     }
 )
 """Every node kind but ``branch`` and ``loop``, which ``counting/price.py`` opens."""
