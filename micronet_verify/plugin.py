@@ -44,9 +44,11 @@ from micronet_verify.framework.translation import bodies, elementwise, inputs, l
 from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES, branch, branch_names
 from micronet_verify.framework.translation.einsum import einsum
 from micronet_verify.framework.translation.elementwise import sole
+from micronet_verify.framework.translation.folding import Fold, Folds, Found
 from micronet_verify.framework.translation.inputs import input_shape
 from micronet_verify.framework.translation.limits import DEEPEST, LONGEST, MOST_GENERATED, SHAPE_TYPES
-from micronet_verify.framework.translation.loops import Loop, Scanned, Turn, loop, stacked, while_loop
+from micronet_verify.framework.translation.loop_node import Loop, Scanned, Turn
+from micronet_verify.framework.translation.loops import loop, stacked, while_loop
 from micronet_verify.framework.translation.moving import same_padding, shared_out
 from micronet_verify.framework.translation.op import FIXED, Emitting
 from micronet_verify.framework.translation.op import Answer as RuleResult
@@ -54,9 +56,6 @@ from micronet_verify.framework.translation.operand import Item, NoTensor, Operan
 from micronet_verify.framework.translation.recurrent import Function
 from micronet_verify.framework.translation.scope import Scope
 from micronet_verify.framework.translation.shape_arithmetic import (
-    Fold,
-    Folds,
-    Found,
     arithmetic,
     cumulated,
     filled,
@@ -70,7 +69,7 @@ from micronet_verify.framework.translation.shape_arithmetic import (
 from micronet_verify.framework.translation.step import Step
 from micronet_verify.framework.translation.stored import Array, Order, Stored, stored_array
 from micronet_verify.framework.translation.strided import strided
-from micronet_verify.framework.translation.table import Line, Refusal, Unknown, markdown, moves, priced
+from micronet_verify.framework.translation.table import Line, Refusal, Unknown, lines_of, markdown, moves, priced
 from micronet_verify.framework.translation.walk import Walk
 from micronet_verify.framework.versions import package_versions
 
@@ -188,6 +187,7 @@ __all__ = [
     "inputs",
     "instead",
     "ints",
+    "lines_of",
     "look_ups",
     "loop",
     "loops",

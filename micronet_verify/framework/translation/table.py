@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -60,6 +60,12 @@ def priced(rule: Rule, note: str = "", outputs: str = "") -> Line[Rule]:
 
 def moves(rule: Rule, note: str) -> Line[Rule]:
     return Line(rule, "moves", note)
+
+
+def lines_of(rule: Callable[[str], Rule], spelled: str) -> dict[str, Line[Rule]]:
+    """Lines of operators that are one function each, by what a format calls them: ``Abs=abs Acos=acos``."""
+    pairs = (pair.partition("=") for pair in spelled.split())
+    return {operator: priced(rule(function)) for operator, _, function in pairs}
 
 
 def markdown(lines: Iterable[tuple[str, Line[Rule] | Refusal]]) -> str:

@@ -14,10 +14,10 @@ from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation.faults import COLLECTED, Faults
+from micronet_verify.framework.translation.folding import Folds, fold, is_shape
 from micronet_verify.framework.translation.limits import DEEPEST
 from micronet_verify.framework.translation.operand import Array, Item, Operand, Results, folded
 from micronet_verify.framework.translation.scope import Scope
-from micronet_verify.framework.translation.shape_arithmetic import Folds, fold, is_shape
 from micronet_verify.framework.translation.step import Step
 from micronet_verify.framework.translation.table import rule_of
 

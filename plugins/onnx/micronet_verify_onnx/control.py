@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 
-from micronet_verify.plugin import GraphBuilder, Operand, Result, Results, Scanned, Turn, bodies, folded, loops
+from micronet_verify.plugin import GraphBuilder, Loop, Operand, Result, Results, Scanned, Turn, bodies, folded, loops
 from micronet_verify_onnx.op import Op
 
 
@@ -32,7 +32,7 @@ def loop(op: Op) -> Results:
         return None if None in results else Turn(results[0], results[1 : 1 + len(state)], results[1 + len(state) :])
 
     going, alike = op.operand(1) if op.has(1) else None, _never_stops(body)
-    return loops.loop(op, loops.Loop(turn, state, going, limit, len(body.node), alike, collected=(Scanned(),) * scans))
+    return loops.loop(op, Loop(turn, state, going, limit, len(body.node), alike, collected=(Scanned(),) * scans))
 
 
 def scan(op: Op) -> Results:
@@ -58,7 +58,7 @@ def scan(op: Op) -> Results:
     scanned = tuple(Scanned(x, axis, bool(back)) for x, axis, back in zip(sequences, axes, backward, strict=True))
     out_axes, out_backward = op.integers("scan_output_axes", (0,) * scans), op.integers("scan_output_directions", (0,) * scans)
     collected = tuple(Scanned(None, axis, bool(back)) for axis, back in zip(out_axes, out_backward, strict=True))
-    found = loops.Loop(turn, op.items[:states], None, turns, len(body.node), True, scanned, collected, numbered=False)
+    found = Loop(turn, op.items[:states], None, turns, len(body.node), True, scanned, collected, numbered=False)
     return loops.loop(op, found)
 
 

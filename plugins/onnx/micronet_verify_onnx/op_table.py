@@ -1,4 +1,4 @@
-"""The op table: one line per ONNX operator, sorted. What has no line is refused by name and place (rule O17).
+"""The op table: one line per ONNX operator, functions of elements first. What has no line is refused by name and place (rule O17).
 
 ``priced`` operators do work; ``moves`` arrange, copy or describe data and cost nothing themselves (rule O9), with the
 reason; ``refused`` ones are named with what to do instead.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.plugin import Line, Refusal, elementwise, look_ups, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, lines_of, look_ups, moves, priced
 from micronet_verify_onnx import (
     control,
     ops_attention,
@@ -44,18 +44,20 @@ MS, QONNX, BREVITAS = "com.microsoft", "qonnx.custom_op.general", "onnx.brevitas
 CONSTANT = moves(ops_create.constant, "a stored constant, in every value_* form")
 
 _ONNX: dict[str, Line[Rule] | Refusal] = {
-    "Abs": priced(elementwise.unary("abs")),
-    "Acos": priced(elementwise.unary("acos")),
-    "Acosh": priced(elementwise.unary("acosh")),
-    "Add": priced(elementwise.binary("add")),
+    **lines_of(
+        elementwise.unary,
+        "Abs=abs Acos=acos Acosh=acosh Asin=asin Asinh=asinh Atan=atan Atanh=atanh Ceil=ceil Cos=cos Cosh=cosh Erf=erf Exp=exp "
+        "Floor=floor HardSwish=hard_swish IsNaN=isnan Log=log Mish=mish Neg=neg Reciprocal=reciprocal Relu=relu Round=round "
+        "Sigmoid=sigmoid Sign=sign Sin=sin Sinh=sinh Softplus=softplus Softsign=softsign Sqrt=sqrt Tan=tan Tanh=tanh",
+    ),
+    **lines_of(
+        elementwise.binary,
+        "Add=add And=and Equal=equal Greater=greater GreaterOrEqual=greater_equal Less=less LessOrEqual=less_equal Mul=mul "
+        "Or=or Sub=sub Xor=xor",
+    ),
     "AffineGrid": priced(ops_geometry.affine_grid, "a multiply and an add per coordinate and axis"),
-    "And": priced(elementwise.binary("and")),
     "ArgMax": priced(ops_reduce.arg_extreme("argmax")),
     "ArgMin": priced(ops_reduce.arg_extreme("argmin")),
-    "Asin": priced(elementwise.unary("asin")),
-    "Asinh": priced(elementwise.unary("asinh")),
-    "Atan": priced(elementwise.unary("atan")),
-    "Atanh": priced(elementwise.unary("atanh")),
     "Attention": priced(ops_attention.attention, "written out: products, scale, mask, softmax"),
     "AveragePool": priced(ops_pool.pool("average")),
     "BatchNormalization": priced(ops_layers.batch_norm, "inference only"),
@@ -69,7 +71,6 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "BlackmanWindow": _WEIGHTS_FROM_NOTHING,
     "Cast": moves(ops_move.cast, "another number format (rule O11)"),
     "CastLike": moves(ops_move.cast_like, "another number format (rule O11)"),
-    "Ceil": priced(elementwise.unary("ceil")),
     "Celu": priced(own.activation("celu", alpha=1.0)),
     "CenterCropPad": moves(ops_geometry.center_crop_pad, "a part, or zeros around it"),
     "Clip": priced(own.clip),
@@ -82,8 +83,6 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "Conv": priced(ops_linear.conv),
     "ConvInteger": priced(ops_quantize.conv_integer, "dequantize, conv"),
     "ConvTranspose": priced(ops_linear.conv_transpose),
-    "Cos": priced(elementwise.unary("cos")),
-    "Cosh": priced(elementwise.unary("cosh")),
     "CumProd": priced(ops_reduce.cumulative("cumprod")),
     "CumSum": priced(ops_reduce.cumulative("cumsum")),
     "DFT": _AS_PRODUCT,
@@ -96,13 +95,9 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "DynamicQuantizeLinear": priced(ops_quantize.dynamic_quantize, "range, scale, zero point, quantize"),
     "Einsum": priced(ops_linear.einsum, "products of two operands, left to right"),
     "Elu": priced(own.activation("elu", alpha=1.0)),
-    "Equal": priced(elementwise.binary("equal")),
-    "Erf": priced(elementwise.unary("erf")),
-    "Exp": priced(elementwise.unary("exp")),
     "Expand": moves(ops_move.expand, "repeats data"),
     "EyeLike": moves(ops_create.eye_like, "a stored constant"),
     "Flatten": moves(ops_move.flatten, "a view"),
-    "Floor": priced(elementwise.unary("floor")),
     "GRU": priced(ops_recurrent.gru, "matmul and elementwise, both directions"),
     "Gather": priced(ops_index.gather, "by constants a slice or permutation (rule O9), by the data a look-up"),
     "GatherElements": priced(ops_index.gather_elements, "by constants a permutation (rule O9), by the data a look-up"),
@@ -112,28 +107,21 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "GlobalAveragePool": priced(ops_pool.global_pool("average")),
     "GlobalLpPool": priced(ops_pool.global_lp_pool),
     "GlobalMaxPool": priced(ops_pool.global_pool("max")),
-    "Greater": priced(elementwise.binary("greater")),
-    "GreaterOrEqual": priced(elementwise.binary("greater_equal")),
     "GridSample": priced(ops_geometry.grid_sample, "nearest and linear: places, look-ups, weighted sums"),
     "GroupNormalization": priced(ops_layers.group_norm),
     "HammingWindow": _WEIGHTS_FROM_NOTHING,
     "HannWindow": _WEIGHTS_FROM_NOTHING,
     "HardSigmoid": priced(own.activation("hard_sigmoid", alpha=0.2, beta=0.5)),
-    "HardSwish": priced(elementwise.unary("hard_swish")),
     "Hardmax": priced(ops_geometry.hardmax, "the greatest value, compared with every place"),
     "Identity": moves(ops_move.identity, "the same value"),
     "If": priced(control.if_, "the chosen body, or a branch where the data decides"),
     "ImageDecoder": Refusal("a decoder of image files", "decode before: the track feeds arrays"),
     "InstanceNormalization": priced(ops_layers.instance_norm),
     "IsInf": priced(own.infinite),
-    "IsNaN": priced(elementwise.unary("isnan")),
     "LRN": priced(ops_layers.local_response_norm),
     "LSTM": priced(ops_recurrent.lstm, "matmul and elementwise, both directions"),
     "LayerNormalization": priced(ops_layers.layer_norm, "written out where its mean is read"),
     "LeakyRelu": priced(own.activation("leaky_relu", alpha=0.01)),
-    "Less": priced(elementwise.binary("less")),
-    "LessOrEqual": priced(elementwise.binary("less_equal")),
-    "Log": priced(elementwise.unary("log")),
     "LogSoftmax": priced(ops_layers.softmax("log_softmax")),
     "Loop": priced(control.loop, "a constant number of turns"),
     "LpNormalization": priced(ops_layers.lp_norm),
@@ -148,11 +136,8 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "MeanVarianceNormalization": priced(ops_layers.mean_variance_norm, "a layer norm without scale and shift"),
     "MelWeightMatrix": _WEIGHTS_FROM_NOTHING,
     "Min": priced(elementwise.chain("min")),
-    "Mish": priced(elementwise.unary("mish")),
     "Mod": priced(own.modulo),
-    "Mul": priced(elementwise.binary("mul")),
     "Multinomial": _RANDOM,
-    "Neg": priced(elementwise.unary("neg")),
     "NegativeLogLikelihoodLoss": _TRAINING,
     "NonMaxSuppression": _DATA_SIZE,
     "NonZero": moves(ops_create.shape_only, "of constants only: describes a tensor"),
@@ -161,7 +146,6 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "Optional": _SEQUENCE,
     "OptionalGetElement": _SEQUENCE,
     "OptionalHasElement": _SEQUENCE,
-    "Or": priced(elementwise.binary("or")),
     "PRelu": priced(elementwise.prelu),
     "Pad": moves(ops_move.pad, "adds copies or a constant around the data"),
     "Pow": priced(elementwise.power, "exponent 2 is a square"),
@@ -175,7 +159,6 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "RandomUniform": _RANDOM,
     "RandomUniformLike": _RANDOM,
     "Range": moves(look_ups.sequence, "a stored constant, or arithmetic on shapes"),
-    "Reciprocal": priced(elementwise.unary("reciprocal")),
     "ReduceL1": priced(ops_reduce.reduce("l1")),
     "ReduceL2": priced(ops_reduce.reduce("l2")),
     "ReduceLogSum": priced(ops_reduce.reduce("sum", "log")),
@@ -187,13 +170,11 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "ReduceSum": priced(ops_reduce.reduce("sum")),
     "ReduceSumSquare": priced(ops_reduce.reduce("sum_square")),
     "RegexFullMatch": _TEXT,
-    "Relu": priced(elementwise.unary("relu")),
     "Reshape": moves(ops_move.reshape, "a view"),
     "Resize": priced(ops_resize.resize, "nearest, linear, cubic"),
     "ReverseSequence": priced(ops_move.reverse_sequence, "whole sequences, as a flip (rule O9)"),
     "RoiAlign": _REGIONS,
     "RotaryEmbedding": priced(ops_attention.rotary_embedding, "four multiplies, an add and a subtract per pair"),
-    "Round": priced(elementwise.unary("round")),
     "STFT": _AS_PRODUCT,
     "Scan": priced(control.scan, "one turn per slice"),
     "Scatter": priced(ops_index.scatter_elements),
@@ -209,30 +190,20 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "SequenceMap": _SEQUENCE,
     "Shape": moves(ops_create.shape_only, "describes a tensor"),
     "Shrink": priced(own.shrink),
-    "Sigmoid": priced(elementwise.unary("sigmoid")),
-    "Sign": priced(elementwise.unary("sign")),
     "SimplifiedLayerNormalization": priced(ops_layers.rms_norm, "onnxruntime's name for RMSNormalization"),
-    "Sin": priced(elementwise.unary("sin")),
-    "Sinh": priced(elementwise.unary("sinh")),
     "Size": moves(ops_create.shape_only, "describes a tensor"),
     "Slice": moves(ops_move.slice_, "a part; backwards it is a flip (rule O9)"),
     "Softmax": priced(ops_layers.softmax("softmax")),
     "SoftmaxCrossEntropyLoss": _TRAINING,
-    "Softplus": priced(elementwise.unary("softplus")),
-    "Softsign": priced(elementwise.unary("softsign")),
     "SpaceToDepth": moves(ops_move.space_to_depth, "reshape, transpose, reshape"),
     "Split": moves(ops_move.split, "parts"),
     "SplitToSequence": _SEQUENCE,
-    "Sqrt": priced(elementwise.unary("sqrt")),
     "Squeeze": moves(ops_move.squeeze, "a view"),
     "StringConcat": _TEXT,
     "StringNormalizer": _TEXT,
     "StringSplit": _TEXT,
-    "Sub": priced(elementwise.binary("sub")),
     "Sum": priced(elementwise.chain("add")),
     "Swish": priced(own.swish),
-    "Tan": priced(elementwise.unary("tan")),
-    "Tanh": priced(elementwise.unary("tanh")),
     "TensorScatter": Refusal("a cache that is written at places of the data", "use ScatterElements, or Concat and Slice"),
     "TfIdfVectorizer": Refusal("weights in attributes of a text operator", "store them as a constant and look them up"),
     "ThresholdedRelu": priced(own.thresholded),
@@ -244,7 +215,6 @@ _ONNX: dict[str, Line[Rule] | Refusal] = {
     "Unsqueeze": moves(ops_move.unsqueeze, "a view"),
     "Upsample": priced(ops_resize.resize, "nearest, linear"),
     "Where": priced(elementwise.where),
-    "Xor": priced(elementwise.binary("xor")),
 }
 _MICROSOFT: dict[str, Line[Rule] | Refusal] = {
     "BiasGelu": priced(ops_contrib.bias_gelu),
@@ -285,6 +255,6 @@ TABLE: Mapping[tuple[str, str], Line[Rule] | Refusal] = MappingProxyType(
     {
         (domain, name): line
         for domain, lines in (("", _ONNX), (MS, _MICROSOFT), (QONNX, _QUANT), (BREVITAS, _QUANT))
-        for name, line in lines.items()
+        for name, line in sorted(lines.items())
     }
 )

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.plugin import BOOL, FLOAT32, INT64, NumericFormat, Shape, Value, numpy_dtype
+from micronet_verify.plugin import BOOL, FLOAT32, INT64, MOST_GENERATED, NumericFormat, Shape, Value, numpy_dtype
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import container, number_format
 from micronet_verify_pytorch.ops_shape import expanded
 
 Translate = Callable[[Call], Value]
-MOST_GENERATED = 1 << 24
 
 
 def full(number: float | None = None, like: bool = False) -> Translate:

@@ -1,4 +1,4 @@
-"""The op table: one line per TFLite operator, sorted. What has no line is refused by name and place (rule O17).
+"""The op table: one line per TFLite operator, functions of elements first. What has no line is refused by name and place (rule O17).
 
 ``priced`` operators do work; ``moves`` arrange, copy or describe data and cost nothing themselves (rule O9), with the
 reason; ``refused`` ones are named with what to do instead.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify.plugin import Line, Refusal, elementwise, look_ups, moves, priced
+from micronet_verify.plugin import Line, Refusal, elementwise, lines_of, look_ups, moves, priced
 from micronet_verify_tflite import (
     control,
     ops_index,
@@ -36,13 +36,22 @@ _COMPLEX = Refusal("complex numbers", "compute with real parts")
 _TWO_WAYS = Refusal("both directions in one operator", "write it as two layers, one of them on the reversed sequence")
 
 _LINES: dict[str, Line[Rule] | Refusal] = {
-    "ABS": priced(elementwise.unary("abs")),
+    **lines_of(
+        elementwise.unary,
+        "ABS=abs CEIL=ceil COS=cos EXP=exp FLOOR=floor HARD_SWISH=hard_swish LOG=log LOGISTIC=sigmoid NEG=neg RELU=relu "
+        "ROUND=round RSQRT=rsqrt SIGN=sign SIN=sin SQRT=sqrt SQUARE=square TANH=tanh",
+    ),
+    **lines_of(elementwise.binary, "ATAN2=atan2 MAXIMUM=max MINIMUM=min"),
+    **lines_of(
+        elementwise.predicate,
+        "EQUAL=equal GREATER=greater GREATER_EQUAL=greater_equal LESS=less LESS_EQUAL=less_equal LOGICAL_AND=and LOGICAL_OR=or "
+        "NOT_EQUAL=not_equal",
+    ),
     "ADD": priced(own.activated("add")),
     "ADD_N": priced(elementwise.chain("add")),
     "ARG_MAX": priced(ops_layers.arg_extreme("argmax")),
     "ARG_MIN": priced(ops_layers.arg_extreme("argmin")),
     "ASSIGN_VARIABLE": _VARIABLE,
-    "ATAN2": priced(elementwise.binary("atan2")),
     "AVERAGE_POOL_2D": priced(ops_layers.pool("average")),
     "BATCH_MATMUL": priced(ops_linear.batch_matmul, "float activations on integer weights are quantized by row"),
     "BATCH_TO_SPACE_ND": moves(ops_move.batch_to_space, "reshape, transpose, crop"),
@@ -56,13 +65,11 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "CALL": Refusal("a call of another subgraph", "inline it"),
     "CALL_ONCE": _VARIABLE,
     "CAST": moves(own.cast, "another number format (rule O11)"),
-    "CEIL": priced(elementwise.unary("ceil")),
     "COMPLEX_ABS": _COMPLEX,
     "CONCATENATION": moves(ops_move.concatenation, "joins tensors, each with its own scale"),
     "CONV_2D": priced(ops_linear.conv_2d, "float activations on integer weights are quantized first"),
     "CONV_3D": priced(ops_linear.conv_3d),
     "CONV_3D_TRANSPOSE": _GEOMETRY,
-    "COS": priced(elementwise.unary("cos")),
     "CUMSUM": priced(ops_layers.cumsum),
     "DENSIFY": moves(ops_quantize.densify, "a sparse constant, read with its zeros"),
     "DEPTHWISE_CONV_2D": priced(ops_linear.depthwise_conv_2d, "float activations on integer weights are quantized first"),
@@ -73,21 +80,15 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "ELU": priced(elementwise.unary("elu", alpha=1.0)),
     "EMBEDDING_LOOKUP": moves(ops_index.embedding_lookup, "rows looked up by the model's input"),
     "EMBEDDING_LOOKUP_SPARSE": _GEOMETRY,
-    "EQUAL": priced(elementwise.predicate("equal")),
-    "EXP": priced(elementwise.unary("exp")),
     "EXPAND_DIMS": moves(ops_move.expand_dims, "a view"),
     "FAKE_QUANT": priced(ops_quantize.fake_quant, "quantize, dequantize"),
     "FILL": moves(ops_move.fill, "one number, expanded"),
-    "FLOOR": priced(elementwise.unary("floor")),
     "FLOOR_DIV": priced(elementwise.floor_div),
     "FLOOR_MOD": priced(elementwise.binary("mod"), "the result has the divisor's sign"),
     "FULLY_CONNECTED": priced(ops_linear.fully_connected, "float activations on integer weights are quantized by row"),
     "GATHER": priced(ops_index.gather, "by constants a slice or permutation (rule O9), by the data a look-up"),
     "GATHER_ND": priced(ops_index.gather_nd, "by constants a permutation (rule O9), by the data a look-up"),
     "GELU": priced(own.gelu),
-    "GREATER": priced(elementwise.predicate("greater")),
-    "GREATER_EQUAL": priced(elementwise.predicate("greater_equal")),
-    "HARD_SWISH": priced(elementwise.unary("hard_swish")),
     "HASHTABLE": _TEXT,
     "HASHTABLE_FIND": _TEXT,
     "HASHTABLE_IMPORT": _TEXT,
@@ -98,30 +99,20 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "L2_NORMALIZATION": priced(ops_layers.l2_normalization),
     "L2_POOL_2D": _GEOMETRY,
     "LEAKY_RELU": priced(own.leaky_relu),
-    "LESS": priced(elementwise.predicate("less")),
-    "LESS_EQUAL": priced(elementwise.predicate("less_equal")),
     "LOCAL_RESPONSE_NORMALIZATION": priced(ops_layers.local_response_norm),
-    "LOG": priced(elementwise.unary("log")),
-    "LOGICAL_AND": priced(elementwise.predicate("and")),
     "LOGICAL_NOT": priced(elementwise.logical_not),
-    "LOGICAL_OR": priced(elementwise.predicate("or")),
-    "LOGISTIC": priced(elementwise.unary("sigmoid")),
     "LOG_SOFTMAX": priced(ops_layers.log_softmax),
     "LSH_PROJECTION": _GEOMETRY,
     "LSTM": _STATE,
     "MATRIX_DIAG": _GEOMETRY,
     "MATRIX_SET_DIAG": _GEOMETRY,
-    "MAXIMUM": priced(elementwise.binary("max")),
     "MAX_POOL_2D": priced(ops_layers.pool("max")),
     "MEAN": priced(ops_layers.reduce("mean")),
-    "MINIMUM": priced(elementwise.binary("min")),
     "MIRROR_PAD": moves(ops_move.pad, "copies data"),
     "MUL": priced(own.activated("mul")),
     "MULTINOMIAL": _RANDOM,
-    "NEG": priced(elementwise.unary("neg")),
     "NON_MAX_SUPPRESSION_V4": _DATA_SIZE,
     "NON_MAX_SUPPRESSION_V5": _DATA_SIZE,
-    "NOT_EQUAL": priced(elementwise.predicate("not_equal")),
     "ONE_HOT": priced(ops_index.one_hot, "a compare with each class"),
     "PACK": moves(ops_move.pack, "joins tensors"),
     "PAD": moves(ops_move.pad, "copies data"),
@@ -140,7 +131,6 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "REDUCE_MAX": priced(ops_layers.reduce("max")),
     "REDUCE_MIN": priced(ops_layers.reduce("min")),
     "REDUCE_PROD": priced(ops_layers.reduce("prod")),
-    "RELU": priced(elementwise.unary("relu")),
     "RELU6": priced(own.bounded),
     "RELU_0_TO_1": priced(own.bounded),
     "RELU_N1_TO_1": priced(own.bounded),
@@ -152,15 +142,11 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "RFFT2D": _COMPLEX,
     "RIGHT_SHIFT": priced(own.shift),
     "RNN": _STATE,
-    "ROUND": priced(elementwise.unary("round")),
-    "RSQRT": priced(elementwise.unary("rsqrt")),
     "SCATTER_ND": priced(ops_index.scatter_nd, "adds into zeros"),
     "SEGMENT_SUM": _DATA_SIZE,
     "SELECT": priced(elementwise.where_rows),
     "SELECT_V2": priced(elementwise.where),
     "SHAPE": moves(ops_move.shape_only, "shape arithmetic, folded"),
-    "SIGN": priced(elementwise.unary("sign")),
-    "SIN": priced(elementwise.unary("sin")),
     "SKIP_GRAM": _TEXT,
     "SLICE": moves(ops_move.slice_, "takes a part"),
     "SOFTMAX": priced(ops_layers.softmax, "a beta other than 1 is a multiply"),
@@ -169,15 +155,12 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "SPARSE_TO_DENSE": _GEOMETRY,
     "SPLIT": moves(ops_move.split, "takes parts"),
     "SPLIT_V": moves(ops_move.split_v, "takes parts"),
-    "SQRT": priced(elementwise.unary("sqrt")),
-    "SQUARE": priced(elementwise.unary("square")),
     "SQUARED_DIFFERENCE": priced(elementwise.squared_difference),
     "SQUEEZE": moves(ops_move.squeeze, "a view"),
     "STRIDED_SLICE": moves(ops_move.strided_slice, "takes a part; backwards is a flip"),
     "SUB": priced(own.activated("sub")),
     "SUM": priced(ops_layers.reduce("sum")),
     "SVDF": _STATE,
-    "TANH": priced(elementwise.unary("tanh")),
     "TILE": moves(ops_move.tile, "repeats data"),
     "TOPK_V2": priced(ops_layers.top_k),
     "TRANSPOSE": moves(ops_move.transpose, "axes in another order"),
@@ -196,4 +179,4 @@ _LINES: dict[str, Line[Rule] | Refusal] = {
     "ZEROS_LIKE": moves(ops_move.zeros_like, "one number, expanded"),
 }
 
-TABLE: Mapping[str, Line[Rule] | Refusal] = MappingProxyType(_LINES)
+TABLE: Mapping[str, Line[Rule] | Refusal] = MappingProxyType(dict(sorted(_LINES.items())))

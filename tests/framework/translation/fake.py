@@ -12,11 +12,13 @@ from micronet_verify.facts.graph import Graph, Value
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.translation import elementwise
 from micronet_verify.framework.translation.bodies import branch
-from micronet_verify.framework.translation.loops import Loop, Turn, loop
+from micronet_verify.framework.translation.folding import Folds
+from micronet_verify.framework.translation.loop_node import Loop, Turn
+from micronet_verify.framework.translation.loops import loop
 from micronet_verify.framework.translation.op import Op
 from micronet_verify.framework.translation.operand import NoTensor, Operand, Result, Results, computed, folded
 from micronet_verify.framework.translation.scope import Scope
-from micronet_verify.framework.translation.shape_arithmetic import Folds, named
+from micronet_verify.framework.translation.shape_arithmetic import named
 from micronet_verify.framework.translation.step import Step
 from micronet_verify.framework.translation.table import Line, Refusal, Unknown, moves, priced
 from micronet_verify.framework.translation.walk import Walk
