@@ -29,6 +29,7 @@ def record_branches(graph: Any, names: frozenset[str]) -> tuple[Record, ...]:
 class _Recorder:
     def __init__(self, graph: Any, names: frozenset[str]) -> None:
         self._library, self._names = graph.library.function, names
+        self._around = {name[:at] for name in names for at, letter in enumerate(name) if letter == "/"}
         self._functions = {function.signature.name: function for function in graph.library.function}
 
     def records(self, nodes: Sequence[Any], prefix: str, in_main: bool = False) -> list[Record]:
@@ -36,7 +37,7 @@ class _Recorder:
         found: list[Record] = []
         for node in nodes:
             name = f"{prefix}{node.name}"
-            if node.op not in CALLS | IFS or not any(other == name or other.startswith(f"{name}/") for other in self._names):
+            if node.op not in CALLS | IFS or (name not in self._names and name not in self._around):
                 continue
             bodies = {"": "f"} if node.op in CALLS else {f"/{side}": f"{side}_branch" for side in SIDES}
             handed = self._handed(node, name, bodies)

@@ -197,6 +197,23 @@ def test_a_branch_in_a_body_that_a_constant_chose_is_recorded(build: Builder) ->
     assert answer.taken == {name: tuple(0 if row.sum() > 0 else 1 for row in x)}
 
 
+def test_two_branches_of_one_name_are_refused(build: Builder) -> None:
+    """A branch ``b`` in the first body of ``a`` and a branch called ``a/then/b``: a record of one would be the other's, too."""
+    tf = build.tf
+    specs = [tf.TensorSpec([None, 6])]
+
+    def choice(x: Any, then: Any, name: str) -> Any:
+        other = tf.function(tf.exp, input_signature=specs).get_concrete_function()
+        return tf.raw_ops.If(cond=x[0, 0] > 0, input=[x], Tout=[tf.float32], then_branch=then, else_branch=other, name=name)[0]
+
+    relu = tf.function(tf.nn.relu, input_signature=specs).get_concrete_function()
+    inner = tf.function(lambda x: choice(x, relu, "b"), input_signature=specs).get_concrete_function()
+    path = build.saved(lambda x: choice(choice(x, inner, "a"), relu, "a/then/b"), [(None, 6)])
+    (found,) = problems(path)
+    assert "/a/then/b' but should have a name of its own [If in a.then]" in found
+    assert len(branches(translate(build.saved(lambda x: choice(choice(x, inner, "a"), relu, "a/else/b"), [(None, 6)])).graph)) == 3
+
+
 def branches(graph: Graph) -> list[str]:
     """Names of the branches of a graph and of their bodies."""
     found = []
