@@ -151,7 +151,7 @@ def _hooks(origin: Origin, module: object) -> tuple[Mapping[str, Callable[..., o
         if options is None:
             if name.startswith(_PREFIX) and _nearest(name) and getattr(item, "__module__", "").partition(".")[0] != _OWN:
                 got = f"the function {name!r} without @hookimpl"
-                return {}, origin.problem(got, f"be marked, or have a name that is no hook's (the hook is {_nearest(name)!r})")
+                return {}, origin.problem(got, f"be marked, or have a name unlike a hook (the hook is {_nearest(name)!r})")
             continue
         hook = options.get("specname") or name
         if problem := _hook_problem(origin, hook, item, options):

@@ -102,7 +102,7 @@ def _contain(root: Path, located: Located, names: list[tuple[Place, str]]) -> It
         key, where = [step for step in place if isinstance(step, str)][-1], located.where(place)
         earlier = seen.get(name.casefold())
         if earlier is not None:
-            got = f"{shown(name)} a second time" if earlier == name else f"{shown(name)} beside {shown(earlier)}"
+            got = f"{shown(name)} a second time" if earlier == name else f"{shown(name)} and {shown(earlier)}"
             yield Problem(f"{key}: {got}", "be named once, and differ from other names in more than upper and lower case", where)
             continue
         seen[name.casefold()] = name

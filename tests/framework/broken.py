@@ -70,12 +70,12 @@ BROKEN: dict[str, Broken] = {
     "unknown-hook": Broken(f"{HEAD}@hookimpl\ndef price():\n    pass\n", f"got the hook 'price' but should be one of {HOOKS}"),
     "unmarked": Broken(
         SOUND.replace("@hookimpl\n", ""),
-        "got the function 'micronet_framework' without @hookimpl but should be marked, or have a name that is no hook's (the hook is "
+        "got the function 'micronet_framework' without @hookimpl but should be marked, or have a name unlike a hook (the hook is "
         "'micronet_framework')",
     ),
     "unmarked-too": Broken(
         sound("unmarked-too") + "\n\ndef micronet_metrics():\n    pass\n",
-        "got the function 'micronet_metrics' without @hookimpl but should be marked, or have a name that is no hook's (the hook is "
+        "got the function 'micronet_metrics' without @hookimpl but should be marked, or have a name unlike a hook (the hook is "
         "'micronet_metric')",
     ),
     "argument": Broken(

@@ -100,7 +100,7 @@ def test_sizes_are_bounded(entry: Path, faults, monkeypatch: pytest.MonkeyPatch)
 def test_a_file_is_named_once(faults):
     should = "but should be named once, and differ from other names in more than upper and lower case [submission.yaml:10]"
     assert faults(("weights/b.bin", "weights/a.bin")) == [f"got external_data: 'weights/a.bin' a second time {should}"]
-    assert faults(("weights/b.bin", "Weights/A.bin")) == [f"got external_data: 'Weights/A.bin' beside 'weights/a.bin' {should}"]
+    assert faults(("weights/b.bin", "Weights/A.bin")) == [f"got external_data: 'Weights/A.bin' and 'weights/a.bin' {should}"]
 
 
 def test_the_manifest_itself_is_contained(entry: Path, tmp_path: Path):

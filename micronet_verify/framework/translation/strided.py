@@ -39,7 +39,7 @@ def strided(op: Op, mask: Callable[[str], int], offset: bool = False) -> Strided
         op.refuse("a slice with two ellipses", "have one")
     taken = sum(not new and not dots for new, dots in zip(has["new_axis"], has["ellipsis"], strict=True))
     if taken > rank:
-        op.refuse(f"a slice of {taken} axes of {shape}", "be of axes that there are")
+        op.refuse(f"a slice of {taken} axes of {shape}", "be of axes that exist")
     places: list[range] = []
     out: list[int] = []
     for index in range(count):

@@ -100,5 +100,5 @@ class Op(core.Op):
             return None
         if found.type != kind:
             wanted = AttributeProto.AttributeType.Name(kind).lower()
-            self.refuse(f"an attribute {name!r} of another type", f"be of type {wanted}")
+            self.refuse(f"an attribute {name!r} of the wrong type", f"be of type {wanted}")
         return found

@@ -53,7 +53,7 @@ def gather_elements(op: Op) -> Value:
     if index.known is not None:
         from_front(op, index.known, x.shape[axis])
     if any(given > size for at, (given, size) in enumerate(zip(index.shape, x.shape, strict=False)) if at != axis):
-        op.refuse(f"an index of shape {index.shape} into {x.shape}", "be no larger beside its axis")
+        op.refuse(f"an index of shape {index.shape} into {x.shape}", "be no larger on the other axes")
     return op.emit("lookup", x, index.value, op="elements", axis=axis)
 
 
