@@ -22,7 +22,7 @@ from micronet_verify.analysis.values.carried_states import Carried
 from micronet_verify.counting.analysed import Analysed, analyse
 from micronet_verify.counting.ledger import Ledger
 from micronet_verify.counting.price import Count, price
-from micronet_verify.counting.score import Score, score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.errors import MicronetError, Problem, SpecError, SubmissionFault
 from micronet_verify.facts.artifact import Artifact
 from micronet_verify.facts.graph import Graph
@@ -144,7 +144,7 @@ def evaluate(entry: Path, id: str, bench: Bench, progress: Callable[[str, str], 
     ledger = count.cheapest(track.baseline.parameters, track.baseline.operations) if count and track else None
     needs = submission, track, artifact, graph, ledger, answered
     proof = run.stage("prove", lambda s, t, a, g, charged, found: prove(s, t, a, g, charged.regime, found, bench, work), *needs)
-    score = score_of(ledger, track.baseline) if ledger and track else None
+    score = Score.of(ledger, track.baseline) if ledger and track else None
     branches = None
     if ledger and track and analysed and taken:
         branches = branches_of(taken, ledger, lambda way: price(analysed, track.rules, way))

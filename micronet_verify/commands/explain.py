@@ -79,7 +79,7 @@ def explain(
 
 def _show_readings(found: NamedCount, as_json: bool) -> None:
     from micronet_verify.counting.alternatives import read_again
-    from micronet_verify.counting.score import score_of
+    from micronet_verify.counting.score import Score
     from micronet_verify.reports.readings import readings_data, readings_table
     from micronet_verify.reports.tables import safe
 
@@ -90,7 +90,7 @@ def _show_readings(found: NamedCount, as_json: bool) -> None:
     def score(rules: CountingRules) -> Fraction | None:
         if rules.regimes == "freebie" and found.count.forfeited:
             return None
-        return score_of(found.recount(rules).cheapest(baseline.parameters, baseline.operations), baseline).value
+        return Score.of(found.recount(rules).cheapest(baseline.parameters, baseline.operations), baseline).value
 
     read = read_again(score, found.rules)
     if as_json:

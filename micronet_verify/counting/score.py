@@ -15,6 +15,11 @@ class Score(NamedTuple):
     storage: Fraction
     operations: Fraction
 
+    @classmethod
+    def of(cls, ledger: Ledger, baseline: Baseline) -> Score:
+        """The score of one ledger against the track's baseline."""
+        return cls(ledger.storage / baseline.parameters, ledger.operations / baseline.operations)
+
     @property
     def value(self) -> Fraction:
         return self.storage + self.operations
@@ -23,8 +28,3 @@ class Score(NamedTuple):
     def improvement(self) -> Fraction | None:
         """2 / score: how many times better than the baseline; ``None`` for a score of 0."""
         return 2 / self.value if self.value else None
-
-
-def score_of(ledger: Ledger, baseline: Baseline) -> Score:
-    """The score of one ledger against the track's baseline."""
-    return Score(ledger.storage / baseline.parameters, ledger.operations / baseline.operations)

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Literal
 
 from micronet_verify.checks.verdict import Outcome, Verdict
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.evaluation import Evaluation
 from micronet_verify.facts.identity import Identity
 from micronet_verify.quality.metrics.accuracy import AnyQuality, Partial, Quality
@@ -213,7 +213,7 @@ def _prices(evaluation: Evaluation) -> tuple[Price | None, Price | None]:
         return None, None
     prices = {}
     for regime, found in count.ledgers.items():
-        score = score_of(found, track.baseline)
+        score = Score.of(found, track.baseline)
         figures = (score.value, score.storage, score.operations, found.storage, found.operations)
         prices[regime] = Price(regime, *map(Figure.of, figures))
     return prices[ledger.regime], next((price for regime, price in prices.items() if regime != ledger.regime), None)

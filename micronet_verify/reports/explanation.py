@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micronet_verify.counting.ledger import Ledger, LedgerLine
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.reports.layers import Layer, Scale, dearest_layers, layers
 from micronet_verify.reports.tables import safe, table
 from micronet_verify.reports.texts import broken
@@ -44,7 +44,7 @@ def totals(ledger: Ledger, baseline: Baseline | None) -> Iterator[Text]:
         yield Text(f"Total storage     {storage} words of 32 bit")
         yield Text(f"Total operations  {operations} of 32 bit, per example")
         return
-    score = score_of(ledger, baseline)
+    score = Score.of(ledger, baseline)
     wide = max(len(storage), len(operations))
     yield Text(f"Storage     {storage:>{wide}} words / {figure(baseline.parameters)} = {rounded(score.storage, 6)}")
     yield Text(f"Operations  {operations:>{wide}}       / {figure(baseline.operations)} = {rounded(score.operations, 6)}")

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.reports.scores import score_data
 from micronet_verify.reports.tables import table
 from micronet_verify.track.track import Baseline
@@ -32,7 +32,7 @@ def prices_table(count: Count, baseline: Baseline | None) -> Table:
         row(f"  {name}", *(figure(_amount(ledger, operation)) for ledger in ledgers))
         row("    as counted", *(figure(ledger.quantity("operations", operation)) for ledger in ledgers))
     if baseline is not None:
-        scores = [score_of(ledger, baseline) for ledger in ledgers]
+        scores = [Score.of(ledger, baseline) for ledger in ledgers]
         row(f"storage / {figure(baseline.parameters)}", *(rounded(score.storage, 6) for score in scores))
         row(f"operations / {figure(baseline.operations)}", *(rounded(score.operations, 6) for score in scores))
         row("score", *(rounded(score.value, 6) for score in scores))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from micronet_verify.counting.count import Count
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.track.track import Baseline
 from micronet_verify.wording.numbers import figure, rounded
 
@@ -18,7 +18,7 @@ def regime_words(count: Count, ledger: Ledger, baseline: Baseline | None) -> str
         return f"{words} The freebie is forfeited: {count.forfeited} (S5)."
     for regime, other in count.ledgers.items():
         if regime != ledger.regime and baseline is not None:
-            return f"{words} In the {regime} regime the score would be {rounded(score_of(other, baseline).value, 6)}."
+            return f"{words} In the {regime} regime the score would be {rounded(Score.of(other, baseline).value, 6)}."
         if regime != ledger.regime:
             return f"{words} In the {regime} regime: {figure(other.storage)} words, {figure(other.operations)} operations."
     return words

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from micronet_verify.counting.ledger import Ledger
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.track.track import Baseline
 from micronet_verify.wording.numbers import number
 
 
 def score_data(ledger: Ledger, baseline: Baseline) -> dict[str, Any]:
     """The score and what it is made of, exact."""
-    score = score_of(ledger, baseline)
+    score = Score.of(ledger, baseline)
     return {
         "score": number(score.value),
         "storage_ratio": number(score.storage),

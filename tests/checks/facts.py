@@ -11,7 +11,7 @@ from typing import Any
 
 from micronet_verify.counting.count import count_graph
 from micronet_verify.counting.ledger import Ledger, LedgerLine
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.errors import Problem
 from micronet_verify.evaluation import Evaluation, Fault
 from micronet_verify.facts.artifact import Artifact, FileDigest
@@ -76,7 +76,7 @@ def evaluation(net: Net, *outputs: Value, priced: Track | None = None, shares: d
         ledger=ledger,
         predictions=Predictions(MODEL.sha256, Path("outputs.npy"), "ef" * 32, 500, 64),
         quality=Quality("top1", 490, 500, 475),
-        score=score_of(ledger, priced.baseline),
+        score=Score.of(ledger, priced.baseline),
         shares=shares or {},
         proof=PROOF,
     )

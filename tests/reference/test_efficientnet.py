@@ -8,7 +8,7 @@ from math import ceil
 
 import pytest
 
-from micronet_verify.counting.score import score_of
+from micronet_verify.counting.score import Score
 from micronet_verify.track.library import load_track
 from tests.reference.arithmetic import Cost, add, average, linear, normed, sigmoid, squeeze_excite, swish, total
 from tests.reference.counts import SAVE, Counts, agree, rows
@@ -68,7 +68,7 @@ def test_b0_costs_the_reference_total_to_the_last_integer(counts: Callable[[str]
     assert (whole.values, whole.bits) == (5_267_540, 0)
     assert (whole.multiplies, whole.adds) == (406_623_188, 394_550_748)
     track = load_track("imagenet")
-    score = score_of(ledger, track.baseline)
+    score = Score.of(ledger, track.baseline)
     assert score.value == Fraction(5_267_540 * 16, 32) / 6_900_000 + (Fraction(406_623_188, 2) + 394_550_748) / 1_170_000_000
     assert f"{float(score.value):.6f}" == "0.892699"
 

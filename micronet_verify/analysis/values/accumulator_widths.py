@@ -23,6 +23,19 @@ class Bound(NamedTuple):
     low: int
     high: int
 
+    @classmethod
+    def of_sums(cls, measured: Measured, low: int, high: int) -> Bound | None:
+        """Of each row's codes times activations in [``low``, ``high``]; ``None`` without codes."""
+        blocks = codes_of(measured)
+        if blocks is None:
+            return None
+        most = least = 0
+        for codes in blocks:
+            ups, downs = np.maximum(codes * high, codes * low), np.minimum(codes * high, codes * low)
+            most = max(most, int(np.maximum(ups, 0).sum(axis=1).max(initial=0)))
+            least = min(least, int(np.minimum(downs, 0).sum(axis=1).min(initial=0)))
+        return cls(least, most)
+
     def __str__(self) -> str:
         return f"[{self.low:,}, {self.high:,}]"
 
@@ -36,19 +49,6 @@ def signed_bits(low: int, high: int) -> int:
     if low >= 0:
         return max(high.bit_length(), 1)
     return max(high.bit_length(), (-low - 1).bit_length()) + 1
-
-
-def bound_sums(measured: Measured, low: int, high: int) -> Bound | None:
-    """The interval of partial sums of each row's codes times activations in [``low``, ``high``]; ``None`` without codes."""
-    blocks = codes_of(measured)
-    if blocks is None:
-        return None
-    most = least = 0
-    for codes in blocks:
-        ups, downs = np.maximum(codes * high, codes * low), np.minimum(codes * high, codes * low)
-        most = max(most, int(np.maximum(ups, 0).sum(axis=1).max(initial=0)))
-        least = min(least, int(np.minimum(downs, 0).sum(axis=1).min(initial=0)))
-    return Bound(least, most)
 
 
 def codes_of(measured: Measured) -> Iterable[Array] | None:

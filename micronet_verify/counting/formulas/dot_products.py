@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.analysis.values.accumulator_widths import Bound, bound_sums, tree_levels
+from micronet_verify.analysis.values.accumulator_widths import Bound, tree_levels
 from micronet_verify.counting.formulas.operands import Operands
 from micronet_verify.counting.formulas.work import Work, adds, multiplies
 from micronet_verify.facts.graph import Node
@@ -161,7 +161,7 @@ def _proved(operands: Operands, x: str, weight: str, axes: tuple[int, ...]) -> B
     value, measured = operands.width(x), operands.constant(weight, axes)
     if measured is None or measured.grid is None or value.low is None or value.high is None:
         return None
-    bound = bound_sums(measured, value.low, value.high)
+    bound = Bound.of_sums(measured, value.low, value.high)
     return None if bound is None or bound.bits >= FULL else bound
 
 

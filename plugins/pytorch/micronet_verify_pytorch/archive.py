@@ -19,14 +19,13 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from micronet_verify.plugin import PT2, NumericFormat, Problem, SubmissionFault, instead, numpy_dtype, row_major
-from micronet_verify_pytorch.formats import SCALAR_TYPES
+from micronet_verify_pytorch.formats import SCALAR_TYPES, STRIDED
 
 MOST_ENTRIES = 200_000
 LONGEST_JSON = 256 << 20
 AGAIN = "save it again with torch.export.save"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _END = struct.Struct("<4s4H2IH")
-_STRIDED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +174,7 @@ def _tensor(fqn: str, record: Any, members: Mapping[str, Member], folder: str, p
     fmt, shape = SCALAR_TYPES.get(meta["dtype"]), _ints(meta["sizes"])
     if fmt is None:
         raise SubmissionFault(Problem(f"the number type {meta['dtype']!r}", "be one of torch's real types", fqn))
-    if meta["layout"] != _STRIDED:
+    if meta["layout"] != STRIDED:
         raise SubmissionFault(
             Problem(f"a tensor of layout {meta['layout']!r}", "be dense (strided)", fqn, "call .to_dense() before export")
         )

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from micronet_verify.plugin import BOOL, FLOAT32, INT64, NumericFormat, Value, numeric_format, numpy_dtype
 
+STRIDED = 7
+"""torch._export.serde.schema.Layout of a dense tensor."""
 # torch._export.serde.schema.ScalarType; complex numbers (9, 10, 11) are left out: nothing prices them.
 SCALAR_TYPES: dict[int, NumericFormat] = {
     number: numeric_format(name)

@@ -16,7 +16,7 @@ import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed.*
 
 from micronet_verify.plugin import CPU, Problem, SubmissionFault
 from micronet_verify_pytorch.aliases import Aliases
-from micronet_verify_pytorch.formats import SCALAR_TYPES
+from micronet_verify_pytorch.formats import SCALAR_TYPES, STRIDED
 from micronet_verify_pytorch.op_table import lookup
 from micronet_verify_pytorch.ops_branch import AUTOCAST
 from micronet_verify_pytorch.ops_shape import nothing
@@ -33,7 +33,6 @@ def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, moment
 DTYPES: dict[int, torch.dtype] = {number: getattr(torch, fmt.name) for number, fmt in SCALAR_TYPES.items()}
 # torch._export.serde.schema.MemoryFormat and Layout
 _MEMORY = {1: torch.contiguous_format, 2: torch.channels_last, 3: torch.channels_last_3d, 4: torch.preserve_format}
-_STRIDED = 7
 # torch's own entry points to the same operators, with less to do for each call than ``torch.ops``.
 _QUICK: dict[str, Any] = {
     "aten.adaptive_avg_pool2d.default": torch._C._nn.adaptive_avg_pool2d,
@@ -256,6 +255,6 @@ def _setting(setting: Setting) -> Any:
         return torch.device("cpu")
     if setting.kind == "memory_format" and setting.number in _MEMORY:
         return _MEMORY[setting.number]
-    if setting.kind == "layout" and setting.number == _STRIDED:
+    if setting.kind == "layout" and setting.number == STRIDED:
         return torch.strided
     raise SubmissionFault(Problem(f"the {setting.kind} {setting.number}", "be a dense one"))
