@@ -39,14 +39,27 @@ from micronet_verify.framework.requests import (
     TraceRequest,
     TranslateRequest,
 )
-from micronet_verify.framework.stepping import Form, Port, Stepper, Stepping, check_chunk, check_step, chunk_length, zeros
+from micronet_verify.framework.stepping import (
+    TRIED,
+    Form,
+    Port,
+    Stepper,
+    Stepping,
+    check_chunk,
+    check_rows,
+    check_step,
+    chunk_length,
+    rows_format,
+    whole_chunk,
+    zeros,
+)
 from micronet_verify.framework.translation import bodies, elementwise, inputs, look_ups, loops, moving, op, recurrent, scope
 from micronet_verify.framework.translation.bodies import NOT_REACHED, SIDES, branch, branch_names
 from micronet_verify.framework.translation.einsum import einsum
 from micronet_verify.framework.translation.elementwise import sole
 from micronet_verify.framework.translation.folding import Fold, Folds, Found
 from micronet_verify.framework.translation.inputs import input_shape
-from micronet_verify.framework.translation.limits import DEEPEST, LONGEST, MOST_GENERATED, SHAPE_TYPES
+from micronet_verify.framework.translation.limits import DEEPEST, LONGEST, MOST_GENERATED, MOST_INTEGERS, SHAPE_TYPES
 from micronet_verify.framework.translation.loop_node import Loop, Scanned, Turn
 from micronet_verify.framework.translation.loops import loop, stacked, while_loop
 from micronet_verify.framework.translation.moving import same_padding, shared_out
@@ -56,6 +69,7 @@ from micronet_verify.framework.translation.operand import Item, NoTensor, Operan
 from micronet_verify.framework.translation.recurrent import Function
 from micronet_verify.framework.translation.scope import Scope
 from micronet_verify.framework.translation.shape_arithmetic import (
+    NUMPY,
     arithmetic,
     cumulated,
     filled,
@@ -69,7 +83,7 @@ from micronet_verify.framework.translation.shape_arithmetic import (
 from micronet_verify.framework.translation.step import Step
 from micronet_verify.framework.translation.stored import Array, Order, Stored, stored_array
 from micronet_verify.framework.translation.strided import strided
-from micronet_verify.framework.translation.table import Line, Refusal, Unknown, lines_of, markdown, moves, priced
+from micronet_verify.framework.translation.table import Line, Refusal, Unknown, lines_of, markdown, moves, priced, rule_of
 from micronet_verify.framework.translation.walk import Walk
 from micronet_verify.framework.versions import package_versions
 
@@ -89,10 +103,13 @@ __all__ = [
     "INTERFACE",
     "LONGEST",
     "MOST_GENERATED",
+    "MOST_INTEGERS",
     "NOT_REACHED",
+    "NUMPY",
     "PT2",
     "SHAPE_TYPES",
     "SIDES",
+    "TRIED",
     "VARINT",
     "Answer",
     "Array",
@@ -171,6 +188,7 @@ __all__ = [
     "broadcast",
     "check_batch",
     "check_chunk",
+    "check_rows",
     "check_step",
     "chunk_length",
     "computed",
@@ -205,6 +223,8 @@ __all__ = [
     "reduced",
     "remainder",
     "row_major",
+    "rows_format",
+    "rule_of",
     "same_padding",
     "scope",
     "shared_out",
@@ -218,5 +238,6 @@ __all__ = [
     "tensor",
     "varint",
     "while_loop",
+    "whole_chunk",
     "zeros",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,6 +19,8 @@ from micronet_verify.framework.requests import StepRequest
 
 ADVICE = "a step is (token, state…) → (log-probabilities, state…), with every state out as it goes in, and in the same order"
 TOKEN = "int64"
+TRIED = 3
+"""Tokens with which a chunk of free length is tried: neither 1 nor a usual number."""
 ANSWERS = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -33,6 +36,22 @@ class Port:
 def zeros(port: Port) -> NDArray[Any]:
     """An array for a port of fixed shape."""
     return np.zeros(tuple(size for size in port.shape if size is not None), port.format)
+
+
+def rows_format(answers: str) -> str:
+    """The format of rows of log-probabilities, by that of the answers."""
+    return "float64" if answers == "float64" else "float32"
+
+
+def whole_chunk(tokens: NDArray[np.int64], length: int | None) -> NDArray[np.int64]:
+    """Tokens for a chunk, with zeros behind them where it takes more."""
+    return np.concatenate([tokens, np.zeros((length or len(tokens)) - len(tokens), np.int64)])
+
+
+def check_rows(shape: tuple[int, ...], tokens: int, words: int) -> None:
+    """Raises ``SubmissionFault`` for answers of a chunk that are not one row for each token."""
+    if prod(shape) != tokens * words:
+        raise SubmissionFault(Problem(f"log-probabilities of shape {shape} for {tokens} tokens", "be one row for each"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +109,11 @@ def check_step(inputs: Sequence[Port], outputs: Sequence[Port], words: int, wher
     return Form(tuple(inputs[1:]), 1)
 
 
-def chunk_length(inputs: Sequence[Port], where: str) -> int | None:
-    """How many tokens a chunk takes, ``None`` where that is free. Raises ``SubmissionFault`` where its first input is not of tokens."""
+def chunk_length(inputs: Sequence[Port], where: str, branches: bool = False) -> int | None:
+    """How many tokens a chunk takes, ``None`` where that is free. Raises ``SubmissionFault`` where its first input is not of tokens,
+    or where it branches: no record can tell its tokens apart."""
+    if branches:
+        raise SubmissionFault(Problem("a chunk that branches on its data", "have no branch", where))
     token = inputs[0] if inputs else None
     if token is None or len(token.shape) not in (1, 2) or (len(token.shape) == 2 and token.shape[0] not in (1, None)):
         raise SubmissionFault(_at(list(_token_problems(inputs, (), "[T] or [1, T]")), where))

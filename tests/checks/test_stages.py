@@ -135,7 +135,7 @@ def test_one_defect_that_stops_reading_and_running_fails_once() -> None:
 
 
 def test_one_sentence_of_two_stages_is_printed_once() -> None:
-    defect = Problem("the operator acme.free", "be one that can be priced", "acme.free in 0")
+    defect = Problem("the operator acme.free", "be an operator that this counter can price", "acme.free in 0")
     run = Fault("entrant", (replace(defect, where="acme.free"), Problem("a second thing", "not be")))
     evaluation = faulty("translate", defect)
     evaluation = replace(evaluation, faults={**evaluation.faults, "predict": run}, predictions=None, quality=None)

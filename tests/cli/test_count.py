@@ -87,7 +87,7 @@ def test_an_operator_without_a_price_is_an_error_by_name_and_place(cli, samples)
     file = samples / "broken/unknown-operator-pytorch/model.pt2"
     result = cli("count", file)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("Error: got the operator aten.linalg_det.default but should be one that can be priced")
+    assert result.stderr.startswith("Error: got the operator aten.linalg_det.default but should be an operator that this counter can price")
     result = cli("count", file, "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["errors"][0].startswith("got the operator aten.linalg_det.default but should")

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from micronet_verify_pytorch import op_table, ops_branch, ops_layers, ops_reduce
+from micronet_verify_pytorch import control, op_table, ops_layers, ops_reduce
 from micronet_verify_pytorch import ops_elementwise as elementwise
 from micronet_verify_pytorch import ops_index as index
 from micronet_verify_pytorch import ops_recurrent as recurrent
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.ops_attention import attention
-from micronet_verify_pytorch.program import Body, Step
 
 from micronet_verify.facts.formats import numeric_format
 from micronet_verify.facts.graph import Value
@@ -26,7 +25,7 @@ def line(name: str, rule: Callable[[Call], Any]) -> Plant:
     """Another rule in the op table."""
 
     def plant(monkeypatch: pytest.MonkeyPatch) -> None:
-        table = {**op_table.TABLE, name: replace(op_table.TABLE[name], translate=rule, body=None)}
+        table = {**op_table.TABLE, name: replace(op_table.TABLE[name], rule=rule)}
         monkeypatch.setattr(op_table, "TABLE", table)
 
     return plant
@@ -148,13 +147,12 @@ TEXT: dict[str, Plant] = {
 
 
 def _bodies_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exchanged(translator: Any, step: Step, positional: Any, builder: GraphBuilder) -> Any:
-        bodies = iter([argument for argument in step.positional if isinstance(argument, Body)][::-1])
-        arguments = tuple(next(bodies) if isinstance(argument, Body) else argument for argument in step.positional)
-        return ops_branch.cond(translator, replace(step, positional=arguments), positional, builder)
+    def exchanged(call: Call) -> Any:
+        bodies = call.bodies(2)[::-1]
+        monkeypatch.setattr(call, "bodies", lambda count: bodies)
+        return control.cond(call)
 
-    found = op_table.TABLE["higher_order.cond"]
-    monkeypatch.setattr(op_table, "TABLE", {**op_table.TABLE, "higher_order.cond": replace(found, body=exchanged)})
+    line("higher_order.cond", exchanged)(monkeypatch)
 
 
 def _from_behind(call: Call, part: Value, length: int) -> Value:

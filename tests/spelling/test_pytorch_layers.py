@@ -305,20 +305,10 @@ def test_a_branch_by_a_python_if_does_not_export() -> None:
         pytorch(Exit(False), (8,), fixed=True)
 
 
-def _while(x: Tensor) -> Any:
-    from torch._higher_order_ops import while_loop
-
-    return while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2), (torch.zeros((), dtype=torch.int64), x))[1]
-
-
 REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
-    "while_loop": (
-        _while,
-        "got a loop over a body but should be unrolled [higher_order.while_loop] (write the loop in Python: torch.export unrolls it)",
-    ),
     "FFT convolution": (
         lambda x: torch.fft.irfft(torch.fft.rfft(x) * torch.fft.rfft(torch.ones(8))),
-        "got a Fourier transform but should be written with operators that have a price [aten.fft_rfft] "
+        "got aten.fft_rfft: a Fourier transform but should be written with operators that have a price [aten.fft_rfft] "
         "(matrix products and element-wise arithmetic have one)",
     ),
 }

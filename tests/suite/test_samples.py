@@ -51,7 +51,7 @@ SAYS = {
             "got the operator ReadFile (node 'ReadFile'), which reads or writes files, but should be one that only computes"
         ),
         "unknown-operator": "got Det: an operator whose work has no agreed price but should be",
-        "unknown-operator-pytorch": "got the operator aten.linalg_det.default but should be one that can be priced",
+        "unknown-operator-pytorch": "got the operator aten.linalg_det.default but should be an operator that this counter can price",
     },
     "test_proof": {
         "two-in-one": "got the network rebuilt from what is charged, with answers that rounding to 16 bits moves by ",

@@ -247,7 +247,7 @@ def test_the_batch_of_an_export_changes_nothing(batch: int) -> None:
 def test_channels_without_a_batch_are_not_taken_for_one() -> None:
     """(3, 8, 8) is one image to a convolution, and a batch of 3 to a counter."""
     (problem,) = refused(lambda: pytorch(F.conv2d, torch.zeros(3, 8, 8), random(4, 3, 3, 3), fixed=True))
-    assert problem.startswith("got a fixed batch of 3 but should be 1 or free (dynamic) [input x of ")
+    assert problem.startswith("got a fixed batch of 3 but should be 1 or free (dynamic) [input 'x'] (")
 
 
 # --- what is left on the table ---------------------------------------------------------------------------------------

@@ -187,6 +187,6 @@ GENERATED_IN_TORCH: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("name", GENERATED_IN_TORCH)
 def test_random_numbers_of_torch_are_no_free_weights(name: str) -> None:
     assert refused(lambda: pytorch(GENERATED_IN_TORCH[name], (N,), fixed=True)) == [
-        f"got random numbers but should be the same for every run [aten.{name}] "
+        f"got aten.{name}: random numbers but should be the same for every run [aten.{name}] "
         "(export after model.eval(), and store what was drawn as a buffer)"
     ]

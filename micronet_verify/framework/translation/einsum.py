@@ -1,4 +1,4 @@
-"""Einsum lowered to ``matmul`` nodes, two operands at a time, left to right: one lowering for the plugins that have it."""
+"""Einsum lowered to ``matmul`` nodes, two operands at a time: one lowering for the plugins that have it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,27 @@ from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
 
 
-def einsum(builder: GraphBuilder, equation: str, operands: Sequence[Value]) -> Value:
+def einsum(builder: GraphBuilder, equation: str, operands: Sequence[Value], path: Sequence[int] = ()) -> Value:
     """The contraction that ``equation`` describes; an index leaves as soon as nobody after needs it.
 
-    Raises ``SubmissionFault`` for an equation that does not fit the operands, or that takes a diagonal.
+    Left to right, or as ``path`` says: pairs of places, whose product stands last. Raises ``SubmissionFault`` for an equation that does
+    not fit the operands, or that takes a diagonal.
     """
     terms, out = _terms(builder, equation, operands)
-    value, term = operands[0], terms[0]
-    for index in range(1, len(operands)):
-        later = set(out).union(*terms[index + 1 :])
-        other, right = _summed(builder, operands[index], terms[index], later | set(term))
+    left, order = list(zip(operands, terms, strict=True)), list(path)
+    while len(left) > 1:
+        i, j = (order.pop(0), order.pop(0)) if len(order) > 1 else (0, 1)
+        if i == j or not {i, j} <= set(range(len(left))):
+            raise SubmissionFault(Problem(f"a contraction of operands {i} and {j}", f"be of two of {len(left)}", builder.where))
+        (value, term), (other, right) = left[i], left[j]
+        rest = [each for at, each in enumerate(left) if at not in (i, j)]
+        later = set(out).union(*(label for _, label in rest))
+        other, right = _summed(builder, other, right, later | set(term))
         value, term = _summed(builder, value, term, later | set(right))
-        kept = out if index == len(operands) - 1 else "".join(dict.fromkeys(label for label in term + right if label in later))
-        value, term = builder.emit("matmul", value, other, left=term, right=right, out=kept), kept
-    value, term = _summed(builder, value, term, set(out))
+        kept = "".join(dict.fromkeys(label for label in term + right if label in later)) if rest else out
+        made = builder.emit("matmul", value, other, left=term, right=right, out=kept), kept
+        left = [*rest, made] if order else [made, *rest]
+    value, term = _summed(builder, *left[0], set(out))
     return builder.transpose(value, [term.index(label) for label in out])
 
 

@@ -55,8 +55,9 @@ Body = Callable[[GraphBuilder, Results], Results]
 """Translates a body of a loop, of the state, into a builder."""
 
 
-def while_loop(op: Visit, test: Body, body: Body) -> Results:
-    """A loop over the operator's operands, for as long as a body of its own says so."""
+def while_loop(op: Visit, test: Body, body: Body, given: Results | None = None) -> Results:
+    """A loop for as long as a body of its own says so, over the operator's operands where no other state is ``given``."""
+    begin = op.items if given is None else given
 
     def holds(builder: GraphBuilder, state: Results) -> Item | None:
         found = test(builder, state)
@@ -71,8 +72,8 @@ def while_loop(op: Visit, test: Body, body: Body) -> Results:
         going = None if None in after else holds(builder, after)
         return None if going is None else Turn(going, after, [])
 
-    first = holds(op.builder, op.items)
-    return [None] * len(op.items) if first is None else loop(op, Loop(turn, op.items, first))
+    first = holds(op.builder, begin)
+    return [None] * len(begin) if first is None else loop(op, Loop(turn, begin, first))
 
 
 def _decided(op: Visit, going: Item | None) -> bool:

@@ -74,7 +74,8 @@ def markdown(lines: Iterable[tuple[str, Line[Rule] | Refusal]]) -> str:
     for name, line in lines:
         if isinstance(line, Refusal):
             should = "" if line.should == PRICED else f"should {line.should}"
-            treatment, note = "refused", ": ".join(filter(None, (line.reason, line.advice or should)))
+            advice = f"{should} ({line.advice})" if should and line.advice else line.advice or should
+            treatment, note = "refused", f"{line.reason}: {advice}" if advice else line.reason
         else:
             treatment, note = _WORDS[line.treatment], line.note
         rows.append(f"| {name} | {treatment} | {note} |")

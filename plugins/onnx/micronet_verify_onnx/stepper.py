@@ -14,7 +14,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.plugin import Form, Port, Problem, SubmissionFault, check_chunk, check_step, chunk_length, zeros
+from micronet_verify.plugin import (
+    TRIED,
+    Form,
+    Port,
+    Problem,
+    SubmissionFault,
+    check_chunk,
+    check_rows,
+    check_step,
+    chunk_length,
+    rows_format,
+    whole_chunk,
+    zeros,
+)
 from micronet_verify_onnx.branches import Record, names_of
 from micronet_verify_onnx.session import checked, fault, open_session
 
@@ -27,8 +40,6 @@ _TYPES: Mapping[str, str] = MappingProxyType(
         **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
     }
 )
-# A free chunk is tried with this many tokens: neither 1 nor a usual size.
-_TRIED = 3
 
 
 class _Open:
@@ -116,10 +127,8 @@ class OnnxChunk:
 
     def __init__(self, artifact: Path, words: int, threads: int) -> None:
         opened = _Open(artifact, threads)
-        if opened.records:
-            raise SubmissionFault(Problem("a chunk that branches on its data", "have no branch", opened.where))
-        length = chunk_length(opened.inputs, opened.where)
-        tried = length or _TRIED
+        length = chunk_length(opened.inputs, opened.where, bool(opened.records))
+        tried = length or TRIED
         outputs, _ = opened.tried(tried)
         self.form: Form = check_chunk(opened.inputs, outputs, words, tried, opened.where)
         self.rows_format = rows_format(outputs[0].format)
@@ -134,12 +143,10 @@ class OnnxChunk:
         ]
 
     def feed(self, tokens: NDArray[np.int64], rows: NDArray[Any]) -> Mapping[str, tuple[int, ...]]:
-        missing = (self.form.length or len(tokens)) - len(tokens)
-        whole = np.concatenate([tokens, np.zeros(missing, np.int64)])
+        whole = whole_chunk(tokens, self.form.length)
         fed = dict(zip(self._inputs, (whole if self._axes == 1 else whole[None], *self._states), strict=True))
         answer, *self._states = run(self._session, self._names, fed)
-        if answer.size != len(whole) * self._words:
-            raise SubmissionFault(Problem(f"log-probabilities of shape {answer.shape} for {len(whole)} tokens", "be one row for each"))
+        check_rows(answer.shape, len(whole), self._words)
         rows[:] = answer.reshape(-1, self._words)[: len(tokens)]
         return {}
 
@@ -152,10 +159,6 @@ def run(session: Any, names: Sequence[str], fed: Mapping[str, NDArray[Any]]) -> 
         return session.run(names, fed)  # type: ignore[no-any-return]
     except Exception as error:  # onnxruntime's exceptions share no base class
         fault(error, "a model that fails on tokens and states of the shapes that it declares", "answer them")
-
-
-def rows_format(answers: str) -> str:
-    return "float64" if answers == "float64" else "float32"
 
 
 def _port(given: Any) -> Port:

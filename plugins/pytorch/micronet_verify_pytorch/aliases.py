@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from micronet_verify_pytorch.program import Argument, Body, ProgramGraph, Ref
+from micronet_verify_pytorch.program import Argument, ProgramGraph, Ref
 
 
 class Aliases:
@@ -55,5 +55,3 @@ def names_in(arguments: Iterable[Argument]) -> Iterable[str]:
             yield argument.name
         elif isinstance(argument, tuple):
             yield from names_in(argument)
-        elif isinstance(argument, Body):
-            continue

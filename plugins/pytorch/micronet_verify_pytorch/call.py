@@ -2,42 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any
 
-from micronet_verify.plugin import GraphBuilder, NumericFormat, Problem, SubmissionFault, Value
-from micronet_verify_pytorch.formats import SCALAR_TYPES, Operand, as_float, promote
-from micronet_verify_pytorch.program import Dtype, Setting
+from micronet_verify.plugin import (
+    Array,
+    Attribute,
+    Item,
+    NumericFormat,
+    Operand,
+    Results,
+    RuleResult,
+    Scope,
+    Step,
+    Value,
+    Walk,
+    computed,
+    op,
+)
+from micronet_verify_pytorch import program
+from micronet_verify_pytorch.formats import SCALAR_TYPES, Factor, as_float, promote
+from micronet_verify_pytorch.names import Names, Number
+from micronet_verify_pytorch.program import Body, Dtype, ProgramGraph, Ref, Setting
 
 # Arguments that say where bytes lie or how a kernel works, not what is computed.
 SETTINGS = frozenset("memory_format layout device pin_memory non_blocking copy cudnn_enabled cudnn_enable benchmark".split())
 
-Item = None | bool | int | float | str | Value | Dtype | Setting
-Argument = Item | tuple[Item, ...]
-Result = Value | None
-Results = Result | Sequence[Item] | int | float
+Plain = None | bool | int | float | str | Value | Dtype | Setting
+Argument = Plain | tuple[Plain, ...]
+Rule = Callable[["Call"], RuleResult]
+"""What the op table holds: emits the operator's work."""
 
 
-class Poisoned(Exception):
-    """An argument is the result of a step that was refused."""
+class Call(op.Visit):
+    """Arguments by name, already resolved. What a rule does not ask for is an error of the count.
 
-
-class Call:
-    """Arguments by name, already resolved. What a translation does not ask for is an error of the count.
-
-    ``builder`` emits at this call's place; ``used[i]`` says whether anything reads result ``i``.
+    ``used[i]`` says whether anything reads result ``i``.
     """
 
-    def __init__(
-        self, target: str, builder: GraphBuilder, arguments: Mapping[str, Argument], used: Sequence[bool], fixed: Set[str]
-    ) -> None:
-        self.target, self.builder, self.used = target, builder, used
-        self._arguments = arguments
-        self._read: set[str] = set()
-        self._fixed = fixed
+    scope: Names
+    node: program.Step
 
-    def refuse(self, got: str, should: str, advice: str = "") -> NoReturn:
-        raise SubmissionFault(Problem(got, should, self.builder.where, advice))
+    def __init__(self, walk: Walk, scope: Scope, step: Step, items: Results) -> None:
+        super().__init__(walk, scope, step, items)
+        self.target: str = self.node.target
+        self.used = [name is not None and scope.is_read(name) for name in step.results]
+        self._items = dict(zip(step.operands, items, strict=True))
+        self._fixed = {item.value.id for item in items if isinstance(item, Operand) and item.static}
+        self._read: set[str] = set()
+        self._arguments = {name: self._resolved(argument) for name, argument in self.node.arguments.items()}
+
+    def _resolved(self, argument: program.Argument) -> Argument:
+        if isinstance(argument, Ref):
+            item = self._items[argument.name]
+            return item.number if isinstance(item, Number) else item.value if isinstance(item, Operand) else None
+        if isinstance(argument, tuple):
+            return tuple(self._resolved(item) for item in argument)  # type: ignore[misc]
+        if isinstance(argument, Body):
+            self.refuse(f"a subgraph {argument.name!r}", "belong to an operator that takes one")
+        return argument
+
+    # Bodies, and what is given to them by place
+
+    def bodies(self, count: int) -> list[ProgramGraph]:
+        found = [argument.graph for argument in self.node.positional if isinstance(argument, Body)]
+        if len(found) != count:
+            self.refuse(f"{len(found)} bodies", f"be {count}")
+        return found
+
+    def given(self, count: int | None = None) -> list[Item | Results | None]:
+        """Everything else that is given by place; a list for a list."""
+        found: list[Item | Results | None] = []
+        for argument in self.node.positional:
+            if isinstance(argument, tuple):
+                found.append([self._item(item) for item in argument])
+            elif not isinstance(argument, Body):
+                found.append(self._item(argument))
+        if count is not None and len(found) != count:
+            self.refuse(f"{len(found)} arguments beside the bodies", f"be {count}")
+        return found
+
+    def lists(self, count: int) -> list[Results]:
+        """The same, all of them lists."""
+        found = [each for each in self.given(count) if isinstance(each, list)]
+        if len(found) != count:
+            self.refuse("arguments that are no lists", "be lists of tensors")
+        return found
+
+    def _item(self, argument: program.Argument) -> Item | None:
+        return self._items[argument.name] if isinstance(argument, Ref) else Number(argument)
+
+    # Answers to the walk
+
+    def may_fold(self) -> bool:
+        return False
+
+    def result(self, value: Value, index: int, known: Array | None) -> Operand:
+        """What is made of values that are the same for every example is so, too, and so is an operand that is handed on."""
+        return computed(self.builder, value, self.is_static() or value.id in self._fixed, known)
+
+    # Arguments
 
     def raw(self, name: str, default: Argument = None) -> Argument:
         self._read.add(name)
@@ -64,10 +128,7 @@ class Call:
             self.refuse(f"the argument {', '.join(sorted(left))}", "be one that the op table knows")
 
     def tensor(self, name: str = "self") -> Value:
-        value = self.raw(name)
-        if not isinstance(value, Value):
-            self.refuse(f"{name}={value!r}", "be a tensor")
-        return value
+        return self._of(name, None, (Value,), "a tensor")  # type: ignore[no-any-return]
 
     def optional(self, name: str) -> Value | None:
         return self.tensor(name) if self.raw(name) is not None else None
@@ -85,45 +146,33 @@ class Call:
             self.refuse(f"{name}={value!r}", "be a list of tensors")
         return value  # type: ignore[return-value]
 
-    def operand(self, name: str) -> Operand:
-        """A tensor or a number."""
-        value = self.raw(name)
-        if not isinstance(value, Value | bool | int | float):
-            self.refuse(f"{name}={value!r}", "be a tensor or a number")
-        return value
+    def operand(self, name: str, default: Factor | None = None) -> Factor:
+        return self._of(name, default, (Value, bool, int, float), "a tensor or a number")  # type: ignore[no-any-return]
 
     def number(self, name: str, default: float | None = None) -> float:
-        value = self.raw(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.refuse(f"{name}={value!r}", "be a number")
-        return value
+        return self._of(name, default, (int, float), "a number")  # type: ignore[no-any-return]
 
     def integer(self, name: str, default: int | None = None) -> int:
-        value = self.raw(name, default)
-        if isinstance(value, bool) or not isinstance(value, int):
-            self.refuse(f"{name}={value!r}", "be an integer")
-        return value
+        return self._of(name, default, (int,), "an integer")  # type: ignore[no-any-return]
 
     def flag(self, name: str, default: bool = False) -> bool:
-        value = self.raw(name, default)
-        if not isinstance(value, bool):
-            self.refuse(f"{name}={value!r}", "be true or false")
-        return value
+        return self._of(name, default, (bool,), "true or false")  # type: ignore[no-any-return]
 
     def text(self, name: str, default: str = "") -> str:
-        value = self.raw(name, default)
-        if not isinstance(value, str):
-            self.refuse(f"{name}={value!r}", "be text")
+        return self._of(name, default, (str,), "text")  # type: ignore[no-any-return]
+
+    def _of(self, name: str, default: Argument, types: tuple[type, ...], what: str) -> Any:
+        given = self.raw(name)
+        value = default if given is None else given
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            self.refuse(f"{name}={value!r}", f"be {what}")
         return value
 
     def ints(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
-        value = self.raw(name)
-        if value is None:
-            value = default
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = (value,)
-        if not isinstance(value, tuple) or not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
-            self.refuse(f"{name}={value!r}", "be a list of integers")
+        given = self.raw(name)
+        value = default if given is None else given if isinstance(given, tuple) else (given,)
+        if value is None or not all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+            self.refuse(f"{name}={given!r}", "be a list of integers")
         return value  # type: ignore[return-value]
 
     def spread(self, name: str, rank: int, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
@@ -144,36 +193,28 @@ class Call:
             self.refuse(f"{name}={value!r}", "be one of torch's real number types")
         return SCALAR_TYPES[value.number]
 
-    def axis(self, name: str, rank: int, default: int | None = None) -> int:
-        return self.wrap(self.integer(name, default), rank)
+    def dim(self, name: str, rank: int, default: int | None = None) -> int:
+        return self.axis(self.integer(name, default), rank)
 
-    def axes(self, name: str, rank: int) -> tuple[int, ...]:
+    def dims(self, name: str, rank: int) -> tuple[int, ...]:
         """Axes in ascending order; none or an empty list stands for all."""
         value = self.ints(name, ())
-        return tuple(sorted({self.wrap(axis, rank) for axis in value})) or tuple(range(rank))
-
-    def wrap(self, axis: int, rank: int) -> int:
-        """An axis counted from the front. Tensors without axes accept 0 and -1, as in torch."""
-        if not -max(rank, 1) <= axis < max(rank, 1):
-            self.refuse(f"axis {axis} of a tensor of {rank} axes", "be one of them")
-        return axis % max(rank, 1)
+        return tuple(sorted({self.axis(axis, rank) for axis in value})) or tuple(range(rank))
 
     def is_fixed(self, value: Value) -> bool:
         """Whether a value comes from constants only, so that it is the same for every example."""
         return value.id in self._fixed
 
-    def value(self, operand: Operand, fmt: NumericFormat) -> Value:
-        """The operand as a value; a number becomes a constant of format ``fmt``."""
-        if isinstance(operand, Value):
-            return operand
-        if fmt.family != "float" and isinstance(operand, float):
+    def value(self, factor: Factor, fmt: NumericFormat) -> Value:
+        """The factor as a value; a number becomes a constant of format ``fmt``."""
+        if isinstance(factor, Value):
+            return factor
+        if fmt.family != "float" and isinstance(factor, float):
             fmt = as_float(fmt)
-        return self.builder.scalar(operand, fmt)
+        return self.builder.scalar(factor, fmt)
 
-    def elementwise(
-        self, op: str, *operands: Operand, fmt: NumericFormat | None = None, rounding: str | None = None, **parameters: float | None
-    ) -> Value:
+    def elementwise(self, function: str, *inputs: Factor, fmt: NumericFormat | None = None, **parameters: Attribute | None) -> Value:
         """An element-wise node; numbers become constants in the format of the arithmetic, results follow torch's promotion."""
-        common = promote(operands)
-        values = (self.value(operand, common) for operand in operands)
-        return self.builder.emit("elementwise", *values, fmt=fmt or common, op=op, rounding=rounding, **parameters)
+        common = promote(inputs)
+        values = (self.value(factor, common) for factor in inputs)
+        return self.emit("elementwise", *values, fmt=fmt or common, op=function, **parameters)

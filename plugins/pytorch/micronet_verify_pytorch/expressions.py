@@ -105,15 +105,12 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Pow: _power,
 }
 _FUNCTIONS: dict[str, Callable[..., int]] = {
+    **dict.fromkeys("CeilToInt FloorToInt Identity Integer ToFloat TruncToInt".split(), _same),
     "Add": lambda *args: sum(args),
     "CeilDiv": lambda a, b: -(-a // b),
-    "CeilToInt": _same,
     "CleanDiv": _exact,
     "FloorDiv": lambda a, b: a // b,
-    "FloorToInt": _same,
-    "Identity": _same,
     "IntTrueDiv": _exact,
-    "Integer": _same,
     "Max": max,
     "Min": min,
     "Mod": lambda a, b: a % b,
@@ -122,6 +119,4 @@ _FUNCTIONS: dict[str, Callable[..., int]] = {
     "Pow": _power,
     "PowByNatural": _power,
     "PythonMod": lambda a, b: a % b,
-    "ToFloat": _same,
-    "TruncToInt": _same,
 }

@@ -33,7 +33,8 @@ SCALAR_TYPES: dict[int, NumericFormat] = {
     }.items()
 }
 
-Operand = Value | bool | int | float
+Factor = Value | bool | int | float
+"""A tensor or a number in arithmetic."""
 
 
 def container(fmt: NumericFormat) -> NumericFormat:
@@ -41,7 +42,7 @@ def container(fmt: NumericFormat) -> NumericFormat:
     return numeric_format(numpy_dtype(fmt).name) if fmt.is_integer else fmt
 
 
-def promote(operands: Sequence[Operand]) -> NumericFormat:
+def promote(operands: Sequence[Factor]) -> NumericFormat:
     """The result type of arithmetic on ``operands`` (torch.result_type).
 
     Tensors with axes decide first, then tensors without, then Python numbers; a later group counts only if it is of a

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,11 @@ from micronet_verify.plugin import (
     Stepper,
     StepRequest,
     SubmissionFault,
-    as_batches,
+    answers,
 )
-from micronet_verify_pytorch.counter import bind_batch
+from micronet_verify_pytorch.counter import names_of_branches
 from micronet_verify_pytorch.heap import keep_freed_memory
+from micronet_verify_pytorch.inputs import bind_batch
 from micronet_verify_pytorch.program import Program, Ref, read_program
 from micronet_verify_pytorch.runner import Model, Taken, build
 
@@ -43,13 +44,16 @@ class _Loader:
         torch.set_num_threads(request.threads)
         keep_freed_memory()
         program = read_program(request.artifact)
-        _check_inputs(program, request.inputs)
-        taken = Taken()
+        output = _check_inputs(program, request.inputs)
+        taken = Taken(names_of_branches(program))
         model = build(program, taken, self.device)
+
+        def ask(batch: NDArray[Any]) -> tuple[NDArray[Any], Sequence[int]]:
+            return _run(model, batch), taken.clear()
+
         # A model that branches sees one example at a time, so that each goes its own way.
-        whole = bool(bind_batch(program)) and not model.branches
-        for batch in as_batches(request.inputs, request.batch_size):
-            yield _answer(model, batch, taken, whole)
+        one_by_one = model.branches or not bind_batch(program)
+        return answers(request.inputs, request.batch_size, ask, taken.names, one_by_one, output)
 
 
 class PyTorchLoader(_Loader):
@@ -81,11 +85,13 @@ class PyTorchCudaLoader(_Loader):
         torch.backends.cudnn.deterministic = True
 
 
-def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
+def _check_inputs(program: Program, inputs: NDArray[Any]) -> str:
+    """The name of the one output. Raises ``SubmissionFault`` where the model is not one of such inputs."""
     where = program.path.name
     if len(program.inputs) != 1:
         raise SubmissionFault(Problem(f"a model of {len(program.inputs)} inputs", "have one", where))
-    if len(program.graph.outputs) != 1 or not isinstance(program.graph.outputs[0], Ref):
+    output = program.graph.outputs[0] if len(program.graph.outputs) == 1 else None
+    if not isinstance(output, Ref):
         advice = "return the scores alone from forward()"
         raise SubmissionFault(Problem(f"a model of {len(program.graph.outputs)} outputs", "have one", where, advice))
     meta = program.graph.metas[program.inputs[0]]
@@ -94,22 +100,7 @@ def _check_inputs(program: Program, inputs: NDArray[Any]) -> None:
     if meta.format is None or meta.format.name != inputs.dtype.name:
         advice = "convert inside forward(), x.to(...), so that the conversion is part of what is judged"
         raise SubmissionFault(Problem(f"a model for inputs of {meta.format}", f"take {inputs.dtype}", where, advice))
-
-
-def _answer(model: Model, batch: NDArray[Any], taken: Taken, whole: bool) -> Answer:
-    """Run one batch, or its examples one by one."""
-    if whole:
-        return Answer(_run(model, batch))
-    outputs: list[NDArray[Any]] = []
-    paths: dict[str, list[int]] = {}
-    for place in range(len(batch)):
-        outputs.append(_run(model, batch[place : place + 1]))
-        for name, index in taken.clear().items():
-            path = paths.setdefault(name, [])
-            path.extend([-1] * (place - len(path)))
-            path.append(index)
-    whole_paths = {name: (*path, *[-1] * (len(batch) - len(path))) for name, path in sorted(paths.items())}
-    return Answer(np.concatenate(outputs), whole_paths)
+    return output.name
 
 
 def _run(model: Model, batch: NDArray[Any]) -> NDArray[Any]:
@@ -124,9 +115,8 @@ def _run(model: Model, batch: NDArray[Any]) -> NDArray[Any]:
     except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise SubmissionFault(Problem(f"a model that fails on its inputs ({reason})", "answer")) from None
-    if not isinstance(output, torch.Tensor) or not output.shape or output.shape[0] != len(batch):
-        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise SubmissionFault(Problem(f"an output of shape {shape} for {len(batch)} examples", "have them on its first axis"))
+    if not isinstance(output, torch.Tensor):
+        raise SubmissionFault(Problem(f"an output of type {type(output).__name__}", "be a tensor"))
     if output.dtype not in (torch.float32, torch.float64):
         # Wide integers are exact in float64 (up to 2⁵³), everything else in float32.
         output = output.to(torch.float64 if output.dtype in (torch.int32, torch.int64) else torch.float32)

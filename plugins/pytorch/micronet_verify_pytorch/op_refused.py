@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from micronet_verify_pytorch.op import Op, by_data, random, refused, unpriced
+from micronet_verify.plugin import Refusal
+from micronet_verify_pytorch.lines import RANDOM, by_data, refused, unpriced
 
 _FAST = refused(
     "the fused encoder fast path", "be exported as separate operators", "export under torch.backends.mha.set_fastpath_enabled(False)"
@@ -15,7 +16,6 @@ _OBSERVER = refused(
     "be exported after converting the observers",
     "replace its module by a quantizer with its scale and zero point: the plugin's README has one that exports",
 )
-_LOOP = refused("a loop over a body", "be unrolled", "write the loop in Python: torch.export unrolls it")
 _BAGS = refused(
     "bags of an embedding", "be a look-up and a reduction", "F.embedding(x, weight).sum(1), .mean(1) or .amax(1) has the same values"
 )
@@ -25,93 +25,52 @@ _GRID = refused(
     "places by torch.floor and clamp, x.flatten(2).gather(2, places) for each corner, and the corners' weights as multiplies and adds",
 )
 _ANTIALIAS = refused("a resize with antialias", "be one without", "a fixed filter is a convolution with constant weights")
-_LOW_LEVEL = refused("a tensor laid over memory by strides", "be a view, a slice or a reshape")
 _PACKED = refused(
     "a packed quantized tensor",
     "be quantize and dequantize operators on plain tensors",
     "use the PT2E flow, or fake_quantize_per_*_affine",
 )
 
-REFUSED: Mapping[str, Op] = MappingProxyType(
+_FOURIER = unpriced("a Fourier transform")
+_FACTORS = unpriced("a matrix factorisation")
+_DISTANCES = unpriced("a distance matrix")
+_READ = by_data("a number read out of a tensor")
+
+
+def _aten(names: str, refusal: Refusal) -> Mapping[str, Refusal]:
+    return dict.fromkeys((f"aten.{name}" for name in names.split()), refusal)
+
+
+REFUSED: Mapping[str, Refusal] = MappingProxyType(
     {
-        "aten._cdist_forward": unpriced("a distance matrix"),
-        "aten._embedding_bag": _BAGS,
-        "aten._embedding_bag_forward_only": _BAGS,
-        "aten._fake_quantize_per_tensor_affine_cachemask_tensor_qparams": _OBSERVER,
-        "aten._fft_c2c": unpriced("a Fourier transform"),
-        "aten._fft_c2r": unpriced("a Fourier transform"),
-        "aten._fft_r2c": unpriced("a Fourier transform"),
-        "aten._fused_moving_avg_obs_fq_helper": _OBSERVER,
-        "aten._fused_moving_avg_obs_fq_helper_functional": _OBSERVER,
-        "aten._local_scalar_dense": by_data("a number read out of a tensor"),
+        **_aten("_cdist_forward cdist", _DISTANCES),
+        **_aten("_embedding_bag _embedding_bag_forward_only embedding_bag", _BAGS),
+        **_aten("_fake_quantize_per_tensor_affine_cachemask_tensor_qparams fused_moving_avg_obs_fake_quant", _OBSERVER),
+        **_aten("_fused_moving_avg_obs_fq_helper _fused_moving_avg_obs_fq_helper_functional", _OBSERVER),
+        **_aten("_fft_c2c _fft_c2r _fft_r2c fft_fft fft_fft2 fft_ifft fft_irfft fft_rfft fft_rfft2 istft stft", _FOURIER),
+        **_aten("_local_scalar_dense item", _READ),
+        **_aten("_native_multi_head_attention _transformer_encoder_layer_fwd", _FAST),
+        **_aten("_upsample_bicubic2d_aa _upsample_bilinear2d_aa", _ANTIALIAS),
+        **_aten("dequantize quantize_per_channel quantize_per_tensor quantized_lstm", _PACKED),
+        **_aten("grid_sampler grid_sampler_2d grid_sampler_3d", _GRID),
+        **_aten("linalg_cholesky_ex linalg_eigh linalg_inv_ex linalg_qr linalg_solve_ex linalg_svd", _FACTORS),
+        **_aten("bernoulli cauchy exponential fractional_max_pool2d geometric log_normal multinomial normal normal_functional", RANDOM),
+        **_aten("poisson rand rand_like randint randint_like randn randn_like random randperm rrelu rrelu_with_noise uniform", RANDOM),
+        **{
+            f"aten.{name}": by_data(name)
+            for name in ("_unique2", "bincount", "masked_select", "nonzero", "unique_consecutive", "unique_dim")
+        },
         "aten._native_batch_norm_legit_functional": refused(
             "batch norm in training mode", "be exported after model.eval()", "call model.eval() before torch.export.export"
         ),
-        "aten._native_multi_head_attention": _FAST,
-        "aten._transformer_encoder_layer_fwd": _FAST,
-        "aten._unique2": by_data("_unique2"),
-        "aten._upsample_bicubic2d_aa": _ANTIALIAS,
-        "aten._upsample_bilinear2d_aa": _ANTIALIAS,
         "aten.affine_grid_generator": refused(
             "a grid of places",
             "be written with operators that have a price",
             "hand in exported_program.run_decompositions(), which writes it out",
         ),
-        "aten.as_strided": _LOW_LEVEL,
-        "aten.bernoulli": random(),
-        "aten.bincount": by_data("bincount"),
-        "aten.cauchy": random(),
-        "aten.cdist": unpriced("a distance matrix"),
-        "aten.dequantize": _PACKED,
-        "aten.embedding_bag": _BAGS,
-        "aten.exponential": random(),
-        "aten.fft_fft": unpriced("a Fourier transform"),
-        "aten.fft_fft2": unpriced("a Fourier transform"),
-        "aten.fft_ifft": unpriced("a Fourier transform"),
-        "aten.fft_irfft": unpriced("a Fourier transform"),
-        "aten.fft_rfft": unpriced("a Fourier transform"),
-        "aten.fft_rfft2": unpriced("a Fourier transform"),
-        "aten.fractional_max_pool2d": random(),
-        "aten.fused_moving_avg_obs_fake_quant": _OBSERVER,
-        "aten.geometric": random(),
-        "aten.grid_sampler": _GRID,
-        "aten.grid_sampler_2d": _GRID,
-        "aten.grid_sampler_3d": _GRID,
-        "aten.istft": unpriced("a Fourier transform"),
-        "aten.item": by_data("a number read out of a tensor"),
-        "aten.linalg_cholesky_ex": unpriced("a matrix factorisation"),
-        "aten.linalg_eigh": unpriced("a matrix factorisation"),
-        "aten.linalg_inv_ex": unpriced("a matrix factorisation"),
-        "aten.linalg_qr": unpriced("a matrix factorisation"),
-        "aten.linalg_solve_ex": unpriced("a matrix factorisation"),
-        "aten.linalg_svd": unpriced("a matrix factorisation"),
-        "aten.log_normal": random(),
-        "aten.masked_select": by_data("masked_select"),
-        "aten.multinomial": random(),
-        "aten.nonzero": by_data("nonzero"),
-        "aten.normal": random(),
-        "aten.normal_functional": random(),
-        "aten.poisson": random(),
-        "aten.quantize_per_channel": _PACKED,
-        "aten.quantize_per_tensor": _PACKED,
-        "aten.quantized_lstm": _PACKED,
-        "aten.rand": random(),
-        "aten.rand_like": random(),
-        "aten.randint": random(),
-        "aten.randint_like": random(),
-        "aten.randn": random(),
-        "aten.randn_like": random(),
-        "aten.random": random(),
-        "aten.randperm": random(),
-        "aten.rrelu": random(),
-        "aten.rrelu_with_noise": random(),
-        "aten.stft": unpriced("a Fourier transform"),
-        "aten.uniform": random(),
-        "aten.unique_consecutive": by_data("unique_consecutive"),
-        "aten.unique_dim": by_data("unique_dim"),
-        "higher_order.associative_scan": _LOOP,
-        "higher_order.map_impl": _LOOP,
-        "higher_order.scan": _LOOP,
-        "higher_order.while_loop": _LOOP,
+        "aten.as_strided": refused("a tensor laid over memory by strides", "be a view, a slice or a reshape"),
+        "higher_order.associative_scan": refused(
+            "a scan in any order", "be one after the other", "use torch's scan, or write the loop in Python: torch.export unrolls it"
+        ),
     }
 )

@@ -12,8 +12,9 @@ from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
+from micronet_verify.plugin import Refusal, Unknown, markdown
+from micronet_verify_pytorch import control
 from micronet_verify_pytorch import ops_algebra as al
-from micronet_verify_pytorch import ops_branch
 from micronet_verify_pytorch import ops_create as cr
 from micronet_verify_pytorch import ops_dynamic as dy
 from micronet_verify_pytorch import ops_elementwise as el
@@ -27,16 +28,20 @@ from micronet_verify_pytorch import ops_recurrent as rn
 from micronet_verify_pytorch import ops_reduce as rd
 from micronet_verify_pytorch import ops_scatter as sc
 from micronet_verify_pytorch import ops_shape as sh
+from micronet_verify_pytorch.call import Rule
 from micronet_verify_pytorch.formats import as_float, as_sum
-from micronet_verify_pytorch.op import Op, free, moves, priced, with_bodies
+from micronet_verify_pytorch.lines import Line, free, moves, priced
 from micronet_verify_pytorch.op_refused import REFUSED
-from micronet_verify_pytorch.ops_attention import attention, attention_results, weight_norm, weight_norm_results
+from micronet_verify_pytorch.ops_attention import attention, weight_norm
 from micronet_verify_pytorch.ops_symbolic import FUNCTIONS, number
 
 UNWRITTEN = "nothing may read it before it is written"
-TABLE: Mapping[str, Op] = MappingProxyType(
+ASSERTIONS = """_assert_async _assert_scalar _assert_tensor_metadata _functional_assert_async _functional_assert_scalar
+sym_constrain_range sym_constrain_range_for_size"""
+TABLE: Mapping[str, Line[Rule] | Refusal] = MappingProxyType(
     {
         **{name: free(number(function), "", "sizes") for name, function in FUNCTIONS.items()},
+        **{f"aten.{name}": free(sh.nothing, "default msg", "an assertion") for name in ASSERTIONS.split()},
         **REFUSED,
         "aten.__and__": priced(el.binary("and"), "Tensor Scalar"),
         "aten.__lshift__": priced(el.shift("mul"), "Scalar"),
@@ -45,22 +50,15 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.__xor__": priced(el.binary("xor"), "Tensor Scalar"),
         "aten._adaptive_avg_pool2d": priced(la.adaptive_pool("average", 2)),
         "aten._adaptive_avg_pool3d": priced(la.adaptive_pool("average", 3)),
-        "aten._assert_async": free(sh.nothing, "default msg", "an assertion"),
-        "aten._assert_scalar": free(sh.nothing, "default msg", "an assertion"),
-        "aten._assert_tensor_metadata": free(sh.nothing, "default msg", "an assertion"),
         "aten._convolution": priced(li.any_convolution),
-        "aten._functional_assert_async": free(sh.nothing, "default msg", "an assertion"),
-        "aten._functional_assert_scalar": free(sh.nothing, "default msg", "an assertion"),
         "aten._int_mm": priced(al.integer_product),
         "aten._log_softmax": priced(rd.softmax("log_softmax")),
-        "aten._native_batch_norm_legit": priced(
-            la.batch_norm_results, "default no_stats", note="or statistics of a constant, or of one example"
-        ),
-        "aten._native_batch_norm_legit_no_training": priced(la.batch_norm_results),
+        "aten._native_batch_norm_legit": priced(la.batch_norm, "default no_stats", note="or statistics of a constant, or of one example"),
+        "aten._native_batch_norm_legit_no_training": priced(la.batch_norm),
         "aten._prelu_kernel": priced(el.prelu),
         "aten._safe_softmax": priced(rd.softmax("softmax", safe=True)),
         "aten._scaled_dot_product_flash_attention_for_cpu": priced(
-            attention_results, note="written out; what a causal mask hides is not charged (O15)"
+            attention, note="written out; what a causal mask hides is not charged (O15)"
         ),
         "aten._softmax": priced(rd.softmax("softmax")),
         "aten._to_copy": moves(sh.cast, note="a conversion of type where it changes"),
@@ -70,16 +68,16 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten._upsample_nearest_exact2d": priced(la.upsample("nearest exact", 2), "default vec"),
         "aten._upsample_nearest_exact3d": priced(la.upsample("nearest exact", 3), "default vec"),
         "aten._weight_norm": priced(weight_norm),
-        "aten._weight_norm_interface": priced(weight_norm_results),
+        "aten._weight_norm_interface": priced(weight_norm),
         "aten.abs": priced(el.unary("abs", real=False)),
         "aten.acos": priced(el.unary("acos")),
         "aten.acosh": priced(el.unary("acosh")),
         "aten.adaptive_avg_pool1d": priced(la.adaptive_pool("average", 1)),
         "aten.adaptive_avg_pool2d": priced(la.adaptive_pool("average", 2)),
         "aten.adaptive_avg_pool3d": priced(la.adaptive_pool("average", 3)),
-        "aten.adaptive_max_pool1d": priced(la.adaptive_max_pool(1)),
-        "aten.adaptive_max_pool2d": priced(la.adaptive_max_pool(2)),
-        "aten.adaptive_max_pool3d": priced(la.adaptive_max_pool(3)),
+        "aten.adaptive_max_pool1d": priced(la.adaptive_pool("max", 1)),
+        "aten.adaptive_max_pool2d": priced(la.adaptive_pool("max", 2)),
+        "aten.adaptive_max_pool3d": priced(la.adaptive_pool("max", 3)),
         "aten.add": priced(el.binary("add"), "Tensor Scalar"),
         "aten.addcdiv": priced(el.addcmul("div")),
         "aten.addcmul": priced(el.addcmul("mul")),
@@ -164,9 +162,9 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.expm1": priced(el.unary("expm1")),
         "aten.eye": moves(cr.eye, "default m", note="stored as its values"),
         "aten.fake_quantize_per_channel_affine": priced(qu.fake_quantize(True), "default tensor_qparams"),
-        "aten.fake_quantize_per_channel_affine_cachemask": priced(qu.fake_quantize_results(True)),
+        "aten.fake_quantize_per_channel_affine_cachemask": priced(qu.fake_quantize(True)),
         "aten.fake_quantize_per_tensor_affine": priced(qu.fake_quantize(False), "default tensor_qparams"),
-        "aten.fake_quantize_per_tensor_affine_cachemask": priced(qu.fake_quantize_results(False)),
+        "aten.fake_quantize_per_tensor_affine_cachemask": priced(qu.fake_quantize(False)),
         "aten.feature_alpha_dropout": moves(sh.eval_dropout, alias="same", note="refused in training mode"),
         "aten.feature_dropout": moves(sh.eval_dropout, alias="same", note="refused in training mode"),
         "aten.fill": moves(cr.fill_in_place, "Scalar Tensor"),
@@ -182,7 +180,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.ge": priced(el.compare("greater_equal"), "Tensor Scalar"),
         "aten.gelu": priced(el.gelu),
         "aten.glu": priced(el.glu),
-        "aten.group_norm": priced(la.group_norm),
+        "aten.group_norm": priced(la.group_norm("num_groups")),
         "aten.gru": priced(rn.layer(rn.gru), "input"),
         "aten.gru_cell": priced(rn.cell(rn.gru)),
         "aten.gt": priced(el.compare("greater"), "Tensor Scalar"),
@@ -220,7 +218,7 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.log1p": priced(el.unary("log1p")),
         "aten.log2": priced(el.unary("log2")),
         "aten.log_sigmoid": priced(el.unary("log_sigmoid")),
-        "aten.log_sigmoid_forward": priced(el.with_none(el.unary("log_sigmoid"))),
+        "aten.log_sigmoid_forward": priced(el.unary("log_sigmoid")),
         "aten.log_softmax": priced(rd.softmax("log_softmax"), "int"),
         "aten.logical_and": priced(el.compare("and")),
         "aten.logical_not": priced(el.logical_not),
@@ -236,11 +234,11 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.matmul": priced(li.matmul()),
         "aten.max": priced(rd.extreme("max"), "default dim other"),
         "aten.max_pool1d": priced(la.pool("max", 1)),
-        "aten.max_pool1d_with_indices": priced(la.max_pool_with_places(1)),
+        "aten.max_pool1d_with_indices": priced(la.pool("max", 1)),
         "aten.max_pool2d": priced(la.pool("max", 2)),
-        "aten.max_pool2d_with_indices": priced(la.max_pool_with_places(2)),
+        "aten.max_pool2d_with_indices": priced(la.pool("max", 2)),
         "aten.max_pool3d": priced(la.pool("max", 3)),
-        "aten.max_pool3d_with_indices": priced(la.max_pool_with_places(3)),
+        "aten.max_pool3d_with_indices": priced(la.pool("max", 3)),
         "aten.maximum": priced(el.binary("max")),
         "aten.mean": priced(rd.reduce("mean"), "default dim"),
         "aten.meshgrid": moves(re.meshgrid, "default indexing"),
@@ -255,10 +253,10 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.mv": priced(li.matmul(right="vec")),
         "aten.nan_to_num": priced(fo.nan_to_num, note="three tests and three selects"),
         "aten.narrow": moves(sh.narrow, alias="part"),
-        "aten.native_batch_norm": priced(la.batch_norm_results),
-        "aten.native_dropout": moves(sh.native_dropout, note="refused in training mode"),
-        "aten.native_group_norm": priced(la.native_group_norm),
-        "aten.native_layer_norm": priced(la.native_layer_norm),
+        "aten.native_batch_norm": priced(la.batch_norm),
+        "aten.native_dropout": moves(sh.eval_dropout, note="refused in training mode"),
+        "aten.native_group_norm": priced(la.group_norm("group")),
+        "aten.native_layer_norm": priced(la.layer_norm),
         "aten.ne": priced(el.compare("not_equal"), "Tensor Scalar"),
         "aten.neg": priced(el.unary("neg", real=False)),
         "aten.new_empty": moves(cr.full(0, like=True), note=UNWRITTEN),
@@ -335,8 +333,6 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.sum": priced(rd.reduce("sum", as_sum), "default dim_IntList"),
         "aten.swapaxes": moves(sh.transpose("axis0", "axis1"), alias="part"),
         "aten.swapdims": moves(sh.transpose(), alias="part"),
-        "aten.sym_constrain_range": free(sh.nothing, "default msg", "an assertion"),
-        "aten.sym_constrain_range_for_size": free(sh.nothing, "default msg", "an assertion"),
         "aten.sym_numel": free(sh.sym_numel, "default", "sizes"),
         "aten.sym_size": free(sh.sym_size, "int", "sizes"),
         "aten.t": moves(sh.last_two, alias="part"),
@@ -376,9 +372,12 @@ TABLE: Mapping[str, Op] = MappingProxyType(
         "aten.zero": moves(cr.fill_in_place),
         "aten.zeros": moves(cr.full(0)),
         "aten.zeros_like": moves(cr.full(0, like=True)),
-        "higher_order.cond": with_bodies(ops_branch.cond, "priced", "a branch: charged by how often it was taken (rule O13)"),
-        "higher_order.wrap_with_autocast": with_bodies(ops_branch.without_autocast, "free", "its body is counted; where it is off"),
-        "higher_order.wrap_with_set_grad_enabled": with_bodies(ops_branch.inlined, "free", "its body is counted"),
+        "higher_order.cond": priced(control.cond, "", "a branch: charged by how often it was taken (rule O13)"),
+        "higher_order.map_impl": priced(control.map_, "", "its body is counted once for each slice"),
+        "higher_order.scan": priced(control.scan, "", "its body is counted once for each step"),
+        "higher_order.while_loop": priced(control.while_, "", "its body is counted once for each turn; where constants say how many"),
+        "higher_order.wrap_with_autocast": free(control.without_autocast, "", "its body is counted; where it is off"),
+        "higher_order.wrap_with_set_grad_enabled": free(control.inlined, "", "its body is counted"),
         "quantized_decomposed.choose_qparams": priced(dy.choose_qparams, "tensor", note="a scale measured from the data, written out"),
         "quantized_decomposed.choose_qparams_per_token": priced(dy.choose_qparams_per_token, note="written out"),
         "quantized_decomposed.choose_qparams_per_token_asymmetric": priced(dy.choose_qparams_per_token_asymmetric, note="written out"),
@@ -396,28 +395,26 @@ TABLE: Mapping[str, Op] = MappingProxyType(
 
 
 @cache
-def lookup(target: str) -> tuple[Op | None, str]:
-    """The line for ``aten.relu_.default``, and the name without the overload; ``None`` where the table has none."""
-    base, overload = _split(target)
-    op = TABLE.get(base)
-    changes = False
-    if op is None and base.endswith("_") and not base.endswith("__"):
-        op, changes = TABLE.get(base[:-1]), True
-        if op is not None and op.charge == "free":
-            op = None
-    if op is None or (op.overloads and overload not in op.overloads):
-        return None, base
-    return (replace(op, changes=True, alias="") if changes and base != "aten.detach_" else op), base
-
-
-def _split(target: str) -> tuple[str, str]:
+def lookup(target: str) -> tuple[Line[Rule] | Refusal | Unknown, str]:
+    """The line for ``aten.relu_.default``, and the name without the overload."""
     parts = target.split(".")
-    return (".".join(parts[:2]), ".".join(parts[2:]))
+    base, overload = ".".join(parts[:2]), ".".join(parts[2:])
+    line = TABLE.get(base)
+    changes = line is None and base.endswith("_") and not base.endswith("__")
+    if changes:
+        line = TABLE.get(base[:-1])
+    if isinstance(line, Line):
+        if (changes and line.treatment == "free") or (line.overloads and overload not in line.overloads):
+            line = None
+        elif changes and base != "aten.detach_":
+            line = replace(line, changes=True, alias="")
+    return line or Unknown(f"the operator {target}"), base
 
 
-def readme_table() -> str:
-    """The table of the plugin's README: every operator, how it is charged, and a note."""
-    words = {"priced": "priced", "moves": "moves data", "free": "nothing to charge", "refused": "refused"}
-    lines = ["| operator | charge | note |", "|---|---|---|"]
-    lines += [f"| `{name}` | {words[op.charge]} | {op.note} |" for name, op in sorted(TABLE.items())]
-    return "\n".join(lines) + "\n"
+def operators() -> str:
+    """Markdown: every operator, how it is charged, and a note."""
+    return markdown((f"`{name}`", line) for name, line in sorted(TABLE.items()))
+
+
+if __name__ == "__main__":
+    print(operators())

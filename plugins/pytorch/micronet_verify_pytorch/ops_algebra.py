@@ -13,8 +13,8 @@ def vecdot(call: Call) -> Value:
     x, y = call.tensor("x"), call.tensor("y")
     rank = max(len(x.shape), len(y.shape))
     x, y = (call.builder.reshape(value, (1,) * (rank - len(value.shape)) + value.shape) for value in (x, y))
-    axis, letters = call.axis("dim", rank, -1), string.ascii_lowercase[:rank]
-    return call.builder.emit("matmul", x, y, left=letters, right=letters, out=letters[:axis] + letters[axis + 1 :])
+    axis, letters = call.dim("dim", rank, -1), string.ascii_lowercase[:rank]
+    return call.emit("matmul", x, y, left=letters, right=letters, out=letters[:axis] + letters[axis + 1 :])
 
 
 def inner(call: Call) -> Value:
@@ -24,7 +24,7 @@ def inner(call: Call) -> Value:
         return call.elementwise("mul", x, y)
     left = string.ascii_lowercase[: len(x.shape) - 1]
     right = string.ascii_uppercase[: len(y.shape) - 1]
-    return call.builder.emit("matmul", x, y, left=f"{left}z", right=f"{right}z", out=left + right)
+    return call.emit("matmul", x, y, left=f"{left}z", right=f"{right}z", out=left + right)
 
 
 def kron(call: Call) -> Value:
@@ -48,10 +48,10 @@ def trilinear(call: Call) -> Value:
     summed = {string.ascii_lowercase[axis] for axis in call.ints("sumdim")}
     out = "".join(letter for letter in string.ascii_lowercase[:rank] if letter not in summed)
     half = "".join(letter for letter in string.ascii_lowercase[:rank] if letter in terms[0] + terms[1] and letter in out + terms[2])
-    first = call.builder.emit("matmul", operands[0], operands[1], left=terms[0], right=terms[1], out=half)
-    return call.builder.emit("matmul", first, operands[2], left=half, right=terms[2], out=out)
+    first = call.emit("matmul", operands[0], operands[1], left=terms[0], right=terms[1], out=half)
+    return call.emit("matmul", first, operands[2], left=half, right=terms[2], out=out)
 
 
 def integer_product(call: Call) -> Value:
     """``_int_mm``: 8-bit matrices, summed in 32 bits."""
-    return call.builder.emit("matmul", call.tensor(), call.tensor("mat2"), fmt=INT32, left="xz", right="zy", out="xy")
+    return call.emit("matmul", call.tensor(), call.tensor("mat2"), fmt=INT32, left="xz", right="zy", out="xy")

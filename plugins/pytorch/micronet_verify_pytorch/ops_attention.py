@@ -9,7 +9,6 @@ import numpy as np
 
 from micronet_verify.plugin import Value
 from micronet_verify_pytorch.call import Call
-from micronet_verify_pytorch.ops_shape import expanded
 
 
 def attention(call: Call) -> Value:
@@ -18,13 +17,14 @@ def attention(call: Call) -> Value:
     A causal mask is a constant like any other. Truth-value masks select between the score and minus infinity, number
     masks are added; what a constant one hides is not charged (O15), which the core sees.
     """
+    call.ignore("return_debug_mask")
     query, key, value = call.tensor("query"), call.tensor("key"), call.tensor("value")
     if call.number("dropout_p", 0.0) != 0:
         call.refuse("attention with dropout", "be exported after model.eval()", "pass dropout_p=0.0 when not training")
     if call.flag("enable_gqa"):
         key, value = _repeated(call, key, query), _repeated(call, value, query)
     scores = _product(call, query, key, "xz", "yz", "xy")
-    scale = call.number("scale") if call.raw("scale") is not None else 1 / math.sqrt(query.shape[-1])
+    scale = call.number("scale", 1 / math.sqrt(query.shape[-1]))
     if scale != 1:
         scores = call.elementwise("mul", scores, scale)
     mask = call.optional("attn_mask")
@@ -36,21 +36,15 @@ def attention(call: Call) -> Value:
         scores = call.builder.elementwise("where", mask, scores, fill, fmt=scores.format)
     elif mask is not None:
         scores = call.elementwise("add", scores, mask)
-    weights = call.builder.emit("softmax", scores, op="softmax", axis=len(scores.shape) - 1, safe=True if hides else None)
+    weights = call.emit("softmax", scores, op="softmax", axis=len(scores.shape) - 1, safe=True if hides else None)
     return _product(call, weights, value, "xy", "yz", "xz")
-
-
-def attention_results(call: Call) -> tuple[Value, None]:
-    """The kernels that also return the logarithm of the sums, which inference does not read."""
-    call.ignore("return_debug_mask")
-    return attention(call), None
 
 
 def _product(call: Call, a: Value, b: Value, left: str, right: str, out: str) -> Value:
     """Index notation with leading axes that broadcast, aligned at the end."""
     n, m = len(a.shape) - 2, len(b.shape) - 2
     lead = string.ascii_lowercase[: max(n, m)]
-    return call.builder.emit("matmul", a, b, left=lead[len(lead) - n :] + left, right=lead[len(lead) - m :] + right, out=lead + out)
+    return call.emit("matmul", a, b, left=lead[len(lead) - n :] + left, right=lead[len(lead) - m :] + right, out=lead + out)
 
 
 def _repeated(call: Call, x: Value, query: Value) -> Value:
@@ -58,18 +52,14 @@ def _repeated(call: Call, x: Value, query: Value) -> Value:
     *lead, heads, steps, width = x.shape
     times = query.shape[-3] // heads
     y = call.builder.reshape(x, (*lead, heads, 1, steps, width))
-    y = expanded(call, y, (*lead, heads, times, steps, width))
+    y = call.expand(y, (*lead, heads, times, steps, width))
     return call.builder.reshape(y, (*lead, heads * times, steps, width))
 
 
 def weight_norm(call: Call) -> Value:
     """g · v / ‖v‖, the norm over all axes but ``dim``. An un-removed weight norm is work for every example."""
     v, g = call.tensor("v"), call.tensor("g")
-    dim = call.axis("dim", len(v.shape), 0)
+    dim = call.dim("dim", len(v.shape), 0)
     axes = tuple(axis for axis in range(len(v.shape)) if axis != dim)
-    norm = call.builder.emit("reduce", v, op="l2", axes=axes, keepdims=True)
+    norm = call.emit("reduce", v, op="l2", axes=axes, keepdims=True)
     return call.elementwise("mul", v, call.elementwise("div", g, norm))
-
-
-def weight_norm_results(call: Call) -> tuple[Value, None]:
-    return weight_norm(call), None

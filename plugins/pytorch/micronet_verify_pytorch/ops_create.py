@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from micronet_verify.plugin import BOOL, FLOAT32, INT64, MOST_GENERATED, NumericFormat, Shape, Value, numpy_dtype
-from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.call import Call, Rule
 from micronet_verify_pytorch.formats import container, number_format
-from micronet_verify_pytorch.ops_shape import expanded
-
-Translate = Callable[[Call], Value]
+from micronet_verify_pytorch.ops_shape import converted
 
 
-def full(number: float | None = None, like: bool = False) -> Translate:
+def full(number: float | None = None, like: bool = False) -> Rule:
     """zeros, ones, full and their ``_like`` and ``new_`` forms; ``number`` is None where the call states it."""
 
     def translate(call: Call) -> Value:
         x = call.tensor() if like else None
         fill = call.raw("fill_value", call.raw("value")) if number is None else number
         if isinstance(fill, Value):
-            return expanded(call, fill, x.shape if x else ())
+            return call.expand(fill, x.shape if x else ())
         if not isinstance(fill, bool | int | float):
             call.refuse(f"a fill of {fill!r}", "be a number")
         default = container(x.format) if x else (number_format(fill) if number is None else FLOAT32)
-        shape = call.ints("size") if call.raw("size") is not None else (x.shape if x else ())
+        shape = call.ints("size", x.shape if x else ())
         return _fill(call, fill, shape, call.dtype("dtype", default))
 
     return translate
@@ -39,7 +36,7 @@ def scalar_tensor(call: Call) -> Value:
 
 
 def _fill(call: Call, number: float, shape: Shape, fmt: NumericFormat) -> Value:
-    return expanded(call, call.builder.scalar(number, fmt), shape)
+    return call.expand(call.builder.scalar(number, fmt), shape)
 
 
 def generated(call: Call, array: NDArray[Any], fmt: NumericFormat, label: str) -> Value:
@@ -54,16 +51,13 @@ def within(call: Call, count: float) -> int:
 
 
 def arange(call: Call) -> Value:
-    start, end, step = (call.operand(name) if call.raw(name) is not None else default for name, default in _ARANGE)
-    if isinstance(start, Value) or isinstance(end, Value) or isinstance(step, Value) or end is None or not step:
+    start, end, step = call.operand("start", 0), call.operand("end"), call.operand("step", 1)
+    if isinstance(start, Value) or isinstance(end, Value) or isinstance(step, Value) or not step:
         call.refuse("a sequence with bounds from the data", "have constant bounds")
     whole = not any(isinstance(bound, float) for bound in (start, end, step))
     fmt = call.dtype("dtype", INT64 if whole else FLOAT32)
     within(call, max(0.0, (end - start) / step))
     return generated(call, np.arange(start, end, step), fmt, "arange")
-
-
-_ARANGE: tuple[tuple[str, Any], ...] = (("start", 0), ("end", None), ("step", 1))
 
 
 def linspace(call: Call) -> Value:
@@ -85,21 +79,19 @@ def one_hot(call: Call) -> Value:
         call.refuse("one_hot without a number of classes", "state num_classes")
     numbers = generated(call, np.arange(within(call, classes)), INT64, "arange")
     hit = call.builder.elementwise("equal", call.builder.reshape(x, (*x.shape, 1)), numbers, fmt=BOOL)
-    return call.builder.emit("move", hit, fmt=INT64, op="cast")
+    return call.emit("move", hit, fmt=INT64, op="cast")
 
 
 def fill_in_place(call: Call) -> Value:
     """fill_ and zero_ as values: the whole tensor is one number."""
     x = call.tensor()
-    number = call.operand("value") if call.raw("value") is not None else 0
+    number = call.operand("value", 0)
     if isinstance(number, Value):
-        return expanded(call, number, x.shape)
+        return call.expand(number, x.shape)
     return _fill(call, number, x.shape, container(x.format))
 
 
 def copy(call: Call) -> Value:
     """copy_ as a value: the source in the shape and type of the target."""
-    x, source = call.tensor(), call.tensor("src")
-    fmt = container(x.format)
-    moved = source if container(source.format) == fmt else call.builder.emit("move", source, fmt=fmt, op="cast")
-    return expanded(call, moved, x.shape)
+    x = call.tensor()
+    return call.expand(converted(call, call.tensor("src"), container(x.format)), x.shape)

@@ -11,8 +11,7 @@ _ON_8_BITS = (-128, 127)
 
 def choose_qparams(call: Call) -> tuple[Value, Value]:
     """(highest − lowest) / steps, and the code of 0; torch.ao.quantization.utils.determine_qparams."""
-    low, high = call.integer("quant_min"), call.integer("quant_max")
-    least, most = _extremes(call, call.tensor("input"), tuple(range(len(call.tensor("input").shape))), False)
+    low, high, least, most = _range(call)
     call.ignore("dtype")
     scale = call.elementwise("div", call.elementwise("sub", most, least), float(high - low))
     scale = call.elementwise("max", scale, call.number("eps"))
@@ -23,8 +22,7 @@ def choose_qparams(call: Call) -> tuple[Value, Value]:
 
 def choose_qparams_symmetric(call: Call) -> tuple[Value, Value]:
     """The largest magnitude over half of the steps; the code of 0 is 0, and 128 among unsigned ones."""
-    low, high = call.integer("quant_min"), call.integer("quant_max")
-    least, most = _extremes(call, call.tensor("input"), tuple(range(len(call.tensor("input").shape))), False)
+    low, high, least, most = _range(call)
     reach = call.elementwise("max", call.elementwise("neg", least), most)
     scale = call.elementwise("max", call.elementwise("div", reach, (high - low) / 2), call.number("eps"))
     zero = call.builder.scalar(128 if call.dtype("dtype").family == "uint" else 0, scale.format)
@@ -35,9 +33,9 @@ def choose_qparams_per_token(call: Call) -> tuple[Value, Value]:
     """The largest magnitude of each token over 127."""
     x = call.tensor("input")
     call.ignore("dtype")
-    reach = call.builder.emit("reduce", call.elementwise("abs", x), op="max", axes=(len(x.shape) - 1,), keepdims=True)
+    reach = call.emit("reduce", call.elementwise("abs", x), op="max", axes=(len(x.shape) - 1,), keepdims=True)
     scale = call.elementwise("div", call.elementwise("clip", reach, low=1e-5), 127.0)
-    zeros = call.builder.emit("move", call.builder.scalar(0, scale.format), op="expand", shape=scale.shape)
+    zeros = call.emit("move", call.builder.scalar(0, scale.format), op="expand", shape=scale.shape)
     return _declared(call, scale, zeros, scale.shape)
 
 
@@ -55,14 +53,20 @@ def choose_qparams_per_token_asymmetric(call: Call) -> tuple[Value, Value]:
     return _declared(call, scale, call.elementwise("round", call.elementwise("clip", zero, low=low, high=high)), scale.shape)
 
 
+def _range(call: Call) -> tuple[int, int, Value, Value]:
+    """The lowest and highest code, the least and the greatest value."""
+    x = call.tensor("input")
+    return call.integer("quant_min"), call.integer("quant_max"), *_extremes(call, x, tuple(range(len(x.shape))), False)
+
+
 def _extremes(call: Call, x: Value, axes: tuple[int, ...], keep: bool) -> tuple[Value, Value]:
     """The least and the greatest value, 0 among them."""
-    least = call.builder.emit("reduce", x, op="min", axes=axes, keepdims=keep)
-    most = call.builder.emit("reduce", x, op="max", axes=axes, keepdims=keep)
+    least = call.emit("reduce", x, op="min", axes=axes, keepdims=keep)
+    most = call.emit("reduce", x, op="max", axes=axes, keepdims=keep)
     return call.elementwise("min", least, 0.0), call.elementwise("max", most, 0.0)
 
 
 def _declared(call: Call, scale: Value, zero: Value, shape: tuple[int, ...]) -> tuple[Value, Value]:
     """In the types that torch hands on."""
-    scale, zero = (call.builder.emit("move", value, fmt=fmt, op="cast") for value, fmt in ((scale, FLOAT64), (zero, INT64)))
+    scale, zero = (call.emit("move", value, fmt=fmt, op="cast") for value, fmt in ((scale, FLOAT64), (zero, INT64)))
     return call.builder.reshape(scale, shape), call.builder.reshape(zero, shape)

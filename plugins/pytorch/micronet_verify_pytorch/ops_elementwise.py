@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from micronet_verify.plugin import BOOL, NumericFormat, Value
-from micronet_verify_pytorch.call import Call
-from micronet_verify_pytorch.formats import Operand, as_float, container, promote
-
-Translate = Callable[[Call], Value]
+from micronet_verify_pytorch.call import Call, Rule
+from micronet_verify_pytorch.formats import Factor, as_float, container, promote
 
 
-def binary(op: str, left: str = "self", right: str = "other", rounding: str | None = None) -> Translate:
+def binary(op: str, left: str = "self", right: str = "other", rounding: str | None = None) -> Rule:
     """``left op right``, with ``alpha`` on the right operand where the operator has one."""
-
-    def translate(call: Call) -> Value:
-        return call.elementwise(op, call.operand(left), _scaled(call, call.operand(right)), rounding=rounding)
-
-    return translate
+    return lambda call: call.elementwise(op, call.operand(left), _scaled(call, call.operand(right)), rounding=rounding)
 
 
-def _scaled(call: Call, operand: Operand) -> Operand:
-    alpha = call.operand("alpha") if call.raw("alpha") is not None else 1
+def _scaled(call: Call, operand: Factor) -> Factor:
+    alpha = call.operand("alpha", 1)
     if alpha == 1:
         return operand
     return call.elementwise("mul", operand, alpha) if isinstance(operand, Value) else operand * alpha  # type: ignore[operator]
@@ -54,20 +46,13 @@ def power(call: Call) -> Value:
     if exponent == 2 and not isinstance(exponent, Value) and isinstance(x, Value):
         return call.elementwise("square", x, fmt=common)
     if exponent == 1 and not isinstance(exponent, Value) and isinstance(x, Value):
-        return call.builder.emit("move", x, fmt=common, op="identity")
+        return call.emit("move", x, fmt=common, op="identity")
     return call.elementwise("pow", x, exponent)
 
 
-def compare(op: str) -> Translate:
-    def translate(call: Call) -> Value:
-        return call.elementwise(op, call.operand("self"), call.operand("other"), fmt=BOOL)
-
-    return translate
-
-
-def logical(op: str) -> Translate:
+def compare(op: str) -> Rule:
     """Truth values whatever the operands are."""
-    return compare(op)
+    return lambda call: call.elementwise(op, call.operand("self"), call.operand("other"), fmt=BOOL)
 
 
 def logical_not(call: Call) -> Value:
@@ -78,7 +63,7 @@ def bitwise_not(call: Call) -> Value:
     return call.elementwise("not", call.tensor(), fmt=container(call.tensor().format))
 
 
-def shift(op: str) -> Translate:
+def shift(op: str) -> Rule:
     """A shift by n bits is the multiply by 2ⁿ, or the whole division, that it stands for. It wraps around in the type's width."""
 
     def translate(call: Call) -> Value:
@@ -95,7 +80,7 @@ def shift(op: str) -> Translate:
     return translate
 
 
-def unary(op: str, *parameters: str, real: bool = True, x: str = "self") -> Translate:
+def unary(op: str, *parameters: str, real: bool = True, x: str = "self") -> Rule:
     """A function of one tensor; ``real``: integers become float32. ``parameters``: numbers of the call, by our names."""
 
     def translate(call: Call) -> Value:
@@ -117,11 +102,8 @@ def round_to(call: Call) -> Value:
     return call.elementwise(back, call.elementwise("round", call.elementwise(there, x, power_of_ten)), power_of_ten)
 
 
-def predicate(op: str) -> Translate:
-    def translate(call: Call) -> Value:
-        return call.builder.elementwise(op, call.tensor(), fmt=BOOL)
-
-    return translate
+def predicate(op: str) -> Rule:
+    return lambda call: call.builder.elementwise(op, call.tensor(), fmt=BOOL)
 
 
 def frac(call: Call) -> Value:
@@ -146,11 +128,6 @@ def clip(call: Call) -> Value:
         if bound is not None:
             x = call.elementwise(op, x, bound, fmt=fmt)  # type: ignore[arg-type]
     return x
-
-
-def with_none(translate: Translate) -> Callable[[Call], tuple[Value, None]]:
-    """For operators that also return a buffer for the gradient."""
-    return lambda call: (translate(call), None)
 
 
 def threshold(call: Call) -> Value:
@@ -178,13 +155,9 @@ def elu(call: Call) -> Value:
     return y if scale == 1 else call.elementwise("mul", y, scale)
 
 
-def with_alpha(op: str, argument: str, default: float) -> Translate:
+def with_alpha(op: str, argument: str, default: float) -> Rule:
     """A function whose one parameter torch calls ``argument``."""
-
-    def translate(call: Call) -> Value:
-        return call.builder.elementwise(op, call.tensor(), alpha=call.number(argument, default))
-
-    return translate
+    return lambda call: call.builder.elementwise(op, call.tensor(), alpha=call.number(argument, default))
 
 
 def hard_sigmoid(call: Call) -> Value:
@@ -215,7 +188,7 @@ def prelu(call: Call) -> Value:
 def glu(call: Call) -> Value:
     """The first half times the sigmoid of the second."""
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape), -1)
+    axis = call.dim("dim", len(x.shape), -1)
     half = x.shape[axis] // 2
     a, b = call.builder.emit_many("move", (x,), (None, None), op="split", axis=axis, sizes=(half, x.shape[axis] - half))
     return call.elementwise("mul", a, call.builder.elementwise("sigmoid", b))
@@ -231,12 +204,12 @@ def masked_fill(call: Call) -> Value:
     return _where(call, call.tensor("mask"), call.operand("value"), x, container(x.format))
 
 
-def _where(call: Call, condition: Value, then: Operand, other: Operand, fmt: NumericFormat | None = None) -> Value:
+def _where(call: Call, condition: Value, then: Factor, other: Factor, fmt: NumericFormat | None = None) -> Value:
     fmt = fmt or promote([then, other])
     return call.builder.elementwise("where", condition, call.value(then, fmt), call.value(other, fmt), fmt=fmt)
 
 
-def addcmul(op: str) -> Translate:
+def addcmul(op: str) -> Rule:
     """self + value · (tensor1 op tensor2)."""
 
     def translate(call: Call) -> Value:
@@ -256,16 +229,16 @@ def lerp(call: Call) -> Value:
 def cosine_similarity(call: Call) -> Value:
     """sum(x1·x2) / (max(‖x1‖, eps) · max(‖x2‖, eps))."""
     x, y = call.tensor("x1"), call.tensor("x2")
-    axis = call.axis("dim", max(len(x.shape), len(y.shape)), 1)
-    dot = call.builder.emit("reduce", call.elementwise("mul", x, y), op="sum", axes=(axis,), keepdims=False)
+    axis = call.dim("dim", max(len(x.shape), len(y.shape)), 1)
+    dot = call.emit("reduce", call.elementwise("mul", x, y), op="sum", axes=(axis,), keepdims=False)
     lengths = []
     for value in (x, y):
-        length = call.builder.emit("reduce", value, op="l2", axes=(axis,), keepdims=False)
+        length = call.emit("reduce", value, op="l2", axes=(axis,), keepdims=False)
         lengths.append(call.elementwise("max", length, call.number("eps", 1e-8)))
     return call.elementwise("div", dot, call.elementwise("mul", *lengths))
 
 
-def triangle(upper: bool) -> Translate:
+def triangle(upper: bool) -> Rule:
     """tril and triu: a constant mask selects the element or zero."""
 
     def translate(call: Call) -> Value:

@@ -7,7 +7,7 @@ import math
 from micronet_verify.plugin import BOOL, Value
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.formats import as_float, container
-from micronet_verify_pytorch.ops_shape import joined, sliced
+from micronet_verify_pytorch.ops_shape import joined
 
 # The largest number of each format (torch.finfo).
 LARGEST = {
@@ -46,14 +46,10 @@ def nan_to_num(call: Call) -> Value:
         call.ignore("nan", "neginf", "posinf")
         return x
     most = LARGEST.get(container(x.format).name, math.inf)
-    y = _replaced(call, call.builder.elementwise("isnan", x, fmt=BOOL), _or(call, "nan", 0.0), x)
+    y = _replaced(call, call.builder.elementwise("isnan", x, fmt=BOOL), float(call.number("nan", 0.0)), x)
     for name, bound, instead in (("neginf", -math.inf, -most), ("posinf", math.inf, most)):
-        y = _replaced(call, call.elementwise("equal", x, bound, fmt=BOOL), _or(call, name, instead), y)
+        y = _replaced(call, call.elementwise("equal", x, bound, fmt=BOOL), float(call.number(name, instead)), y)
     return y
-
-
-def _or(call: Call, name: str, default: float) -> float:
-    return float(call.number(name)) if call.raw(name) is not None else default
 
 
 def _replaced(call: Call, where: Value, number: float, x: Value) -> Value:
@@ -63,11 +59,11 @@ def _replaced(call: Call, where: Value, number: float, x: Value) -> Value:
 def diff(call: Call) -> Value:
     """x[1:] − x[:−1] along an axis, n times; of truth values, whether they differ."""
     x, times = call.tensor(), call.integer("n", 1)
-    axis = call.axis("dim", len(x.shape), -1)
+    axis = call.dim("dim", len(x.shape), -1)
     ends = [call.optional("prepend"), x, call.optional("append")]
     x = joined(call, [part for part in ends if part is not None], axis)
     for _ in range(times):
         size = x.shape[axis]
-        upper, lower = sliced(call, x, axis, 1, size), sliced(call, x, axis, 0, size - 1)
+        upper, lower = call.slice(x, axis, 1, size), call.slice(x, axis, 0, size - 1)
         x = call.elementwise("xor" if x.format == BOOL else "sub", upper, lower)
     return x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
@@ -11,15 +11,13 @@ from micronet_verify.plugin import BOOL, INT64, Value, broadcast
 from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.narrow import narrowed
 from micronet_verify_pytorch.ops_create import generated, within
-from micronet_verify_pytorch.ops_shape import expanded, joined, sliced
-
-Translate = Callable[[Call], Value]
+from micronet_verify_pytorch.ops_shape import joined, swapped
 
 
 def embedding(call: Call) -> Value:
     """Rows of the table; padding and gradient options change nothing."""
     call.ignore("padding_idx", "scale_grad_by_freq", "sparse")
-    return call.builder.emit("lookup", call.tensor("weight"), call.tensor("indices"), op="embedding", axis=0)
+    return call.emit("lookup", call.tensor("weight"), call.tensor("indices"), op="embedding", axis=0)
 
 
 def whole_numbers(call: Call, index: Value) -> Value:
@@ -32,18 +30,18 @@ def chosen(call: Call, x: Value, index: Value, axis: int) -> Value:
     """Slices of ``x`` along ``axis`` in the order of ``index``."""
     if call.is_fixed(whole_numbers(call, index)):
         return _ordered(call, x, index, axis)
-    return call.builder.emit("lookup", x, index, op="gather", axis=axis)
+    return call.emit("lookup", x, index, op="gather", axis=axis)
 
 
 def _ordered(call: Call, x: Value, index: Value, axis: int) -> Value:
     """``chosen`` by an index that is known to be a constant."""
-    return call.builder.emit("permute", x, index, op="index", axis=axis)
+    return call.emit("permute", x, index, op="index", axis=axis)
 
 
 def index_select(call: Call) -> Value:
     """An index of no axes is one of one."""
     x, places = call.tensor(), call.tensor("index")
-    axis = call.axis("dim", len(x.shape))
+    axis = call.dim("dim", len(x.shape))
     y = chosen(call, x, places, axis)
     return y if places.shape else call.builder.reshape(y, (*x.shape[:axis], 1, *x.shape[axis + 1 :]))
 
@@ -62,7 +60,7 @@ def gather(call: Call) -> Value:
     """Each element of the index names a place along the axis, beside its own places on the others."""
     x, places = call.tensor(), call.tensor("index")
     call.ignore("sparse_grad")
-    return elements(call, x, places, call.axis("dim", len(x.shape)))
+    return elements(call, x, places, call.dim("dim", len(x.shape)))
 
 
 def take_along_dim(call: Call) -> Value:
@@ -71,9 +69,9 @@ def take_along_dim(call: Call) -> Value:
     if call.raw("dim") is None:
         x, places = call.builder.reshape(x, (x.numel,)), call.builder.reshape(places, (places.numel,))
         return elements(call, x, places, 0)
-    axis = call.axis("dim", len(x.shape))
+    axis = call.dim("dim", len(x.shape))
     shape = broadcast(_without(x.shape, axis), _without(places.shape, axis))
-    x, places = (expanded(call, value, (*shape[:axis], value.shape[axis], *shape[axis:])) for value in (x, places))
+    x, places = (call.expand(value, (*shape[:axis], value.shape[axis], *shape[axis:])) for value in (x, places))
     return elements(call, x, places, axis)
 
 
@@ -88,10 +86,10 @@ def elements(call: Call, x: Value, index: Value, axis: int) -> Value:
     if not x.shape:
         return x
     if not call.is_fixed(index):
-        return call.builder.emit("lookup", x, index, op="elements", axis=axis)
+        return call.emit("lookup", x, index, op="elements", axis=axis)
     narrow = narrowed(call.builder, index)
     for at, size in enumerate(index.shape):
-        x = x if at == axis else sliced(call, x, at, 0, size)
+        x = x if at == axis else call.slice(x, at, 0, size)
     own = [at for at, size in enumerate(narrow.shape) if at == axis or size > 1]
     sizes = [narrow.shape[at] for at in own]
     if len(own) == 1:
@@ -137,7 +135,7 @@ def index(call: Call) -> Value:
         y = _axis_by_axis(call, x, axes, indices, shape) or _merged(call, x, axes, indices, shape)
     else:
         turned = call.builder.transpose(x, [*axes, *rest])
-        y = call.builder.emit("lookup", turned, _tuples(call, indices, shape), op="nd", axis=0)
+        y = call.emit("lookup", turned, _tuples(call, indices, shape), op="nd", axis=0)
     if axes != list(range(axes[0], axes[0] + len(axes))):
         return y
     many = len(shape)
@@ -179,7 +177,7 @@ def _counted(call: Call, part: Value, length: int) -> Value:
 
 def _tuples(call: Call, indices: Sequence[Value], shape: tuple[int, ...]) -> Value:
     """The indices side by side on a last axis."""
-    return joined(call, [call.builder.reshape(expanded(call, part, shape), (*shape, 1)) for part in indices], len(shape))
+    return joined(call, [call.builder.reshape(call.expand(part, shape), (*shape, 1)) for part in indices], len(shape))
 
 
 def index_tuples(call: Call, indices: Sequence[Value]) -> Value:
@@ -192,20 +190,18 @@ def index_tuples(call: Call, indices: Sequence[Value]) -> Value:
 
 def flip(call: Call) -> Value:
     x = call.tensor()
-    for axis in call.axes("dims", len(x.shape)):
-        x = call.builder.emit("permute", x, op="flip", axis=axis)
+    for axis in call.dims("dims", len(x.shape)):
+        x = call.emit("permute", x, op="flip", axis=axis)
     return x
 
 
 def rot90(call: Call) -> Value:
     """Quarter turns: flips and a transpose."""
     x, turns, dims = call.tensor(), call.integer("k", 1) % 4, call.ints("dims", (0, 1))
-    first, second = (call.wrap(axis, len(x.shape)) for axis in dims)
-    perm = list(range(len(x.shape)))
-    perm[first], perm[second] = second, first
+    first, second = (call.axis(axis, len(x.shape)) for axis in dims)
     for axis in {0: (), 1: (second,), 2: (first, second), 3: (first,)}[turns]:
-        x = call.builder.emit("permute", x, op="flip", axis=axis)
-    return call.builder.transpose(x, perm) if turns % 2 else x
+        x = call.emit("permute", x, op="flip", axis=axis)
+    return swapped(call, x, first, second) if turns % 2 else x
 
 
 def roll(call: Call) -> Value:
@@ -215,8 +211,8 @@ def roll(call: Call) -> Value:
     if not axes:
         x, axes = call.builder.reshape(x, (x.numel,)), (0,)
     for shift, axis in zip(shifts, axes, strict=True):
-        at = call.wrap(axis, len(x.shape))
+        at = call.axis(axis, len(x.shape))
         if x.shape[at] and shift % x.shape[at]:
             order = np.roll(np.arange(within(call, x.shape[at])), shift)
-            x = call.builder.emit("permute", x, generated(call, order, INT64, "roll"), op="index", axis=at)
+            x = call.emit("permute", x, generated(call, order, INT64, "roll"), op="index", axis=at)
     return call.builder.reshape(x, shape)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from micronet_verify.plugin import Value
-from micronet_verify_pytorch.call import Call, Result
+from micronet_verify_pytorch.call import Call, Rule
 from micronet_verify_pytorch.formats import container
+from micronet_verify_pytorch.ops_shape import dropped, lifted
 
-Translate = Callable[[Call], Value]
 EVAL = "call model.eval() before torch.export.export"
 # torch.finfo(…).eps
 EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
@@ -39,15 +37,6 @@ def _own_statistics(call: Call, x: Value) -> Value:
     return call.builder.transpose(call.builder.reshape(y, turned.shape), perm)
 
 
-def batch_norm_results(call: Call) -> tuple[Value, None, None]:
-    """The forms that also return statistics, which inference does not read."""
-    return batch_norm(call), None, None
-
-
-def batch_norm_training(call: Call) -> Value:
-    call.refuse("batch norm in training mode", "be exported after model.eval()", EVAL)
-
-
 def _batch_norm(call: Call, x: Value) -> Value:
     operands = (x, call.tensor("running_mean"), call.tensor("running_var"), call.optional("weight"), call.optional("bias"))
     return _normalise(call, "batch_norm", operands, eps=float(call.number("eps")))
@@ -60,7 +49,7 @@ def _normalise(call: Call, op: str, operands: tuple[Value | None, ...], **attrib
         kept.pop()
     first = operands[0]
     assert first is not None
-    return call.builder.emit("normalise", *kept, fmt=container(first.format), op=op, **attributes)
+    return call.emit("normalise", *kept, fmt=container(first.format), op=op, **attributes)
 
 
 def instance_norm(call: Call) -> Value:
@@ -75,15 +64,13 @@ def instance_norm(call: Call) -> Value:
     return _normalise(call, "instance_norm", (x, call.optional("weight"), call.optional("bias")), eps=float(call.number("eps")))
 
 
-def group_norm(call: Call) -> Value:
-    operands = (call.tensor("input"), call.optional("weight"), call.optional("bias"))
-    return _normalise(call, "group_norm", operands, groups=call.integer("num_groups"), eps=float(call.number("eps", 1e-5)))
+def group_norm(groups: str) -> Rule:
+    def rule(call: Call) -> Value:
+        operands = (call.tensor("input"), call.optional("weight"), call.optional("bias"))
+        call.ignore("N", "C", "HxW")
+        return _normalise(call, "group_norm", operands, groups=call.integer(groups), eps=float(call.number("eps", 1e-5)))
 
-
-def native_group_norm(call: Call) -> tuple[Value, None, None]:
-    operands = (call.tensor("input"), call.optional("weight"), call.optional("bias"))
-    call.ignore("N", "C", "HxW")
-    return _normalise(call, "group_norm", operands, groups=call.integer("group"), eps=float(call.number("eps"))), None, None
+    return rule
 
 
 def _trailing(call: Call, x: Value) -> tuple[int, ...]:
@@ -96,39 +83,24 @@ def layer_norm(call: Call) -> Value:
     return _normalise(call, "layer_norm", operands, axes=_trailing(call, x), eps=float(call.number("eps", 1e-5)))
 
 
-def native_layer_norm(call: Call) -> tuple[Value, None, None]:
-    return layer_norm(call), None, None
-
-
 def rms_norm(call: Call) -> Value:
     """Without a stated eps torch takes that of the type."""
     x = call.tensor("input")
-    eps = call.number("eps") if call.raw("eps") is not None else EPSILON.get(container(x.format).name, 2.0**-23)
+    eps = call.number("eps", EPSILON.get(container(x.format).name, 2.0**-23))
     return _normalise(call, "rms_norm", (x, call.optional("weight")), axes=_trailing(call, x), eps=float(eps))
 
 
-def _lifted(call: Call, rank: int) -> tuple[Value, bool]:
-    """The input with a batch axis, and whether it had none."""
-    x = call.tensor("self" if call.raw("self") is not None else "input")
-    single = len(x.shape) == rank + 1
-    return (call.builder.reshape(x, (1, *x.shape)) if single else x), single
-
-
-def _dropped(call: Call, y: Value, single: bool) -> Value:
-    return call.builder.reshape(y, y.shape[1:]) if single else y
-
-
-def pool(op: str, rank: int) -> Translate:
+def pool(op: str, rank: int) -> Rule:
     """max_pool and avg_pool of ``rank`` axes. A stated divisor replaces the number of positions in the window."""
 
     def translate(call: Call) -> Value:
-        x, single = _lifted(call, rank)
+        x, single = lifted(call, rank)
         kernel = call.spread("kernel_size", rank)
         stride = call.spread("stride", rank) if call.ints("stride", ()) else kernel
         padding, dilation = call.spread("padding", rank, (0,)), call.spread("dilation", rank, (1,))
         counts = op == "average" and any(padding) and call.flag("count_include_pad", True)
         call.ignore("count_include_pad")
-        y = call.builder.emit(
+        y = call.emit(
             "pool",
             x,
             op=op,
@@ -140,33 +112,17 @@ def pool(op: str, rank: int) -> Translate:
             counts_padding=True if counts else None,
             divisor=call.integer("divisor_override") if call.raw("divisor_override") is not None else None,
         )
-        return _dropped(call, y, single)
+        return dropped(call, y, single)
 
     return translate
 
 
-def max_pool_with_places(rank: int) -> Callable[[Call], tuple[Value, Result]]:
-    """The places of the maxima are for un-pooling, which is not priced."""
-
-    def translate(call: Call) -> tuple[Value, Result]:
-        return pool("max", rank)(call), None
-
-    return translate
-
-
-def adaptive_pool(op: str, rank: int) -> Translate:
+def adaptive_pool(op: str, rank: int) -> Rule:
     """An output size of None (−1 in graphs) keeps that of the input."""
 
     def translate(call: Call) -> Value:
-        x, single = _lifted(call, rank)
-        return _dropped(call, call.builder.emit("pool", x, op=op, adaptive=call.spread("output_size", rank)), single)
-
-    return translate
-
-
-def adaptive_max_pool(rank: int) -> Callable[[Call], tuple[Value, Result]]:
-    def translate(call: Call) -> tuple[Value, Result]:
-        return adaptive_pool("max", rank)(call), None
+        x, single = lifted(call, rank)
+        return dropped(call, call.emit("pool", x, op=op, adaptive=call.spread("output_size", rank)), single)
 
     return translate
 
@@ -176,7 +132,7 @@ def adaptive_max_pool(rank: int) -> Callable[[Call], tuple[Value, Result]]:
 _COORDINATES = {"nearest": ("asymmetric", "floor"), "nearest exact": ("half_pixel", "round_prefer_ceil")}
 
 
-def upsample(mode: str, rank: int) -> Translate:
+def upsample(mode: str, rank: int) -> Rule:
     """The size is given, or follows from the scale factors, rounded down. Stated factors also say where positions lie."""
 
     def translate(call: Call) -> Value:
@@ -193,7 +149,7 @@ def upsample(mode: str, rank: int) -> Translate:
         if mode not in _COORDINATES and call.flag("align_corners"):
             coordinates = "align_corners"
         stated = factors is not None and any(length * f != out for length, f, out in zip(x.shape[2:], factors, size, strict=True))
-        return call.builder.emit(
+        return call.emit(
             "resize",
             x,
             op=mode.split()[0],

@@ -6,57 +6,40 @@ narrower than the format is on the node as ``low`` and ``high``. A zero point th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from micronet_verify.plugin import FLOAT32, NumericFormat, Value
-from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.call import Call, Rule
 from micronet_verify_pytorch.formats import container, integer_format
 
-Translate = Callable[[Call], Value]
 WIDEST = 1 << 31
 
 
-def fake_quantize(per_channel: bool) -> Translate:
+def fake_quantize(per_channel: bool) -> Rule:
     """Quantize, then dequantize; the result has the type of the input."""
 
     def translate(call: Call) -> Value:
-        x = call.tensor()
-        axis = call.axis("axis", len(x.shape)) if per_channel else -1
-        fmt, low, high = _range(call)
-        scale, zero = _value(call, "scale", FLOAT32), _zero(call, fmt)
+        x, (fmt, low, high) = call.tensor(), _range(call)
+        axis, scale, zero = _scaling(call, x, fmt, per_channel)
         return _dequantized(call, _quantized(call, x, scale, zero, axis, fmt, low, high), scale, zero, axis, container(x.format))
 
     return translate
 
 
-def fake_quantize_results(per_channel: bool) -> Callable[[Call], tuple[Value, None]]:
-    """The forms that also return which elements were in range, for the gradient."""
-
-    def translate(call: Call) -> tuple[Value, None]:
-        return fake_quantize(per_channel)(call), None
-
-    return translate
-
-
-def quantize(per_channel: bool, x: str = "input") -> Translate:
+def quantize(per_channel: bool, x: str = "input") -> Rule:
     def translate(call: Call) -> Value:
         value = call.tensor(x)
-        axis = call.axis("axis", len(value.shape)) if per_channel else -1
         fmt, low, high = _held_range(call)
         call.ignore("eps")
-        scale = _value(call, "scales" if per_channel else "scale", FLOAT32)
-        return _quantized(call, value, scale, _zero(call, fmt, "zero_points" if per_channel else "zero_point"), axis, fmt, low, high)
+        axis, scale, zero = _scaling(call, value, fmt, per_channel, "s" if per_channel else "")
+        return _quantized(call, value, scale, zero, axis, fmt, low, high)
 
     return translate
 
 
-def dequantize(per_channel: bool) -> Translate:
+def dequantize(per_channel: bool) -> Rule:
     def translate(call: Call) -> Value:
         value = call.tensor("input")
-        axis = call.axis("axis", len(value.shape)) if per_channel else -1
         call.ignore("quant_min", "quant_max", "dtype")
-        scale = _value(call, "scales" if per_channel else "scale", FLOAT32)
-        zero = _zero(call, value.format, "zero_points" if per_channel else "zero_point")
+        axis, scale, zero = _scaling(call, value, value.format, per_channel, "s" if per_channel else "")
         return _dequantized(call, value, scale, zero, axis, call.dtype("out_dtype", FLOAT32))
 
     return translate
@@ -80,14 +63,13 @@ def _held_range(call: Call) -> tuple[NumericFormat, float, float]:
     return fmt, low, high
 
 
-def _value(call: Call, name: str, fmt: NumericFormat) -> Value:
-    return call.value(call.operand(name), fmt)
-
-
-def _zero(call: Call, fmt: NumericFormat, name: str = "zero_point") -> Value | None:
-    if call.raw(name) is None or (isinstance(call.raw(name), int) and call.raw(name) == 0):
-        return None
-    return _value(call, name, fmt)
+def _scaling(call: Call, x: Value, fmt: NumericFormat, per_channel: bool, many: str = "") -> tuple[int, Value, Value | None]:
+    """Axis, scale, zero point. ``many``: what their names end with."""
+    axis, zero = call.dim("axis", len(x.shape)) if per_channel else -1, call.raw(f"zero_point{many}")
+    scale = call.value(call.operand(f"scale{many}"), FLOAT32)
+    if zero is None or (isinstance(zero, int) and zero == 0):
+        return axis, scale, None
+    return axis, scale, call.value(call.operand(f"zero_point{many}"), fmt)
 
 
 def _quantized(
@@ -97,12 +79,12 @@ def _quantized(
     full = (-(1 << fmt.bits - 1), (1 << fmt.bits - 1) - 1) if fmt.family == "int" else (0, (1 << fmt.bits) - 1)
     limits = {} if (low, high) == full else {"low": low, "high": high}
     operands = (x, scale) if zero is None else (x, scale, zero)
-    return call.builder.emit("quantize", *operands, fmt=fmt, axis=axis, reciprocal=True, **limits, **how)
+    return call.emit("quantize", *operands, fmt=fmt, axis=axis, reciprocal=True, **limits, **how)
 
 
 def _dequantized(call: Call, q: Value, scale: Value, zero: Value | None, axis: int, fmt: NumericFormat, block: int | None = None) -> Value:
     operands = (q, scale) if zero is None else (q, scale, zero)
-    return call.builder.emit("dequantize", *operands, fmt=fmt, axis=axis, block=block)
+    return call.emit("dequantize", *operands, fmt=fmt, axis=axis, block=block)
 
 
 # --- scales for each token, or for each group of a row -----------------------------------------------------------------------

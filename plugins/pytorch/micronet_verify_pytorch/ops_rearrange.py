@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from micronet_verify.plugin import Value
-from micronet_verify_pytorch.call import Call
-from micronet_verify_pytorch.ops_shape import expanded, joined, sliced, swapped
-
-Translate = Callable[[Call], Value]
+from micronet_verify.plugin import Shape, Value
+from micronet_verify_pytorch.call import Call, Rule
+from micronet_verify_pytorch.ops_shape import joined, swapped
 
 
-def repeat(name: str) -> Translate:
+def repeat(name: str) -> Rule:
     """repeat and tile: missing axes are put in front."""
 
     def translate(call: Call) -> Value:
@@ -20,9 +16,9 @@ def repeat(name: str) -> Translate:
         x = call.builder.reshape(x, (1,) * (rank - len(x.shape)) + x.shape)
         repeats = (1,) * (rank - len(repeats)) + repeats
         if set(repeats[1:]) <= {1} and repeats[0] != 1 and x.shape:  # as for each example of a batch: a batch of 1 repeats nothing
-            copies = expanded(call, call.builder.reshape(x, (1, *x.shape)), (repeats[0], *x.shape))
+            copies = call.expand(call.builder.reshape(x, (1, *x.shape)), (repeats[0], *x.shape))
             return call.builder.reshape(copies, (repeats[0] * x.shape[0], *x.shape[1:]))
-        return x if set(repeats) <= {1} else call.builder.emit("move", x, op="tile", repeats=repeats)
+        return x if set(repeats) <= {1} else call.emit("move", x, op="tile", repeats=repeats)
 
     return translate
 
@@ -33,9 +29,9 @@ def repeat_each(call: Call) -> Value:
     call.ignore("output_size")
     if call.raw("dim") is None:
         x = call.builder.reshape(x, (x.numel,))
-    axis = call.axis("dim", len(x.shape)) if call.raw("dim") is not None else 0
+    axis = call.dim("dim", len(x.shape)) if call.raw("dim") is not None else 0
     y = call.builder.reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
-    y = expanded(call, y, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]))
+    y = call.expand(y, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]))
     return call.builder.reshape(y, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
 
 
@@ -47,7 +43,7 @@ def pad(call: Call) -> Value:
     """Constant, reflected, replicated or circular: in each case elements are copied. Pairs begin at the last axis; negative ones cut."""
     x, pairs = call.tensor(), call.ints("pad" if call.raw("pad") is not None else "padding")
     named = next((mode for name, mode in _OF_NAME.items() if name in call.target), "constant")
-    mode, value = call.text("mode", named), call.raw("value")
+    mode, fill = call.text("mode", named), float(call.number("value", 0.0))
     if mode not in _MODES:
         call.refuse(f"the padding mode {mode!r}", "be constant, reflect, replicate or circular")
     begins, ends = [0] * len(x.shape), [0] * len(x.shape)
@@ -57,15 +53,14 @@ def pad(call: Call) -> Value:
         x = _cut(call, x, begins, ends)  # what is left goes around
     padding = tuple(max(0, size) for size in (*begins, *ends))
     if any(padding):
-        fill = float(call.number("value")) if value is not None else 0.0
-        x = call.builder.emit("move", x, op="pad", padding=padding, value=fill if mode == "constant" else None, mode=_MODES[mode])
+        x = call.emit("move", x, op="pad", padding=padding, value=fill if mode == "constant" else None, mode=_MODES[mode])
     return x if mode == "circular" else _cut(call, x, begins, ends)
 
 
 def _cut(call: Call, x: Value, begins: list[int], ends: list[int]) -> Value:
     """What negative paddings leave of each axis."""
     for axis, (begin, end) in enumerate(zip(begins, ends, strict=True)):
-        x = sliced(call, x, axis, max(0, -begin), x.shape[axis] - max(0, -end))
+        x = call.slice(x, axis, max(0, -begin), x.shape[axis] - max(0, -end))
     return x
 
 
@@ -73,20 +68,21 @@ def pixel_shuffle(call: Call) -> Value:
     """[.., C·r², H, W] to [.., C, H·r, W·r]."""
     x, r = call.tensor(), call.integer("upscale_factor")
     *lead, channels, height, width = x.shape
-    n = len(lead)
-    y = call.builder.reshape(x, (*lead, channels // (r * r), r, r, height, width))
-    y = call.builder.transpose(y, [*range(n), n, n + 3, n + 1, n + 4, n + 2])
-    return call.builder.reshape(y, (*lead, channels // (r * r), height * r, width * r))
+    blocks, n = (channels // (r * r), r, r, height, width), len(lead)
+    return _rearranged(call, x, n, blocks, [n, n + 3, n + 1, n + 4, n + 2], (channels // (r * r), height * r, width * r))
 
 
 def pixel_unshuffle(call: Call) -> Value:
     """[.., C, H·r, W·r] to [.., C·r², H, W]."""
     x, r = call.tensor(), call.integer("downscale_factor")
     *lead, channels, height, width = x.shape
-    n = len(lead)
-    y = call.builder.reshape(x, (*lead, channels, height // r, r, width // r, r))
-    y = call.builder.transpose(y, [*range(n), n, n + 2, n + 4, n + 1, n + 3])
-    return call.builder.reshape(y, (*lead, channels * r * r, height // r, width // r))
+    blocks, n = (channels, height // r, r, width // r, r), len(lead)
+    return _rearranged(call, x, n, blocks, [n, n + 2, n + 4, n + 1, n + 3], (channels * r * r, height // r, width // r))
+
+
+def _rearranged(call: Call, x: Value, lead: int, blocks: Shape, order: list[int], shape: Shape) -> Value:
+    y = call.builder.transpose(call.builder.reshape(x, (*x.shape[:lead], *blocks)), [*range(lead), *order])
+    return call.builder.reshape(y, (*x.shape[:lead], *shape))
 
 
 def channel_shuffle(call: Call) -> Value:
@@ -100,9 +96,9 @@ def channel_shuffle(call: Call) -> Value:
 def unfold(call: Call) -> Value:
     """Windows of ``size`` every ``step`` along an axis; the window becomes the last axis. One slice per position in it."""
     x = call.tensor()
-    axis, size, step = call.axis("dimension", len(x.shape)), call.integer("size"), call.integer("step")
+    axis, size, step = call.dim("dimension", len(x.shape)), call.integer("size"), call.integer("step")
     count = (x.shape[axis] - size) // step + 1
-    parts = [sliced(call, x, axis, start, start + (count - 1) * step + 1, step) for start in range(size)]
+    parts = [call.slice(x, axis, start, start + (count - 1) * step + 1, step) for start in range(size)]
     return joined(call, [call.builder.reshape(part, (*part.shape, 1)) for part in parts], len(x.shape))
 
 
@@ -111,15 +107,14 @@ def im2col(call: Call) -> Value:
     x = call.tensor()
     (kh, kw), (dh, dw) = call.spread("kernel_size", 2), call.spread("dilation", 2, (1,))
     (ph, pw), (sh, sw) = call.spread("padding", 2, (0,)), call.spread("stride", 2, (1,))
-    if ph or pw:
-        x = call.builder.emit("move", x, op="pad", padding=(0, 0, ph, pw, 0, 0, ph, pw), value=0.0)
+    x = _zeros_around(call, x, (0, 0, ph, pw, 0, 0, ph, pw))
     batch, channels, height, width = x.shape
     rows, columns = (height - dh * (kh - 1) - 1) // sh + 1, (width - dw * (kw - 1) - 1) // sw + 1
     parts = []
     for i in range(kh):
-        band = sliced(call, x, 2, i * dh, i * dh + (rows - 1) * sh + 1, sh)
+        band = call.slice(x, 2, i * dh, i * dh + (rows - 1) * sh + 1, sh)
         for j in range(kw):
-            part = sliced(call, band, 3, j * dw, j * dw + (columns - 1) * sw + 1, sw)
+            part = call.slice(band, 3, j * dw, j * dw + (columns - 1) * sw + 1, sw)
             parts.append(call.builder.reshape(part, (batch, channels, 1, rows * columns)))
     return call.builder.reshape(joined(call, parts, 2), (batch, channels * kh * kw, rows * columns))
 
@@ -137,12 +132,11 @@ def col2im(call: Call) -> Value:
     # A window is cut into blocks of one stride; blocks of one place in the window tile a whole map.
     high, wide = -(-kh // sh), -(-kw // sw)
     y = call.builder.reshape(x, (batch, channels, kh, kw, rows, columns))
-    if (high * sh, wide * sw) != (kh, kw):
-        y = call.builder.emit("move", y, op="pad", padding=(0,) * 8 + (high * sh - kh, wide * sw - kw, 0, 0), value=0.0)
+    y = _zeros_around(call, y, (0,) * 8 + (high * sh - kh, wide * sw - kw, 0, 0))
     total: Value | None = None
     for i in range(high):
         for j in range(wide):
-            part = sliced(call, sliced(call, y, 2, i * sh, (i + 1) * sh), 3, j * sw, (j + 1) * sw)
+            part = call.slice(call.slice(y, 2, i * sh, (i + 1) * sh), 3, j * sw, (j + 1) * sw)
             part = call.builder.reshape(call.builder.transpose(part, (0, 1, 4, 2, 5, 3)), (batch, channels, rows * sh, columns * sw))
             part = _laid(call, part, (i * sh - ph, j * sw - pw), (height, width))
             total = part if total is None else call.elementwise("add", total, part)
@@ -155,7 +149,11 @@ def _laid(call: Call, x: Value, starts: tuple[int, int], sizes: tuple[int, int])
     ends = [size - start - x.shape[2 + axis] for axis, (start, size) in enumerate(zip(starts, sizes, strict=True))]
     x = _cut(call, x, [0, 0, *starts], [0, 0, *ends])
     padding = (0, 0, *(max(0, start) for start in starts), 0, 0, *(max(0, end) for end in ends))
-    return call.builder.emit("move", x, op="pad", padding=padding, value=0.0) if any(padding) else x
+    return _zeros_around(call, x, padding)
+
+
+def _zeros_around(call: Call, x: Value, padding: tuple[int, ...]) -> Value:
+    return call.emit("move", x, op="pad", padding=padding, value=0.0) if any(padding) else x
 
 
 def diag_embed(call: Call) -> Value:
@@ -163,23 +161,21 @@ def diag_embed(call: Call) -> Value:
     x, offset = call.tensor(), call.integer("offset", 0)
     *lead, length = x.shape
     n, rank = length + abs(offset), len(x.shape) + 1
-    first, second = call.axis("dim1", rank, -2), call.axis("dim2", rank, -1)
+    first, second = call.dim("dim1", rank, -2), call.dim("dim2", rank, -1)
     begin = offset if offset >= 0 else -offset * n
     spread = call.builder.reshape(x, (*lead, length, 1))
-    spread = call.builder.emit("move", spread, op="pad", padding=(0,) * (2 * rank - 1) + (n,), value=0.0)
+    spread = _zeros_around(call, spread, (0,) * (2 * rank - 1) + (n,))
     flat = call.builder.reshape(spread, (*lead, length * (n + 1)))
     end = n * n - begin - length * (n + 1)
     flat = _cut(call, flat, [0] * (rank - 1), [0] * (rank - 2) + [end])
-    if begin or end > 0:
-        padding = (*(0,) * len(lead), begin, *(0,) * len(lead), max(0, end))
-        flat = call.builder.emit("move", flat, op="pad", padding=padding, value=0.0)
+    flat = _zeros_around(call, flat, (*(0,) * len(lead), begin, *(0,) * len(lead), max(0, end)))
     square = call.builder.reshape(flat, (*lead, n, n))
     rest = iter(range(rank - 2))
     perm = [rank - 2 if axis == first else rank - 1 if axis == second else next(rest) for axis in range(rank)]
     return call.builder.transpose(square, perm)
 
 
-def stacked_along(axis: int) -> Translate:
+def stacked_along(axis: int) -> Rule:
     """hstack, vstack, dstack: joined along an axis that is made where there is none."""
 
     def translate(call: Call) -> Value:
@@ -201,7 +197,7 @@ def diagonal(call: Call) -> Value:
     """The diagonal of two axes, as a strided slice of the flattened matrix."""
     x = call.tensor()
     rank, offset = len(x.shape), call.integer("offset", 0)
-    i, j = call.axis("dim1", rank, 0), call.axis("dim2", rank, 1)
+    i, j = call.dim("dim1", rank, 0), call.dim("dim2", rank, 1)
     lead = [axis for axis in range(rank) if axis not in (i, j)]
     y = call.builder.transpose(x, [*lead, i, j])
     rows, columns = y.shape[-2:]
@@ -209,7 +205,7 @@ def diagonal(call: Call) -> Value:
     start = offset if offset >= 0 else -offset * columns
     flat = call.builder.reshape(y, (*y.shape[:-2], rows * columns))
     end = start + (length - 1) * (columns + 1) + 1 if length else start
-    return sliced(call, flat, len(lead), start, end, columns + 1)
+    return call.slice(flat, len(lead), start, end, columns + 1)
 
 
 def meshgrid(call: Call) -> tuple[Value, ...]:
@@ -218,4 +214,4 @@ def meshgrid(call: Call) -> tuple[Value, ...]:
         call.refuse("meshgrid in xy order", "be in ij order")
     shape = tuple(part.numel for part in parts)
     laid = [call.builder.reshape(part, tuple(part.numel if k == i else 1 for k in range(len(parts)))) for i, part in enumerate(parts)]
-    return tuple(expanded(call, part, shape) for part in laid)
+    return tuple(call.expand(part, shape) for part in laid)

@@ -50,11 +50,7 @@ def rnn(function: str) -> Layer:
 
 def cell(run: Layer) -> Callable[[Call], Value]:
     """rnn and gru cells: one state in, one out."""
-
-    def translate(call: Call) -> Value:
-        return _cell(call, run, (call.tensor("hx"),))[0]
-
-    return translate
+    return lambda call: _cell(call, run, (call.tensor("hx"),))[0]
 
 
 def lstm_cell(call: Call) -> State:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from micronet_verify.plugin import INT64, Value
-from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.call import Call, Rule
 from micronet_verify_pytorch.formats import container
 from micronet_verify_pytorch.narrow import narrowed
 from micronet_verify_pytorch.ops_create import generated
 from micronet_verify_pytorch.ops_index import index_tuples, whole_numbers
-from micronet_verify_pytorch.ops_shape import expanded, joined, slice_bounds, sliced
+from micronet_verify_pytorch.ops_shape import joined, slice_bounds
 
-Translate = Callable[[Call], Value]
 _REDUCTIONS = {"add": "add", "sum": "add", "multiply": "mul", "prod": "mul", "amax": "max", "amin": "min"}
 _NEUTRAL = {"add": 0, "mul": 1, "max": -np.inf, "min": np.inf}
 
 
-def scatter(op: str) -> Translate:
+def scatter(op: str) -> Rule:
     """Elements written, or added, at places along an axis."""
 
     def translate(call: Call) -> Value:
@@ -38,12 +37,12 @@ def scatter_reduce(call: Call) -> Value:
     update = _updates(call, x, places, "src")
     if not call.flag("include_self", True):
         neutral = call.value(_NEUTRAL[op], container(x.format))
-        x = _elements(call, x, places, expanded(call, neutral, places.shape), axis, "replace")
+        x = _elements(call, x, places, call.expand(neutral, places.shape), axis, "replace")
     return _elements(call, x, places, update, axis, op)
 
 
 def _axis(call: Call) -> int:
-    return call.axis("dim", len(call.tensor().shape))
+    return call.dim("dim", len(call.tensor().shape))
 
 
 def _reduction(call: Call, mode: object) -> str:
@@ -56,9 +55,9 @@ def _updates(call: Call, x: Value, places: Value, name: str) -> Value:
     """As many as there are places: of a larger source, the first along each axis."""
     source = call.operand(name)
     if not isinstance(source, Value):
-        return expanded(call, call.value(source, container(x.format)), places.shape)
+        return call.expand(call.value(source, container(x.format)), places.shape)
     for axis, size in enumerate(places.shape):
-        source = sliced(call, source, axis, 0, size)
+        source = call.slice(source, axis, 0, size)
     return source
 
 
@@ -68,11 +67,11 @@ def _elements(call: Call, x: Value, places: Value, updates: Value, axis: int, op
     others = [at for at in range(len(x.shape)) if at != axis]
     if len(x.shape) == len(places.shape) and all(narrow.shape[at] == 1 and places.shape[at] == x.shape[at] for at in others):
         return _slices(call, x, call.builder.reshape(narrow, (narrow.numel,)), updates, axis, op)
-    return call.builder.emit("scatter", x, places, updates, fmt=x.format, op=op, axis=axis, places="elements")
+    return call.emit("scatter", x, places, updates, fmt=x.format, op=op, axis=axis, places="elements")
 
 
 def _slices(call: Call, x: Value, places: Value, updates: Value, axis: int, op: str) -> Value:
-    return call.builder.emit("scatter", x, places, updates, fmt=x.format, op=op, axis=axis, places="slices")
+    return call.emit("scatter", x, places, updates, fmt=x.format, op=op, axis=axis, places="slices")
 
 
 def index_add(call: Call) -> Value:
@@ -83,13 +82,12 @@ def index_add(call: Call) -> Value:
 
 
 def index_copy(call: Call) -> Value:
-    x = call.tensor()
-    return _slices(call, x, call.tensor("index"), call.tensor("source"), _axis(call), "replace")
+    return _slices(call, call.tensor(), call.tensor("index"), call.tensor("source"), _axis(call), "replace")
 
 
 def index_fill(call: Call) -> Value:
-    x = call.tensor()
-    return _slices(call, x, call.tensor("index"), call.value(call.operand("value"), container(x.format)), _axis(call), "replace")
+    value = call.value(call.operand("value"), container(call.tensor().format))
+    return _slices(call, call.tensor(), call.tensor("index"), value, _axis(call), "replace")
 
 
 def index_put(call: Call) -> Value:
@@ -118,30 +116,29 @@ def _tuples(call: Call, x: Value, axes: Sequence[int], indices: Sequence[Value],
         laid = call.builder.reshape(values, (1,) * (len(whole) - len(values.shape)) + values.shape)
         values = call.builder.transpose(laid, [*range(axes[0], axes[0] + many), *range(axes[0]), *range(axes[0] + many, len(whole))])
     turned = call.builder.transpose(x, order)
-    y = call.builder.emit("scatter", turned, places, values, fmt=x.format, op=op, axis=0, places="nd")
+    y = call.emit("scatter", turned, places, values, fmt=x.format, op=op, axis=0, places="nd")
     return call.builder.transpose(y, [order.index(axis) for axis in range(len(order))])
 
 
 def slice_scatter(call: Call) -> Value:
     """x with a slice replaced: what is before, the new part, what is after. Steps other than 1 go through a scatter."""
     x, new = call.tensor(), call.tensor("src")
-    axis = call.axis("dim", len(x.shape), 0)
+    axis = call.dim("dim", len(x.shape), 0)
     start, end, step = slice_bounds(call, x.shape[axis])
     if step != 1:
-        places = generated(call, np.arange(start, end, step), INT64, "arange")
-        return _slices(call, x, places, new, axis, "replace")
+        return _slices(call, x, generated(call, np.arange(start, end, step), INT64, "arange"), new, axis, "replace")
     return _replaced(call, x, new, axis, start, end)
 
 
 def select_scatter(call: Call) -> Value:
     x, new = call.tensor(), call.tensor("src")
-    axis, place = call.axis("dim", len(x.shape)), call.integer("index")
+    axis, place = call.dim("dim", len(x.shape)), call.integer("index")
     place += x.shape[axis] if place < 0 else 0
     return _replaced(call, x, call.builder.reshape(new, (*x.shape[:axis], 1, *x.shape[axis + 1 :])), axis, place, place + 1)
 
 
 def _replaced(call: Call, x: Value, new: Value, axis: int, start: int, end: int) -> Value:
     size = x.shape[axis]
-    before = [sliced(call, x, axis, 0, start)] if start else []
-    after = [sliced(call, x, axis, end, size)] if end < size else []
+    before = [call.slice(x, axis, 0, start)] if start else []
+    after = [call.slice(x, axis, end, size)] if end < size else []
     return joined(call, [*before, new, *after], axis)

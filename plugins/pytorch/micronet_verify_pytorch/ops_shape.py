@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 from micronet_verify.plugin import NumericFormat, Shape, Value
-from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.call import Call, Rule
 from micronet_verify_pytorch.formats import container, promote_formats
-
-Translate = Callable[[Call], Value]
+from micronet_verify_pytorch.names import Number
 
 
 def identity(call: Call) -> Value:
@@ -25,10 +24,6 @@ def eval_dropout(call: Call) -> Value:
     return call.tensor("input")
 
 
-def native_dropout(call: Call) -> tuple[Value, None]:
-    return eval_dropout(call), None
-
-
 def cast(call: Call) -> Value:
     """to, _to_copy: a conversion where the type changes."""
     x = call.tensor()
@@ -40,10 +35,10 @@ def cast_as(call: Call) -> Value:
 
 
 def converted(call: Call, x: Value, fmt: NumericFormat) -> Value:
-    return x if container(x.format) == fmt else call.builder.emit("move", x, fmt=fmt, op="cast")
+    return x if container(x.format) == fmt else call.emit("move", x, fmt=fmt, op="cast")
 
 
-def view(name: str = "size") -> Translate:
+def view(name: str = "size") -> Rule:
     """view and reshape; −1 is what remains."""
 
     def translate(call: Call) -> Value:
@@ -66,39 +61,38 @@ def view_as(call: Call) -> Value:
 
 def flatten(call: Call) -> Value:
     x = call.tensor()
-    first, last = call.axis("start_dim", len(x.shape), 0), call.axis("end_dim", len(x.shape), -1)
+    first, last = call.dim("start_dim", len(x.shape), 0), call.dim("end_dim", len(x.shape), -1)
     return call.builder.reshape(x, (*x.shape[:first], prod(x.shape[first : last + 1]), *x.shape[last + 1 :]))
 
 
 def unflatten(call: Call) -> Value:
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape))
+    axis = call.dim("dim", len(x.shape))
     sizes = resolve(call, x.shape[axis], call.ints("sizes"))
     return call.builder.reshape(x, (*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
 
 def squeeze(call: Call) -> Value:
     x = call.tensor()
-    axes = call.axes("dim", len(x.shape))
+    axes = call.dims("dim", len(x.shape))
     return call.builder.reshape(x, tuple(size for axis, size in enumerate(x.shape) if size != 1 or axis not in axes))
 
 
 def unsqueeze(call: Call) -> Value:
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape) + 1)
+    axis = call.dim("dim", len(x.shape) + 1)
     return call.builder.reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
 def permute(call: Call) -> Value:
     x = call.tensor()
-    return call.builder.transpose(x, [call.wrap(axis, len(x.shape)) for axis in call.ints("dims")])
+    return call.builder.transpose(x, [call.axis(axis, len(x.shape)) for axis in call.ints("dims")])
 
 
-def transpose(first: str = "dim0", second: str = "dim1") -> Translate:
+def transpose(first: str = "dim0", second: str = "dim1") -> Rule:
     def translate(call: Call) -> Value:
         x = call.tensor()
-        rank = len(x.shape)
-        return swapped(call, x, call.axis(first, rank), call.axis(second, rank))
+        return swapped(call, x, call.dim(first, len(x.shape)), call.dim(second, len(x.shape)))
 
     return translate
 
@@ -123,30 +117,23 @@ def swapped(call: Call, x: Value, i: int, j: int) -> Value:
 def movedim(call: Call) -> Value:
     x = call.tensor()
     rank = len(x.shape)
-    sources = [call.wrap(axis, rank) for axis in call.ints("source")]
-    targets = [call.wrap(axis, rank) for axis in call.ints("destination")]
+    sources = [call.axis(axis, rank) for axis in call.ints("source")]
+    targets = [call.axis(axis, rank) for axis in call.ints("destination")]
     rest = iter(axis for axis in range(rank) if axis not in sources)
     placed = dict(zip(targets, sources, strict=True))
     return call.builder.transpose(x, [placed[axis] if axis in placed else next(rest) for axis in range(rank)])
 
 
-def sliced(call: Call, x: Value, axis: int, start: int, end: int, step: int = 1) -> Value:
-    """x[start:end:step] on one axis; a slice of everything is nothing."""
-    if (start, end, step) == (0, x.shape[axis], 1):
-        return x
-    return call.builder.emit("move", x, op="slice", axes=(axis,), starts=(start,), ends=(end,), steps=(step,))
-
-
 def slice_axis(call: Call) -> Value:
     """Bounds as in Python: negative from the end, beyond the end is the end."""
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape), 0)
-    return sliced(call, x, axis, *slice_bounds(call, x.shape[axis]))
+    axis = call.dim("dim", len(x.shape), 0)
+    return call.slice(x, axis, *slice_bounds(call, x.shape[axis]))
 
 
 def slice_bounds(call: Call, size: int) -> tuple[int, int, int]:
-    start = call.integer("start") if call.raw("start") is not None else 0
-    end = call.integer("end") if call.raw("end") is not None else size
+    start = call.integer("start", 0)
+    end = call.integer("end", size)
     step = call.integer("step", 1)
     if step < 1:
         call.refuse(f"a step of {step}", "be at least 1")
@@ -156,27 +143,25 @@ def slice_bounds(call: Call, size: int) -> tuple[int, int, int]:
 
 def narrow(call: Call) -> Value:
     x = call.tensor()
-    axis, length = call.axis("dim", len(x.shape)), call.integer("length")
-    start = call.integer("start")
+    axis, length, start = call.dim("dim", len(x.shape)), call.integer("length"), call.integer("start")
     start += x.shape[axis] if start < 0 else 0
-    return sliced(call, x, axis, start, start + length)
+    return call.slice(x, axis, start, start + length)
 
 
 def select(call: Call) -> Value:
     x = call.tensor()
-    axis, index = call.axis("dim", len(x.shape)), call.integer("index")
-    return selected(call, x, axis, index)
+    return selected(call, x, call.dim("dim", len(x.shape)), call.integer("index"))
 
 
 def selected(call: Call, x: Value, axis: int, index: int) -> Value:
     index += x.shape[axis] if index < 0 else 0
-    return call.builder.reshape(sliced(call, x, axis, index, index + 1), (*x.shape[:axis], *x.shape[axis + 1 :]))
+    return call.builder.reshape(call.slice(x, axis, index, index + 1), (*x.shape[:axis], *x.shape[axis + 1 :]))
 
 
 def split(call: Call) -> tuple[Value, ...]:
     """Parts of one size (the last may be shorter), or of given sizes."""
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape), 0)
+    axis = call.dim("dim", len(x.shape), 0)
     sizes = call.ints("split_sizes" if call.raw("split_sizes") is not None else "split_size")
     if isinstance(call.raw("split_size"), int):
         sizes = _equal_parts(call, x.shape[axis], sizes[0])
@@ -185,13 +170,13 @@ def split(call: Call) -> tuple[Value, ...]:
 
 def chunk(call: Call) -> tuple[Value, ...]:
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape), 0)
+    axis = call.dim("dim", len(x.shape), 0)
     return _split(call, x, axis, _equal_parts(call, x.shape[axis], -(-x.shape[axis] // call.integer("chunks"))))
 
 
 def unbind(call: Call) -> tuple[Value, ...]:
     x = call.tensor()
-    axis = call.axis("dim", len(x.shape), 0)
+    axis = call.dim("dim", len(x.shape), 0)
     parts = _split(call, x, axis, (1,) * x.shape[axis])
     return tuple(call.builder.reshape(part, (*x.shape[:axis], *x.shape[axis + 1 :])) for part in parts)
 
@@ -211,12 +196,12 @@ def _split(call: Call, x: Value, axis: int, sizes: Sequence[int]) -> tuple[Value
 def concat(call: Call) -> Value:
     """cat; empty tensors of one axis are skipped, as in torch."""
     parts = [part for part in call.tensors("tensors") if part.shape != (0,)] or [call.tensors("tensors")[0]]
-    return joined(call, parts, call.axis("dim", len(parts[0].shape), 0))
+    return joined(call, parts, call.dim("dim", len(parts[0].shape), 0))
 
 
 def stack(call: Call) -> Value:
     parts = call.tensors("tensors")
-    axis = call.axis("dim", len(parts[0].shape) + 1, 0)
+    axis = call.dim("dim", len(parts[0].shape) + 1, 0)
     shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
     return joined(call, [call.builder.reshape(part, shape) for part in parts], axis)
 
@@ -229,7 +214,7 @@ def joined(call: Call, parts: Sequence[Value], axis: int) -> Value:
         fmt = container(fmt)
         for part in parts:
             fmt = promote_formats(fmt, container(part.format))
-    return call.builder.emit("move", *parts, fmt=fmt, op="concat", axis=axis)
+    return call.emit("move", *parts, fmt=fmt, op="concat", axis=axis)
 
 
 def expand(call: Call) -> Value:
@@ -237,24 +222,31 @@ def expand(call: Call) -> Value:
     call.ignore("implicit")
     sizes = call.ints("size")
     kept = (1,) * (len(sizes) - len(x.shape)) + x.shape
-    return expanded(call, x, tuple(old if size == -1 else size for size, old in zip(sizes, kept, strict=True)))
+    return call.expand(x, tuple(old if size == -1 else size for size, old in zip(sizes, kept, strict=True)))
 
 
 def expand_as(call: Call) -> Value:
-    return expanded(call, call.tensor(), call.tensor("other").shape)
+    return call.expand(call.tensor(), call.tensor("other").shape)
 
 
-def expanded(call: Call, x: Value, shape: Shape) -> Value:
-    return x if x.shape == shape else call.builder.emit("move", x, op="expand", shape=shape)
+def lifted(call: Call, rank: int) -> tuple[Value, bool]:
+    """The input with a batch axis, and whether it had none."""
+    x = call.tensor("self" if call.raw("self") is not None else "input")
+    single = len(x.shape) == rank + 1
+    return (call.builder.reshape(x, (1, *x.shape)) if single else x), single
 
 
-def sym_size(call: Call) -> int:
+def dropped(call: Call, y: Value, single: bool) -> Value:
+    return call.builder.reshape(y, y.shape[1:]) if single else y
+
+
+def sym_size(call: Call) -> Number:
     x = call.tensor()
-    return x.shape[call.axis("dim", len(x.shape))]
+    return Number(x.shape[call.dim("dim", len(x.shape))])
 
 
-def sym_numel(call: Call) -> int:
-    return call.tensor().numel
+def sym_numel(call: Call) -> Number:
+    return Number(call.tensor().numel)
 
 
 def nothing(call: Call) -> tuple[Value, ...]:

@@ -6,13 +6,14 @@ import math
 import operator
 from collections.abc import Callable
 
-from micronet_verify_pytorch.call import Call, Results
+from micronet_verify_pytorch.call import Call, Rule
+from micronet_verify_pytorch.names import Number
 
 
-def number(function: Callable[..., int | float]) -> Callable[[Call], Results]:
+def number(function: Callable[..., int | float]) -> Rule:
     """A function of the numbers of the call, in their order."""
 
-    def translate(call: Call) -> Results:
+    def translate(call: Call) -> Number:
         operands = []
         for name in call.names():
             operand = call.raw(name)
@@ -21,7 +22,7 @@ def number(function: Callable[..., int | float]) -> Callable[[Call], Results]:
             if abs(operand) >= 1 << 63:
                 call.refuse(f"the size {operand}", "fit in 64 bits")
             operands.append(operand)
-        return function(*operands)
+        return Number(function(*operands))
 
     return translate
 

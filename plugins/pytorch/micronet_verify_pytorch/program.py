@@ -6,14 +6,13 @@ Both read these records and nothing else of the file, so what is counted is what
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from micronet_verify.plugin import NumericFormat, Problem, SubmissionFault
+from micronet_verify.plugin import LONGEST, NumericFormat, Problem, SubmissionFault
 from micronet_verify_pytorch.archive import AGAIN, Archive, Constant, read_archive
 from micronet_verify_pytorch.formats import SCALAR_TYPES
 
@@ -61,8 +60,7 @@ class Step:
     """One call: ``target`` as ``aten.conv2d.default``, arguments by name in the operator's order.
 
     Arguments of a higher-order operator have no names and stand in ``positional``. ``many``: the operator returns a
-    sequence, one name (or ``None``) each. ``branch`` is the name under which a ``cond`` records which body it took: its place
-    in the file, ``3.0.1`` for step 1 of the first body of step 3.
+    sequence, one name (or ``None``) each. ``label`` is a name of the step that no other of its graph has: the file's, or its number.
     """
 
     target: str
@@ -71,7 +69,7 @@ class Step:
     outputs: tuple[str | None, ...]
     many: bool
     scope: str
-    branch: str | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +155,11 @@ def _same(a: str, b: str) -> str:
 
 
 def _mutations(specs: list[dict[str, Any]], where: str) -> list[Problem]:
-    problems: list[Problem] = []
     changed = [str(detail.get("buffer_name", "")) for spec in specs for kind, detail in spec.items() if kind == "buffer_mutation"]
     if changed and all(name.rpartition(".")[2] in _STATISTICS for name in changed):
         got = f"a model exported in training mode: it changes the statistics of batch norms ({changed[0]!r} …) while it answers"
         return [Problem(got, "be exported after model.eval()", where, "call model.eval() before torch.export.export")]
+    problems = []
     for spec in specs:
         ((kind, detail),) = spec.items()
         if kind == "user_output":
@@ -175,21 +173,27 @@ def _mutations(specs: list[dict[str, Any]], where: str) -> list[Problem]:
     return problems
 
 
-def _graph(data: Any, place: str = "") -> ProgramGraph:
+def _graph(data: Any) -> ProgramGraph:
     inputs = []
     for position, item in enumerate(data["inputs"]):
         value = _argument(item)
         inputs.append(value.name if isinstance(value, Ref) else f"literal input {position}")
     if len(set(inputs)) != len(inputs):
         raise ValueError("two inputs of one name")
-    metas = {name: _meta(meta) for name, meta in data["tensor_values"].items()}
-    steps = tuple(_step(node, f"{place}{number}") for number, node in enumerate(data["nodes"]))
-    return ProgramGraph(tuple(inputs), tuple(_argument(item) for item in data["outputs"]), steps, metas)
+    declared = data["tensor_values"].items()
+    metas = {name: Meta(SCALAR_TYPES.get(meta["dtype"]), tuple(map(_size, meta["sizes"]))) for name, meta in declared}
+    labels = _labels(node.get("name") for node in data["nodes"])
+    steps = tuple(_step(node, label) for node, label in zip(data["nodes"], labels, strict=True))
+    return ProgramGraph(tuple(inputs), tuple(map(_argument, data["outputs"])), steps, metas)
 
 
-def _meta(data: Any) -> Meta:
-    sizes = tuple(_size(size) for size in data["sizes"])
-    return Meta(SCALAR_TYPES.get(data["dtype"]), sizes)
+def _labels(names: Iterable[Any]) -> list[str]:
+    """A name for each step: the file's, where it is a word and no other step's, else the step's number."""
+    labels: dict[str, None] = {}
+    for number, name in enumerate(names):
+        own = isinstance(name, str) and name.isidentifier() and len(name) <= LONGEST and name not in labels
+        labels[name if own else str(number)] = None
+    return list(labels)
 
 
 def _size(data: Any) -> int | str:
@@ -201,13 +205,12 @@ def _size(data: Any) -> int | str:
     raise ValueError(f"a size of kind {kind!r}")
 
 
-def _step(node: Any, place: str) -> Step:
+def _step(node: Any, label: str) -> Step:
     target = str(node["target"]).removeprefix("torch.ops.")
     arguments: dict[str, Argument] = {}
     positional: list[Argument] = []
     for item in node["inputs"]:
-        bodies = sum(isinstance(value, Body) for value in positional)
-        name, value = item["name"], _argument(item["arg"], f"{place}.{bodies}.")
+        name, value = item["name"], _argument(item["arg"])
         if name == "":
             positional.append(value)
         elif name in arguments:
@@ -215,8 +218,7 @@ def _step(node: Any, place: str) -> Step:
         else:
             arguments[str(name)] = value
     outputs, many = _outputs(node)
-    branch = place if target == "higher_order.cond" else None
-    return Step(target, arguments, tuple(positional), outputs, many, scope_of(node.get("metadata") or {}), branch)
+    return Step(target, arguments, tuple(positional), outputs, many, scope_of(node.get("metadata") or {}), label)
 
 
 def _outputs(node: Any) -> tuple[tuple[str | None, ...], bool]:
@@ -228,28 +230,26 @@ def _outputs(node: Any) -> tuple[tuple[str | None, ...], bool]:
 
 
 def _output_name(value: Argument) -> str | None:
-    if value is None or isinstance(value, Ref):
-        return value.name if value else None
-    raise ValueError(f"an output {value!r}")
+    if value is not None and not isinstance(value, Ref):
+        raise ValueError(f"an output {value!r}")
+    return value.name if value else None
 
 
-def _argument(data: Any, place: str = "") -> Argument:
+def _argument(data: Any) -> Argument:
     ((kind, value),) = data.items()
     if kind in _LISTS:
-        return tuple(_atom({_LISTS[kind]: item}) for item in value)
-    if kind == "as_sym_ints" or kind == "as_sym_floats":
-        return tuple(_atom({kind[:-1]: item}) for item in value)
+        return tuple(_atom({kind.removesuffix("s"): item}) for item in value)
     if kind == "as_optional_tensors":
         return tuple(_atom(item) for item in value)
-    return _atom(data, place)
+    return _atom(data)
 
 
-_LISTS = {"as_ints": "as_int", "as_floats": "as_float", "as_bools": "as_bool", "as_strings": "as_string", "as_tensors": "as_tensor"}
-_WORDS = {"Infinity": math.inf, "-Infinity": -math.inf, "NaN": math.nan}
+_LISTS = frozenset("as_ints as_floats as_bools as_strings as_tensors as_sym_ints as_sym_floats".split())
+_PLAIN: dict[str, type[int] | type[bool] | type[str]] = {"as_int": int, "as_bool": bool, "as_string": str}
 _SETTINGS = {"as_memory_format": "memory_format", "as_layout": "layout"}
 
 
-def _atom(data: Any, place: str = "") -> Atom:
+def _atom(data: Any) -> Atom:
     ((kind, value),) = data.items()
     if kind == "as_none":
         return None
@@ -260,10 +260,8 @@ def _atom(data: Any, place: str = "") -> Atom:
     if kind in ("as_sym_int", "as_sym_float", "as_sym_bool"):
         ((inner, item),) = value.items()
         return Ref(_text(item)) if inner == "as_name" else _atom({inner: item})
-    if kind == "as_float" and type(value) in (float, int):
+    if kind == "as_float" and (type(value) in (float, int) or value in ("Infinity", "-Infinity", "NaN")):
         return float(value)
-    if kind == "as_float" and value in _WORDS:
-        return _WORDS[value]
     if kind in _PLAIN and type(value) is _PLAIN[kind]:
         plain: int | bool | str = value
         return plain
@@ -274,11 +272,8 @@ def _atom(data: Any, place: str = "") -> Atom:
     if kind == "as_device":
         return Setting("device")
     if kind == "as_graph":
-        return Body(_text(value["name"]), _graph(value["graph"], place))
+        return Body(_text(value["name"]), _graph(value["graph"]))
     raise ValueError(f"an argument of kind {kind!r}")
-
-
-_PLAIN: dict[str, type[int] | type[bool] | type[str]] = {"as_int": int, "as_bool": bool, "as_string": str}
 
 
 def _text(value: Any) -> str:

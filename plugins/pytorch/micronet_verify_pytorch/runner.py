@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 import torch.ao.quantization.fx._decomposed  # registers quantized_decomposed.*
 
-from micronet_verify.plugin import CPU, Problem, SubmissionFault
+from micronet_verify.plugin import CPU, NOT_REACHED, Problem, SubmissionFault, bodies, rule_of
+from micronet_verify_pytorch import flow
 from micronet_verify_pytorch.aliases import Aliases
+from micronet_verify_pytorch.control import AUTOCAST
 from micronet_verify_pytorch.formats import SCALAR_TYPES, STRIDED
 from micronet_verify_pytorch.op_table import lookup
-from micronet_verify_pytorch.ops_branch import AUTOCAST
 from micronet_verify_pytorch.ops_shape import nothing
 from micronet_verify_pytorch.program import Argument, Body, Dtype, Program, ProgramGraph, Ref, Setting, Step
 from micronet_verify_pytorch.reuse import Reusing, overs
@@ -70,14 +72,20 @@ _FIRST_ALONE: dict[str, Any] = {"aten._native_batch_norm_legit_no_training.defau
 
 
 class Taken:
-    """Which body each branch took since the last ``clear``."""
+    """Which body each branch took since the last ``clear``, by the names that the counter gives to branches that the data decides."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self.names = sorted(names)
         self.indices: dict[str, int] = {}
 
-    def clear(self) -> dict[str, int]:
+    def note(self, name: str | None, index: int) -> None:
+        if name in self.names:
+            self.indices[name] = index
+
+    def clear(self) -> list[int]:
+        """In the order of ``names``; −1 for a branch that nothing came by."""
         taken, self.indices = self.indices, {}
-        return taken
+        return [taken.get(name, NOT_REACHED) for name in self.names]
 
 
 class Model:
@@ -96,11 +104,11 @@ def build(program: Program, taken: Taken, device: str = CPU) -> Model:
     problems: list[Problem] = []
     building = _Building(taken, problems, torch.device(device))
     constants = {**dict.fromkeys(program.constants), **_constants(program, torch.device(device))}
-    source, outputs = building.source(program.graph, {**program.literals, **constants})
+    source, outputs = building.source(program.graph, {**program.literals, **constants}, "")
     if problems:
         raise SubmissionFault(dict.fromkeys(problems))
     # Which tensors share memory may depend on the way that an example went.
-    reusing = device == CPU and not building.branches
+    reusing = device == CPU and not building.bodies
     return Model(Reusing(source, outputs) if reusing else source.function(outputs), building.branches, device)
 
 
@@ -130,32 +138,32 @@ class _Building:
 
     def __init__(self, taken: Taken, problems: list[Problem], device: torch.device) -> None:
         self._taken, self._problems, self._device = taken, problems, device
-        self.branches = False
+        self.branches = self.bodies = False
 
-    def source(self, graph: ProgramGraph, known: Mapping[str, Any]) -> tuple[Source, list[Any]]:
-        """The calls and the outputs. ``known``: inputs that have a value; the others become the function's arguments, in order."""
+    def source(self, graph: ProgramGraph, known: Mapping[str, Any], branches: str | None) -> tuple[Source, list[Any]]:
+        """The calls and the outputs. ``known``: inputs that have a value; the others become the function's arguments, in order.
+
+        ``branches``: what the names of branches begin with here, as in the counter; ``None`` in a loop.
+        """
         source, env = Source(), dict[str, Any]()
         for name in graph.inputs:
             env[name] = source.input() if name not in known else source.bind(known[name])
         used = Aliases(graph).used
         for step in graph.steps:
             try:
-                self._step(step, source, env, used)
+                self._step(step, source, env, used, None if branches is None else f"{branches}{step.label}")
             except SubmissionFault as fault:
                 self._problems.extend(fault.problems)
                 env.update({name: None for name in step.outputs if name is not None})
         return source, [_value(output, env) for output in graph.outputs]
 
-    def _step(self, step: Step, source: Source, env: dict[str, Any], used: Callable[[str | None], bool]) -> None:
-        op, base = lookup(step.target)
-        if op is None or op.charge == "refused":
-            where = f"{base} in {step.scope}" if step.scope else base
-            advice = "see the plugin's README for the operators that can be counted"
-            raise SubmissionFault(Problem(f"the operator {step.target}", "be one that can be priced", where, op.note if op else advice))
-        if op.translate is nothing:
+    def _step(self, step: Step, source: Source, env: dict[str, Any], used: Callable[[str | None], bool], name: str | None) -> None:
+        line, base = lookup(step.target)
+        rule = rule_of(base, line, f"{base} in {step.scope}" if step.scope else base)
+        if rule is nothing:
             return  # an assertion
-        if op.body is not None:
-            result = self._bodies(step, source, env)
+        if any(isinstance(argument, Body) for argument in step.positional):
+            result = self._bodies(step, source, env, name)
         else:
             overload = _function(step)
             args, kwargs = self._placed(*_arguments(step, overload, env))
@@ -177,24 +185,26 @@ class _Building:
         places = [self._device if isinstance(value, torch.device) else value for value in (*args, *kwargs.values())]
         return tuple(places[: len(args)]), dict(zip(kwargs, places[len(args) :], strict=True))
 
-    def _bodies(self, step: Step, source: Source, env: dict[str, Any]) -> Name:
-        """``cond`` as a Python ``if`` that notes which body it took; a wrapper as its body."""
-        written = [self.source(argument.graph, {}) for argument in step.positional if isinstance(argument, Body)]
-        bodies = [source.function(outputs) for source, outputs in written]
-        operands = [_value(argument, env) for argument in step.positional if not isinstance(argument, Body)]
-        name, taken = step.branch, self._taken
-        if len(bodies) != (1 if name is None else 2) or (name is not None and len(operands) != 2):
-            raise SubmissionFault(Problem(f"{len(bodies)} bodies of {step.target}", "be as the operator takes them", step.scope))
-        if name is None:
-            return source.call(bodies[0], operands[AUTOCAST if step.target == "higher_order.wrap_with_autocast" else 1 :])
+    def _bodies(self, step: Step, source: Source, env: dict[str, Any], name: str | None) -> Name:
+        """``cond`` as a Python ``if`` that notes which body it took, a loop as a loop, a wrapper as its body."""
+        graphs = [argument.graph for argument in step.positional if isinstance(argument, Body)]
+        given = [_value(argument, env) for argument in step.positional if not isinstance(argument, Body)]
+        kind = step.target.removeprefix("higher_order.")
+        if len(graphs) != (2 if kind in ("cond", "while_loop") else 1):
+            raise SubmissionFault(Problem(f"{len(graphs)} bodies of {step.target}", "be as the operator takes them", step.scope))
+        self.bodies = True
+        if kind == "cond":
+            self.branches = True
+            functions = [self._body(graph, bodies.inside(name, side)) for side, graph in enumerate(graphs)]
+            return source.call(flow.cond(functions, partial(self._taken.note, name)), given)
+        if kind in flow.LOOPS:
+            return source.call(flow.LOOPS[kind](*(self._body(graph, None) for graph in graphs)), given)
+        function = self._body(graphs[0], None if name is None else f"{name}/")
+        return source.call(function, given[AUTOCAST if kind == "wrap_with_autocast" else 1 :])
 
-        def cond(predicate: Any, *values: Any) -> tuple[Any, ...]:
-            index = 0 if bool(predicate) else 1
-            taken.indices[name] = index
-            return bodies[index](*values)
-
-        self.branches = True
-        return source.call(cond, [operands[0], *operands[1]])
+    def _body(self, graph: ProgramGraph, branches: str | None) -> Function:
+        source, outputs = self.source(graph, {}, branches)
+        return source.function(outputs)
 
 
 def _function(step: Step) -> Any:

@@ -10,13 +10,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from micronet_verify.plugin import Form, Port, Problem, SubmissionFault, check_chunk, check_step, chunk_length
+from micronet_verify.plugin import (
+    TRIED,
+    Form,
+    Port,
+    Problem,
+    SubmissionFault,
+    check_chunk,
+    check_rows,
+    check_step,
+    chunk_length,
+    rows_format,
+    whole_chunk,
+)
+from micronet_verify_pytorch.counter import names_of_branches
 from micronet_verify_pytorch.expressions import symbol_name
 from micronet_verify_pytorch.program import Program, Ref, read_program
 from micronet_verify_pytorch.runner import Taken, build
 
-# A free chunk is tried with this many tokens: neither 1 nor a usual size.
-_TRIED = 3
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError)
 Tensors = tuple[torch.Tensor, ...]
 
@@ -27,7 +38,7 @@ class _Open:
     def __init__(self, artifact: Path, threads: int, step: bool) -> None:
         torch.set_num_threads(threads)
         program = read_program(artifact)
-        self.where, self.taken = artifact.name, Taken()
+        self.where, self.taken = artifact.name, Taken(names_of_branches(program))
         model = build(program, self.taken)
         self.forward, self.branches = model.forward, model.branches
         wrong = [output for output in program.graph.outputs if not isinstance(output, Ref)]
@@ -53,7 +64,7 @@ class TorchStep:
         opened = _Open(artifact, threads, step=True)
         outputs = opened.tried(1) if opened.inputs else []
         self.form: Form = check_step(opened.inputs, outputs, words, opened.where)
-        self.branches, self.rows_format = opened.branches, _rows(outputs[0])
+        self.branches, self.rows_format = opened.branches, rows_format(outputs[0].format)
         self._forward, self._taken, self._words = opened.forward, opened.taken, words
         self._token = opened.inputs[0].shape
         self.start()
@@ -64,22 +75,19 @@ class TorchStep:
     def feed(self, tokens: NDArray[np.int64], rows: NDArray[Any]) -> Mapping[str, tuple[int, ...]]:
         forward, taken, states = self._forward, self._taken, self._states
         answers: list[torch.Tensor] = []
-        paths: dict[str, list[int]] = {}
+        paths: list[list[int]] = []
         try:
             with torch.inference_mode():
                 for token in torch.from_numpy(tokens).reshape(len(tokens), *self._token).unbind(0):
                     answer, *states = forward(token, *states)  # type: ignore[assignment]
                     answers.append(answer)
                     if self.branches:
-                        for name, index in taken.clear().items():
-                            path = paths.setdefault(name, [])
-                            path.extend([-1] * (len(answers) - 1 - len(path)))
-                            path.append(index)
+                        paths.append(taken.clear())
                 torch.from_numpy(rows).copy_(torch.stack(answers).reshape(len(tokens), self._words))
         except _FAILURES as error:
             raise _failed(error) from None
         self._states = _kept(self.form, states)
-        return {name: (*path, *[-1] * (len(tokens) - len(path))) for name, path in sorted(paths.items())}
+        return {name: tuple(path[place] for path in paths) for place, name in enumerate(taken.names)}
 
     def state(self) -> tuple[NDArray[Any], ...]:
         return tuple(map(_array, self._states))
@@ -92,13 +100,11 @@ class TorchChunk:
 
     def __init__(self, artifact: Path, words: int, threads: int) -> None:
         opened = _Open(artifact, threads, step=False)
-        if opened.branches:
-            raise SubmissionFault(Problem("a chunk that branches on its data", "have no branch", opened.where))
-        length = chunk_length(opened.inputs, opened.where)
-        tried = length or _TRIED
+        length = chunk_length(opened.inputs, opened.where, opened.branches)
+        tried = length or TRIED
         outputs = opened.tried(tried)
         self.form: Form = check_chunk(opened.inputs, outputs, words, tried, opened.where)
-        self.rows_format = _rows(outputs[0])
+        self.rows_format = rows_format(outputs[0].format)
         self._forward, self._words, self._axes = opened.forward, words, len(opened.inputs[0].shape)
         self.start()
 
@@ -106,13 +112,9 @@ class TorchChunk:
         self._states = _begun(self.form, states)
 
     def feed(self, tokens: NDArray[np.int64], rows: NDArray[Any]) -> Mapping[str, tuple[int, ...]]:
-        missing = (self.form.length or len(tokens)) - len(tokens)
-        whole = torch.from_numpy(np.concatenate([tokens, np.zeros(missing, np.int64)]))
+        whole = torch.from_numpy(whole_chunk(tokens, self.form.length))
         answer, *states = run(self._forward, whole if self._axes == 1 else whole[None], self._states)
-        if answer.numel() != len(whole) * self._words:
-            raise SubmissionFault(
-                Problem(f"log-probabilities of shape {tuple(answer.shape)} for {len(whole)} tokens", "be one row for each")
-            )
+        check_rows(tuple(answer.shape), len(whole), self._words)
         torch.from_numpy(rows).copy_(answer.reshape(-1, self._words)[: len(tokens)])
         self._states = _kept(self.form, states)
         return {}
@@ -181,7 +183,3 @@ _PLAIN = (torch.float16, torch.float32, torch.float64)
 
 def _name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _rows(answer: Port) -> str:
-    return "float64" if answer.format == "float64" else "float32"

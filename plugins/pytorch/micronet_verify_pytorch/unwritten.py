@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.plugin import Value
+from micronet_verify.plugin import Problem, SubmissionFault, Value
 from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.lines import Line
+from micronet_verify_pytorch.names import Names
 from micronet_verify_pytorch.ops_create import within
 from micronet_verify_pytorch.ops_shape import slice_bounds
 
@@ -22,34 +24,31 @@ Mask = NDArray[np.bool_]
 EMPTY = frozenset({"aten.empty", "aten.empty_like", "aten.new_empty"})
 
 
-class Unwritten:
-    """By value id, which elements nothing has been written to; values that are written everywhere are not in it."""
+def follow(call: Call, result: Value) -> None:
+    """Note what is unwritten in ``result``. Raises ``SubmissionFault`` where an operator reads what nobody wrote."""
+    unwritten, base = call.scope.unwritten, call.kind
+    if isinstance(call.step.line, Line) and call.step.line.changes:
+        base = base.removesuffix("_")
+    if base in EMPTY:
+        within(call, result.numel)
+        left = np.ones(result.shape, np.bool_)
+    elif not any(value.id in unwritten for value in call.values()):
+        return
+    elif base in _RULES:
+        left = _RULES[base](call, lambda value: unwritten.get(value.id, np.zeros(value.shape, np.bool_)))
+    else:
+        call.refuse("memory that nothing was written to", "be written before it is read", "begin with torch.zeros in place of empty")
+    if left.any():
+        unwritten[result.id] = left
+    else:
+        unwritten.pop(result.id, None)
 
-    def __init__(self) -> None:
-        self._left: dict[str, Mask] = {}
 
-    def reads(self, values: list[Value]) -> bool:
-        return any(value.id in self._left for value in values)
-
-    def follow(self, base: str, call: Call, values: list[Value], result: Value) -> None:
-        """Note what is unwritten in ``result``. Raises ``SubmissionFault`` where an operator reads what nobody wrote."""
-        if base in EMPTY:
-            within(call, result.numel)
-            left = np.ones(result.shape, np.bool_)
-        elif not self.reads(values):
-            return
-        elif base in _RULES:
-            left = _RULES[base](call, self._mask)
-        else:
-            call.refuse("memory that nothing was written to", "be written before it is read", "begin with torch.zeros in place of empty")
-        if left.any():
-            self._left[result.id] = left
-        else:
-            self._left.pop(result.id, None)
-
-    def _mask(self, value: Value) -> Mask:
-        left = self._left.get(value.id)
-        return np.zeros(value.shape, np.bool_) if left is None else left
+def check_written(names: Names, value: Value) -> None:
+    """Raises ``SubmissionFault`` for an answer that nobody wrote."""
+    if value.id in names.unwritten:
+        got = "an answer that holds memory to which nothing was written"
+        raise SubmissionFault(Problem(got, "be written everywhere", names.builder.where))
 
 
 Rule = Callable[[Call, Callable[[Value], Mask]], Mask]
@@ -68,12 +67,12 @@ def _filled(call: Call, mask: Callable[[Value], Mask]) -> Mask:
 
 
 def _cut(call: Call) -> tuple[Any, ...]:
-    axis = call.axis("dim", len(call.tensor().shape), 0)
+    axis = call.dim("dim", len(call.tensor().shape), 0)
     return (*(slice(None),) * axis, slice(*slice_bounds(call, call.tensor().shape[axis])))
 
 
 def _place(call: Call) -> tuple[Any, ...]:
-    return (*(slice(None),) * call.axis("dim", len(call.tensor().shape)), call.integer("index"))
+    return (*(slice(None),) * call.dim("dim", len(call.tensor().shape)), call.integer("index"))
 
 
 def _taken(where: Callable[[Call], tuple[Any, ...]]) -> Rule:

@@ -12,13 +12,21 @@ from typing import Any
 
 import numpy as np
 import torch
+from micronet_verify_pytorch.call import Call
 from micronet_verify_pytorch.counter import PyTorchCounter
+from micronet_verify_pytorch.names import Names
+from micronet_verify_pytorch.op_table import lookup
+from micronet_verify_pytorch.program import ProgramGraph, Ref, Step
 from torch import Tensor, nn
 
-from micronet_verify.facts.graph import Graph, Node
+from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.requests import TranslateRequest
+from micronet_verify.framework.translation.operand import computed
+from micronet_verify.framework.translation.shape_arithmetic import Folds
+from micronet_verify.framework.translation.table import rule_of
+from micronet_verify.framework.translation.walk import Walk
 from tests.executed import agreement
 from tests.refused import refused
 
@@ -85,6 +93,20 @@ def translate(path: Path) -> Graph:
     graph = PyTorchCounter().translate(TranslateRequest(path), GraphBuilder(path.parent))
     validate(graph)
     return graph
+
+
+def called(builder: GraphBuilder, target: str, **arguments: Any) -> object:
+    """What the rule of an operator answers to these arguments."""
+    values = {name: value for name, value in arguments.items() if isinstance(value, Value)}
+    given = {name: Ref(name) if name in values else value for name, value in arguments.items()}
+    node = Step(target, given, (), (), False, "")
+    graph = ProgramGraph(tuple(values), (), (node,), {})
+    walk = Walk("", builder, Call, Folds({}, {}))
+    names = Names(walk, graph, builder, lookup, {})
+    names.items.update((name, computed(builder, value)) for name, value in values.items())
+    (step,) = names.steps()
+    builder.at(step.name)
+    return rule_of(step.name, step.line, "")(Call(walk, names, step, names.present(step.operands) or []))
 
 
 def kinds(graph: Graph, moves: bool = False) -> list[str]:

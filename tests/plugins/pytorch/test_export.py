@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from micronet_verify_pytorch.counter import bind_batch
+from micronet_verify_pytorch.inputs import bind_batch
 from micronet_verify_pytorch.loader import PyTorchLoader
 from micronet_verify_pytorch.program import read_program
 from numpy.typing import NDArray

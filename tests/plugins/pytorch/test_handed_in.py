@@ -134,17 +134,16 @@ def test_d_an_answer_that_was_not_written_everywhere(tmp_path: Path) -> None:
         return y
 
     path = archive(Function(function), torch.randn(2, 4), tmp_path)
-    assert sentences(path) == [
-        f"got an answer that holds memory to which nothing was written but should be written everywhere [{path.name}]"
-    ]
+    (sentence,) = sentences(path)
+    assert sentence.startswith("got an answer that holds memory to which nothing was written but should be written everywhere [output in ")
 
 
 TABLE = torch.randn(10, 3)
 REFUSED: dict[str, tuple[Callable[..., Tensor], tuple[int, ...], str]] = {
-    "grid_sample": (lambda x: F.grid_sample(x, x[:, :2].permute(0, 2, 3, 1), align_corners=False), IMAGE, "got sampling on a grid"),
-    "affine_grid": (lambda x: F.affine_grid(x, [x.shape[0], 3, 4, 5], align_corners=False), (2, 3), "got a grid of places"),
-    "embedding_bag": (lambda x: F.embedding_bag(x.abs().long().clamp(0, 9), TABLE), (4,), "got bags of an embedding"),
-    "antialias": (lambda x: F.interpolate(x, size=(4, 4), mode="bilinear", antialias=True), IMAGE, "got a resize with antialias"),
+    "grid_sample": (lambda x: F.grid_sample(x, x[:, :2].permute(0, 2, 3, 1), align_corners=False), IMAGE, "sampling on a grid"),
+    "affine_grid": (lambda x: F.affine_grid(x, [x.shape[0], 3, 4, 5], align_corners=False), (2, 3), "a grid of places"),
+    "embedding_bag": (lambda x: F.embedding_bag(x.abs().long().clamp(0, 9), TABLE), (4,), "bags of an embedding"),
+    "antialias": (lambda x: F.interpolate(x, size=(4, 4), mode="bilinear", antialias=True), IMAGE, "a resize with antialias"),
 }
 
 
@@ -152,7 +151,7 @@ REFUSED: dict[str, tuple[Callable[..., Tensor], tuple[int, ...], str]] = {
 def test_d_what_stays_refused_says_what_to_do(name: str, tmp_path: Path) -> None:
     function, shape, what = REFUSED[name]
     (sentence,) = sentences(archive(Function(function), example(shape), tmp_path))
-    assert sentence.startswith(what)
+    assert sentence.partition(": ")[2].startswith(what)
     assert sentence.endswith(")"), "an advice"
 
 

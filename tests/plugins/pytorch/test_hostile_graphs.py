@@ -93,6 +93,7 @@ def wrong_kind(data: Any) -> None:
 
 def too_many_results(data: Any) -> None:
     node(data, "relu")["outputs"] = [{"as_tensor": {"name": "relu"}}, {"as_tensor": {"name": "free"}}]
+    graph(data)["outputs"].append({"as_tensor": {"name": "free"}})
 
 
 def expression(data: Any) -> None:
@@ -118,21 +119,24 @@ FORGED: dict[str, tuple[Callable[[Any], None], str]] = {
     "undefined": (undefined, "got a use of 'nobody' but should come after it is computed"),
     "cycle": (cycle, "got a use of 'relu' but should come after it is computed"),
     "use before definition": (use_before_definition, "got a use of 'conv2d' but should come after it is computed"),
-    "twice": (twice, f"got two results called 'conv2d' but should have names of their own {RELU}"),
+    "twice": (twice, f"got a second value called 'conv2d' but should be defined once {RELU}"),
     "extra argument": (extra_argument, f"got the argument secret but should be one that the op table knows {RELU}"),
-    "unknown overload": (unknown_overload, f"got the operator aten.relu.out but should be one that can be priced {RELU} {UNKNOWN}"),
+    "unknown overload": (
+        unknown_overload,
+        f"got the operator aten.relu.out but should be an operator that this counter can price {RELU} {UNKNOWN}",
+    ),
     "python function": (
         python_function,
-        f"got the operator torch.hub.load but should be one that can be priced [torch.hub in 1] {UNKNOWN}",
+        f"got the operator torch.hub.load but should be an operator that this counter can price [torch.hub in 1] {UNKNOWN}",
     ),
-    "operator": (operator_function, "got the operator _operator.attrgetter but should be one that can be priced"),
+    "operator": (operator_function, "got the operator _operator.attrgetter but should be an operator that this counter can price"),
     "negative stride": (negative_stride, f"got stride (-1, 0) and dilation (1, 1) but should be at least 1 {CONV}"),
     "groups of zero": (groups_of_zero, f"got 1 input channels, 0 groups and a weight of shape (2, 1, 3, 3) but should fit {CONV}"),
     "wrong kind": (wrong_kind, f"got stride='[1, 1]' but should be a list of integers {CONV}"),
-    "too many results": (too_many_results, f"got 2 results but should be 1 {RELU}"),
+    "too many results": (too_many_results, f"got a use of result 2 ('free') of aten.relu but should use the first 1 only {RELU}"),
     "expression": (expression, f"""got the size expression "__import__('os').system('true')" but should be an integer expression {CONV}"""),
-    "symbol": (symbol, "got a free size u0 on axis 0 of 'conv2d' but should be fixed: only the batch may be free"),
-    "no output": (no_output, "got a model without a tensor as output but should answer with one"),
+    "symbol": (symbol, f"got a free axis 0 (u0) but should have a fixed size {CONV}"),
+    "no output": (no_output, "got a model without outputs but should have one"),
 }
 
 

@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from micronet_verify_pytorch.call import Call
+from micronet_verify_pytorch.lines import Line
+from micronet_verify_pytorch.names import Number
 from micronet_verify_pytorch.op_table import TABLE, lookup
 from micronet_verify_pytorch.program import read_program
 from micronet_verify_pytorch.runner import Taken, build
 from torch import Tensor
 
+from micronet_verify.facts.graph import Value
 from micronet_verify.framework.builder import GraphBuilder
-from tests.plugins.pytorch.support import MODEL, Function, archive, edited, example, executed, kinds, sentences, translate
+from micronet_verify.framework.translation.table import Refusal
+from tests.plugins.pytorch.support import MODEL, Function, archive, called, edited, example, executed, kinds, sentences, translate
 
 ops = torch.ops.aten
 W3, W8 = torch.randn(3, 8), torch.randn(8)
@@ -202,19 +205,12 @@ SIZES: dict[str, tuple[tuple[Any, ...], Any]] = {
 }
 
 
-def called(target: str, *numbers: Any) -> Any:
-    op, _ = lookup(target)
-    assert op is not None
-    builder = GraphBuilder(None)
-    builder.at(target)
-    return op.translate(Call(target, builder, {f"a{index}": number for index, number in enumerate(numbers)}, (True,), set()))
-
-
 @pytest.mark.parametrize("target", SIZES)
 def test_arithmetic_of_sizes(target: str) -> None:
     numbers, result = SIZES[target]
-    found = called(target, *numbers)
-    assert (found, type(found)) == (result, type(result))
+    found = called(GraphBuilder(None), target, **{f"a{index}": number for index, number in enumerate(numbers)})
+    assert isinstance(found, Number)
+    assert (found.number, type(found.number)) == (result, type(result))
 
 
 def test_every_arithmetic_of_sizes_is_tested() -> None:
@@ -250,13 +246,10 @@ def test_a_fake_quantizer_that_also_hands_out_its_mask(axis: int) -> None:
     }
     kind, scales = ("per_tensor", per_tensor) if axis < 0 else ("per_channel", per_channel)
     target = f"aten.fake_quantize_{kind}_affine_cachemask.default"
-    op, _ = lookup(target)
-    assert op is not None
-    arguments = {"self": x, **scales, "quant_min": -8, "quant_max": 7}
-    result, mask = op.translate(Call(target, builder, arguments, (True, False), set()))  # type: ignore[misc]
-    graph = builder.finish([result])  # type: ignore[list-item]
+    result = called(builder, target, self=x, **scales, quant_min=-8, quant_max=7)
+    assert isinstance(result, Value)
+    graph = builder.finish([result])
     assert [(node.kind, node.attributes["axis"]) for node in graph.nodes] == [("quantize", axis), ("dequantize", axis)]
-    assert mask is None
 
 
 def test_a_constant_that_is_lifted_is_the_constant(tmp_path: Path) -> None:
@@ -269,9 +262,9 @@ def test_a_constant_that_is_lifted_is_the_constant(tmp_path: Path) -> None:
     assert kinds(translate(edited(path, change, MODEL)), moves=True) == kinds(translate(path), moves=True)
 
 
-@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.note == "an assertion"])
+@pytest.mark.parametrize("name", [name for name, line in TABLE.items() if isinstance(line, Line) and line.note == "an assertion"])
 def test_assertions_are_no_work(name: str) -> None:
-    assert TABLE[name].translate(Call(name, GraphBuilder(None), {}, (), set())) in ((), None)
+    assert called(GraphBuilder(None), f"{name}.default") == ()
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -282,7 +275,7 @@ def relu(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return archive(Function(torch.relu), torch.randn(2, 4), tmp_path_factory.mktemp("relu"), decomposed=False)
 
 
-@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.charge == "refused"])
+@pytest.mark.parametrize("name", [name for name, line in TABLE.items() if isinstance(line, Refusal)])
 def test_every_refused_operator_says_why(name: str, relu: Path) -> None:
     """As the README does: what it is, what it should be, and what to do."""
 
@@ -290,7 +283,7 @@ def test_every_refused_operator_says_why(name: str, relu: Path) -> None:
         data["graph_module"]["graph"]["nodes"][0]["target"] = f"torch.ops.{name}.default"
 
     (sentence,) = sentences(edited(relu, change, MODEL))
-    what, _, should = TABLE[name].note.partition(": should ")
-    what_to_do = should.partition(" (")
-    assert sentence.startswith(f"got {what} but should {what_to_do[0]} [{name}")
-    assert sentence.endswith(f"({what_to_do[2]}" if what_to_do[2] else "]")
+    line = TABLE[name]
+    assert isinstance(line, Refusal)
+    advice = f" ({line.advice})" if line.advice else ""
+    assert sentence == f"got {name}: {line.reason} but should {line.should} [{name}]{advice}"

@@ -9,9 +9,11 @@ from pathlib import Path
 import micronet_verify_pytorch
 import pytest
 import torch
-from micronet_verify_pytorch.op_table import TABLE, lookup, readme_table
+from micronet_verify_pytorch.lines import Line
+from micronet_verify_pytorch.op_table import TABLE, lookup, operators
 
 from micronet_verify.framework.registry import framework_named, framework_of
+from micronet_verify.framework.translation.table import Unknown
 
 README = Path(micronet_verify_pytorch.__file__).parents[1] / "README.md"
 
@@ -52,29 +54,33 @@ def test_a_whole_translation_imports_no_torch(networks: dict[str, Path], tmp_pat
 
 
 def test_the_readme_lists_every_operator() -> None:
-    assert readme_table() in README.read_text(encoding="utf-8")
+    assert operators() in README.read_text(encoding="utf-8")
 
 
 def test_the_table_is_sorted() -> None:
-    names = [name for name, op in TABLE.items() if op.charge in ("priced", "moves") and name.startswith("aten.")]
+    names = [name for name, line in TABLE.items() if isinstance(line, Line) and line.treatment != "free" and name.startswith("aten.")]
     assert names == sorted(names)
 
 
-@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.charge != "refused" and name.startswith(("aten.", "quantized"))])
+@pytest.mark.parametrize(
+    "name", [name for name, line in TABLE.items() if isinstance(line, Line) and name.startswith(("aten.", "quantized"))]
+)
 def test_every_line_and_overload_is_an_operator_of_torch(name: str) -> None:
     import torch.ao.quantization.fx._decomposed
 
     space, base = name.split(".")
     packet = getattr(getattr(torch.ops, space), base)
-    assert set(TABLE[name].overloads) & set(packet.overloads()), "at least one of the overloads exists"
+    line = TABLE[name]
+    assert isinstance(line, Line)
+    assert line.overloads & set(packet.overloads()), "at least one of the overloads exists"
 
 
 def test_look_up_by_overload() -> None:
     assert lookup("aten.relu.default")[0] is TABLE["aten.relu"]
     changed, base = lookup("aten.relu_.default")
-    assert changed is not None
+    assert isinstance(changed, Line)
     assert (changed.changes, base) == (True, "aten.relu_")
-    assert lookup("aten.relu.out")[0] is None
+    assert lookup("aten.relu.out")[0] == Unknown("the operator aten.relu.out")
     assert lookup("aten.__and__.Tensor")[0] is TABLE["aten.__and__"]
     assert lookup("aten.rand.generator")[0] is TABLE["aten.rand"]
-    assert lookup("nothing")[0] is None
+    assert lookup("nothing")[0] == Unknown("the operator nothing")

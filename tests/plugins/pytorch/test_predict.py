@@ -142,7 +142,7 @@ def test_several_inputs(tmp_path: Path) -> None:
 
 def test_an_output_without_the_examples(tmp_path: Path) -> None:
     path = archive(Function(lambda x: x.sum(0)), torch.randn(2, 3), tmp_path, decomposed=False)
-    assert fault(path, np.ones((2, 3), np.float32)) == "got an output of shape (3,) for 2 examples but should have them on its first axis"
+    assert fault(path, np.ones((2, 3), np.float32)) == "got an output of shape (3,) for 2 examples but should have 2 rows [output 'sum_1']"
 
 
 def test_a_model_that_fails_on_its_inputs(tmp_path: Path) -> None:
