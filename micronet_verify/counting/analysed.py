@@ -117,8 +117,18 @@ class Analysed:
 
     def operands(self, rewritten: Rewritten, rules: CountingRules) -> Operands:
         """What may be asked about the operands of one graph or body under ``rules``."""
-        graph, facts = rewritten.graph, (rewritten.given, rewritten.whole, rewritten.hidden, rewritten.codes, rewritten.saturation)
-        return Operands(graph.values, rewritten.constants, rewritten.widths, self._shared.measured, rules, *facts)
+        return Operands(
+            values=rewritten.graph.values,
+            constants=rewritten.constants,
+            widths=rewritten.widths,
+            measured=self._shared.measured,
+            rules=rules,
+            given=rewritten.given,
+            whole=rewritten.whole,
+            hidden=rewritten.hidden,
+            codes=rewritten.codes,
+            saturation=rewritten.saturation,
+        )
 
     def stock(self, rules: CountingRules, regime: Regime) -> Inventory:
         """Every constant that the graph needs, once, with its uses."""

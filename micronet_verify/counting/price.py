@@ -18,7 +18,7 @@ from micronet_verify.counting.formulas.work import Work, multiplies
 from micronet_verify.counting.ledger import Ledger, LedgerLine, Regime
 from micronet_verify.counting.notes import folded_line, hidden_lines, in_full_line, unused_lines
 from micronet_verify.counting.stock import is_batch_norm
-from micronet_verify.counting.storage import storage_lines
+from micronet_verify.counting.storage import storage_lines, stored_line
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Node
 from micronet_verify.facts.shapes import integer
@@ -100,7 +100,7 @@ def _lines(analysed: Analysed, rules: CountingRules, regime: Regime, shares: Sha
     if rules.structure == "charged":
         bits = _structure(analysed, rules, regime)
         formula = f"{many(bits, 'bit')} for {many(len(rewritten.graph.nodes), 'node')}, their operands and whole numbers"
-        yield LedgerLine("storage", "S9", "structure", "", Fraction(bits), 1, formula, "how the graph is wired")
+        yield stored_line("S9", "structure", "", bits, 1, formula, "how the graph is wired")
     asked = Asked(rules)
     bills: Known[_Bill] = analysed.remember(("work", id(rewritten), tuple(sorted(shares.items()))), Known)
     bill = bills.under(asked, lambda: _billed(analysed, rewritten, asked.rules, shares))

@@ -44,9 +44,16 @@ def storage_lines(inventory: Inventory, regime: Regime, rules: CountingRules) ->
     for label, scope, first in [*inventory.tied, *found.covered]:
         yield free_line("storage", "S4", label, scope, f"stored once, as {first}")
     for subject, scope, values, mask in inventory.permutations.values():
-        yield LedgerLine("storage", "O9", subject, scope, Fraction(values), 1, many(values, "non-zero"), "permutation matrix")
-        yield LedgerLine("storage", "O9", subject, scope, Fraction(mask), 1, many(mask, "mask bit"), "permutation matrix")
+        yield stored_line("O9", subject, scope, values, 1, many(values, "non-zero"), "permutation matrix")
+        yield stored_line("O9", subject, scope, mask, 1, many(mask, "mask bit"), "permutation matrix")
     yield from _literal_lines(inventory, regime)
+
+
+def stored_line(rule: str, subject: str, scope: str, quantity: int, bits: int, formula: str, note: str = "") -> LedgerLine:
+    """A charge of storage: ``quantity`` of ``bits`` each."""
+    return LedgerLine(
+        axis="storage", rule=rule, subject=subject, scope=scope, quantity=Fraction(quantity), bits=bits, formula=formula, note=note
+    )
 
 
 def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[LedgerLine]:
@@ -57,7 +64,7 @@ def _tensor_lines(stored: Stored, form: Form, regime: Regime) -> Iterator[Ledger
     note = "; ".join(filter(None, [stored.note, _why(form, regime)]))
 
     def line(rule: str, quantity: int, bits: int, formula: str, note: str = "") -> LedgerLine:
-        return LedgerLine("storage", rule, constant.label, scope, Fraction(quantity), bits, formula, note)
+        return stored_line(rule, constant.label, scope, quantity, bits, formula, note)
 
     if form.mixed:
         for bits, values in form.mixed:
@@ -106,4 +113,4 @@ def _literal_lines(inventory: Inventory, regime: Regime) -> Iterator[LedgerLine]
         by_width.setdefault(found.freebie_bits if regime == "freebie" else found.bits, []).append(found)
     for bits, numbers in sorted(by_width.items()):
         shown = ", ".join(number.shown for number in numbers[:6]) + (" …" if len(numbers) > 6 else "")
-        yield LedgerLine("storage", "S2", "scalars", "", Fraction(len(numbers)), bits, f"{len(numbers):,} different: {shown}")
+        yield stored_line("S2", "scalars", "", len(numbers), bits, f"{len(numbers):,} different: {shown}")

@@ -23,7 +23,7 @@ def plain(measured: Measured, rules: CountingRules, width: int) -> list[Form]:
     """Values as they stand, of ``width`` bits each."""
     constant = measured.constant
     narrower: FormKind = "half" if constant.format.family == "float" else "range"
-    dense = Form("plain" if width == constant.format.bits else narrower, constant.numel, width)
+    dense = Form(kind="plain" if width == constant.format.bits else narrower, values=constant.numel, value_bits=width)
     return [dense, *masked(measured, rules, dense, width)]
 
 
@@ -38,7 +38,14 @@ def _on_grid(measured: Measured, rules: CountingRules, kind: GridKind, grid: Gri
         bits = 1 if grid.sign_only and measured.nonzeros == constant.numel else grid.bits
         extra = grid.groups * grid.bits if grid.zero_point else 0
         scales = 0 if constant.unscaled and kind == "grid" and bool(np.all(grid.steps == 1)) else grid.groups
-        dense = Form(kind, constant.numel, bits, 0, scales, grid.scale_bits, extra)
+        dense = Form(
+            kind=kind,
+            values=constant.numel,
+            value_bits=bits,
+            overhead_count=scales,
+            overhead_bits=grid.scale_bits,
+            zero_point_bits=extra,
+        )
         forms = [dense, *masked(measured, rules, replace(dense, value_bits=grid.sparse_bits), grid.bits)]
     alone = not any(other == "grid" and one is not None for other, one in measured.grids)
     if kind == "grid per channel" and alone and measured.group_axes(kind) == measured.axes and len(grid.lows) == measured.rows:
@@ -53,7 +60,8 @@ def codebooks(measured: Measured, rules: CountingRules, distinct: tuple[int, int
     if numel < 4 or distinct is None:
         return []
     values, others = distinct
-    dense = Form("codebook", numel, max((values - 1).bit_length(), 1), 0, values, width)
+    index = max((values - 1).bit_length(), 1)
+    dense = Form(kind="codebook", values=numel, value_bits=index, overhead_count=values, overhead_bits=width)
     if measured.nonzeros == numel:
         return [dense]
     sparse = replace(dense, value_bits=max((others - 1).bit_length(), 1), overhead_count=others)
@@ -69,7 +77,15 @@ def vectors(measured: Measured, rules: CountingRules) -> list[Form]:
         return []
     width = measured.width
     return [
-        Form("vectors", constant.numel // length, max((table - 1).bit_length(), 1), 0, table * length, width, vector=length, view=(axis,))
+        Form(
+            kind="vectors",
+            values=constant.numel // length,
+            value_bits=max((table - 1).bit_length(), 1),
+            overhead_count=table * length,
+            overhead_bits=width,
+            vector=length,
+            view=(axis,),
+        )
         for axis, length, table in vector_tables(constant.load(), measured.distinct[0])
     ]
 

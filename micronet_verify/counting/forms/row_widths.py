@@ -53,9 +53,16 @@ def rows_of_their_own(
         mixed = tuple((int(bits), int(kept[widths == bits].sum())) for bits in np.unique(widths))
         scaled = on & (nonzeros > 0)
         form = Form(
-            "grid per channel", int(kept.sum()), int(widths.max()), numel if masked else 0, int(scaled.sum()), grid.scale_bits,
-            masked=masked, mixed=mixed, extras=_told(grid, scaled, kinds, rows),
-        )  # fmt: skip
+            kind="grid per channel",
+            values=int(kept.sum()),
+            value_bits=int(widths.max()),
+            mask_bits=numel if masked else 0,
+            overhead_count=int(scaled.sum()),
+            overhead_bits=grid.scale_bits,
+            masked=masked,
+            mixed=mixed,
+            extras=_told(grid, scaled, kinds, rows),
+        )
         if best is None or 10 * form.bits <= 9 * best:
             forms.append(form)
     return forms
