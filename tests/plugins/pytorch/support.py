@@ -23,8 +23,8 @@ from micronet_verify.facts.graph import Graph, Node, Value
 from micronet_verify.facts.validate import validate
 from micronet_verify.framework.builder import GraphBuilder
 from micronet_verify.framework.requests import TranslateRequest
+from micronet_verify.framework.translation.folding import Folds
 from micronet_verify.framework.translation.operand import computed
-from micronet_verify.framework.translation.shape_arithmetic import Folds
 from micronet_verify.framework.translation.table import rule_of
 from micronet_verify.framework.translation.walk import Walk
 from tests.executed import agreement
