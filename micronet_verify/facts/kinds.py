@@ -179,11 +179,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "dequantize": _kind(2, 3, "axis:int block?:int", "q, scale, zero_point?", "axis −1: per tensor, else per slice of that axis."),
         "branch": _kind(
             1,
-            _MANY,
+            1,
             "id?:str",
-            "predicate, operands of both bodies",
-            "bodies[0] where the predicate holds. id: the name under which the predictor records which body each example took (0, 1, "
-            "or −1 where the branch was not reached).",
+            "predicate",
+            "bodies[0] where the predicate, a single value, holds. A body has no inputs of its own (no body.input): it reads the values "
+            "around it as they are. Both return the same shapes and formats. id: the name under which the predictor records which body "
+            "each example took (0, 1, or −1 where the branch was not reached).",
             (2, 2),
         ),
         "loop": _kind(
@@ -216,6 +217,12 @@ CHOICES: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType(
 """Words that an attribute may be, by kind and name; ``op`` has its own list (``facts/functions.py``)."""
 
 
+def _counted(least: int, most: int) -> str:
+    if least == most:
+        return str(least)
+    return f"{least} or more" if most == _MANY else f"{least} to {most}"
+
+
 def check_attributes(kind: str, operands: int, attributes: Mapping[str, object], bodies: int, where: str) -> None:
     """Raise ``SubmissionFault`` unless ``kind`` is in the list and operands, attributes and bodies fit it."""
     if problems := attribute_problems(kind, operands, attributes, bodies, where):
@@ -229,7 +236,7 @@ def attribute_problems(kind: str, operands: int, attributes: Mapping[str, object
     spec = KINDS[kind]
     problems = []
     if not spec.operands[0] <= operands <= spec.operands[1]:
-        problems.append(Problem(f"{operands} operands of {kind}", f"have {spec.operands[0]} to {spec.operands[1]}", where))
+        problems.append(Problem(f"{operands} operands of {kind}", f"have {_counted(*spec.operands)}", where))
     if not spec.bodies[0] <= bodies <= spec.bodies[1]:
         problems.append(Problem(f"{bodies} bodies of {kind}", f"have {spec.bodies[0]}", where))
     for name in sorted(spec.required - attributes.keys()):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Container, Mapping, Sequence
+from math import prod
 
 from micronet_verify.errors import Problem, SubmissionFault
 from micronet_verify.facts.graph import Graph, Node, Value
@@ -79,6 +80,8 @@ def _check_bodies(values: Mapping[str, Value], node: Node, where: str) -> None:
     operands = [values[name] for name in node.inputs if name]
     if len(operands) < len(node.inputs):
         raise SubmissionFault(Problem(f"a {node.kind} with an absent operand", "have all of its operands", where))
+    if node.kind == "branch" and prod(operands[0].shape) != 1:
+        raise SubmissionFault(Problem(f"a branch on a tensor of shape {operands[0].shape}", "be on a single value", where))
     wanted = [(values[name].shape, values[name].format) for name in node.outputs]
     for body in node.bodies:
         if unknown := [name for name in (*body.inputs, *body.outputs) if name not in body.values and name not in values]:

@@ -174,7 +174,10 @@ class GraphBuilder:
         return outputs
 
     def emit_bodies(self, kind: str, inputs: Iterable[Value | None], bodies: Sequence[Graph], **attributes: Attribute) -> tuple[Value, ...]:
-        """Append a ``branch`` or ``loop``; results take their shapes and formats from the first body."""
+        """Append a ``branch`` or ``loop``; results take their shapes and formats from the first body.
+
+        Bodies are what ``finish`` gave of builders of ``body()``. They may read every value that was emitted around them.
+        """
         operands = tuple(inputs)
         check_call(kind, operands, (), attributes, bodies, self.where)
         first = bodies[0]

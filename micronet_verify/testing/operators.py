@@ -1,4 +1,8 @@
-"""Every operator of the notation, with its formula, its arrays and its options."""
+"""Every operator of the notation, with its formula, its arrays and its options.
+
+Arrays of float16 are cast to float32 before they are used. ``kernel``, ``stride``, ``padding``, ``dilation`` and ``scale`` are one number,
+or (height, width). An option that is absent is 1 (stride, dilation, groups, step), 0 (padding), or false.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,6 @@ from types import MappingProxyType
 
 OPERATORS: Mapping[str, str] = MappingProxyType(
     {
-        # Arrays of float16 are cast to float32 before they are used. kernel, stride, padding, dilation: one number, or (height, width).
         "linear": "y = x·weightᵀ + bias; weight [out, in], bias [out] may be absent",
         "conv": "weight [out, in / groups, kernel, kernel], bias [out] may be absent; stride, padding (zeros), dilation, groups; "
         "padding_end: where it is another at the bottom and on the right",

@@ -104,3 +104,11 @@ def test_a_body_may_not_define_a_value_again(tmp_path: Path) -> None:
     graph = Graph(("x",), ("y",), {"x": x, "y": made}, (Node("branch", ("x",), ("y",), {}, bodies=(body, body)),))
     with pytest.raises(SubmissionFault, match="got a body that defines 'x' again but should have ids of its own"):
         validate(graph)
+
+
+def test_a_branch_is_on_a_single_value() -> None:
+    x, y = Value("x", (1, 2), FLOAT32), Value("y", (1, 2), FLOAT32)
+    body = Graph((), ("x",), {}, ())
+    graph = Graph(("x",), ("y",), {"x": x, "y": y}, (Node("branch", ("x",), ("y",), {}, bodies=(body, body)),))
+    with pytest.raises(SubmissionFault, match=r"got a branch on a tensor of shape \(1, 2\) but should be on a single value"):
+        validate(graph)

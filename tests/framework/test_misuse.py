@@ -16,6 +16,12 @@ from tests.framework.plugin_site import install, python_with, run, sound
 
 Misuse = Callable[[Any, Any], object]
 
+
+def taking_one(builder: Any) -> Any:
+    body = builder.body()
+    return body.finish([body.input((1, 3))])
+
+
 MISUSES: dict[str, tuple[Misuse, str]] = {
     "an unknown kind": (lambda b, x: b.emit("convolution", x), "got the node kind 'convolution' but should be one of conv, matmul,"),
     "a kind that is no word": (lambda b, x: b.emit(3, x), "got the kind 3 but should be a word"),
@@ -49,7 +55,7 @@ MISUSES: dict[str, tuple[Misuse, str]] = {
         lambda b, x: b.reshape(x, (2, -1)),
         "got shape=(2, -1) of move but should have every size worked out",
     ),
-    "too many operands": (lambda b, x: b.emit("softmax", x, x, op="softmax", axis=1), "got 2 operands of softmax but should have 1 to 1"),
+    "too many operands": (lambda b, x: b.emit("softmax", x, x, op="softmax", axis=1), "got 2 operands of softmax but should have 1 ["),
     "an operand by its name": (
         lambda b, x: b.emit("softmax", x.id, op="softmax", axis=1),
         "got 'v1' as an operand of softmax but should be a Value that the builder gave, or None",
@@ -80,6 +86,14 @@ MISUSES: dict[str, tuple[Misuse, str]] = {
     "a builder as a body": (
         lambda b, x: b.emit_bodies("branch", (x,), (b.body(), b.body())),
         "as a body of branch but should be the Graph that finish() gave",
+    ),
+    "operands of a branch": (
+        lambda b, x: b.emit_bodies("branch", (x, x), (b.body().finish([x]), b.body().finish([x]))),
+        "got 2 operands of branch but should have 1 [",
+    ),
+    "inputs of a branch's body": (
+        lambda b, x: b.emit_bodies("branch", (x,), (taking_one(b), taking_one(b))),
+        "got a body of branch with inputs of its own but should have none: it reads the values around it as they are [",
     ),
 }
 

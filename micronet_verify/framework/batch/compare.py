@@ -170,7 +170,6 @@ class _Walk:
             return self._loop(node)
         found: list[Place] = []
         for body in node.bodies:
-            self.places.update(zip(body.inputs, (self._place(name) for name in node.inputs[1:]), strict=False))
             self._graph(body)
             found = [self._place(name) for name in body.outputs]
         return found

@@ -9,6 +9,7 @@ from micronet_verify.testing.program import Program, State, Step
 
 _THEN = (Step("linear", ("x",), {"weight": dense(5, 8, seed=40)}, name="t"),)
 _ELSE = (Step("linear", ("x",), {"weight": dense(5, 8, seed=41)}, name="e"), Step("tanh", ("e",), name="f"))
+_RELU = (Step("linear", ("x",), {"weight": dense(5, 8, seed=41)}, name="e"), Step("relu", ("e",), name="f"))
 _TWINS = tuple((Step("linear", ("x",), {"weight": dense(5, 8, seed=seed)}, name="t"), Step("tanh", ("t",), name="u")) for seed in (46, 47))
 _INNER = Step(
     "branch",
@@ -40,6 +41,18 @@ BRANCHES: tuple[Case, ...] = (
             "branch",
             (8,),
             (Step("above", options={"than": -0.3}, name="p"), Step("branch", ("p",), bodies=(_THEN, _ELSE))),
+        ),
+        16 * (1 + 2 * 5 * 8),
+        1 + 5 * 8 + Fraction(5, 8) * 5,
+        7 + 5 * 7,
+        shares={"y": (3, 8)},
+    ),
+    # The same of what almost every format has.
+    Case(
+        Program(
+            "branch-relu",
+            (8,),
+            (Step("above", options={"than": -0.3}, name="p"), Step("branch", ("p",), bodies=(_THEN, _RELU))),
         ),
         16 * (1 + 2 * 5 * 8),
         1 + 5 * 8 + Fraction(5, 8) * 5,
