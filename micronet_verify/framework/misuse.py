@@ -38,7 +38,7 @@ def check_call(
     for body in bodies:
         if not isinstance(body, Graph):
             _refuse(f"{_shown(body)} as a body of {kind}", "be the Graph that finish() gave", where)
-        if kind == "branch" and body.inputs:
+        elif kind == "branch" and body.inputs:
             _refuse("a body of branch with inputs of its own", "have none: it reads the values around it as they are", where)
     if not isinstance(kind, str):
         raise PluginFault(Problem(f"the kind {_shown(kind)}", "be a word", where))
