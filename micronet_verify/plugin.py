@@ -4,6 +4,7 @@
 What is not here is the judge's own and may change at any time. Nothing here knows a price or a label.
 """
 
+from micronet_verify import plugin
 from micronet_verify.errors import BenchFault, Problem, SubmissionFault
 from micronet_verify.facts.data import Expected, KnownFile
 from micronet_verify.facts.formats import BOOL, FLOAT16, FLOAT32, FLOAT64, INT32, INT64, NumericFormat, numeric_format, numpy_dtype
@@ -218,6 +219,7 @@ __all__ = [
     "numpy_dtype",
     "op",
     "package_versions",
+    "plugin",
     "priced",
     "recurrent",
     "reduced",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from micronet_verify import plugin
-from micronet_verify.plugin import Refusal
+from micronet_verify.plugin import Refusal, plugin
 
 Rule = TypeVar("Rule")
 Rule_co = TypeVar("Rule_co", covariant=True)
