@@ -127,6 +127,7 @@ TABLE: Mapping[str, Line[Any] | Refusal] = {
     "handle": moves(lambda op: Handle(), "a variable"),
     "if": moves(_if, "both bodies"),
     "less": priced(elementwise.predicate("less")),
+    "most": priced(lambda op: op.emit("reduce", op.x(), op="max", axes=(0, 1), keepdims=False)),
     "mul": priced(elementwise.binary("mul")),
     "not_equal": priced(elementwise.predicate("not_equal")),
     "random": Refusal("random numbers", "store them"),

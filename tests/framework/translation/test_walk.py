@@ -128,10 +128,10 @@ def test_only_a_function_that_is_running_is_recursive(size: int) -> None:
 
 
 def branched() -> dict[str, Any]:
-    """x > 0 ? (x > 1 ? tanh x : relu x) : x; the inner choice is in the outer's first body."""
+    """max x > 0 ? (max x > 1 ? tanh x : relu x) : x; the inner choice is in the outer's first body."""
     return {
-        "main": function("x", "y", "p = greater x 0.0", "y = if[outer,keep] p x"),
-        "outer": function("u", "v", "p = greater u 1.0", "v = if[tanh,relu] p u"),
+        "main": function("x", "y", "m = most x", "p = greater m 0.0", "y = if[outer,keep] p x"),
+        "outer": function("u", "v", "m = most u", "p = greater m 1.0", "v = if[tanh,relu] p u"),
         "keep": function("u", "u"),
         "tanh": function("u", "v", "v = tanh u"),
         "relu": function("u", "v", "v = relu u"),
@@ -142,30 +142,30 @@ def test_a_branch_inside_a_branch_is_named_after_it() -> None:
     graph = translated(branched())
     validate(graph)
     outer = graph.nodes[-1]
-    assert outer.attributes["id"] == "1"
-    assert [node.attributes.get("id") for node in outer.bodies[0].nodes] == [None, "1/then/1"]
+    assert outer.attributes["id"] == "2"
+    assert [node.attributes.get("id") for node in outer.bodies[0].nodes] == [None, None, "2/then/2"]
     assert kinds(outer.bodies[1]) == ["identity"]  # a body hands on what it got as a result of its own
 
 
 def test_a_constant_predicate_picks_its_body_and_names_go_on() -> None:
     model = {**branched(), "main": function("x", "y", "y = if[outer,keep] true x")}
     graph = translated(model)
-    assert kinds(graph) == ["greater", "branch"]
-    assert graph.nodes[-1].attributes["id"] == "0/then/1"
+    assert kinds(graph) == ["max", "greater", "branch"]
+    assert graph.nodes[-1].attributes["id"] == "0/then/2"
 
 
 def test_branches_in_a_loop_have_no_name() -> None:
     """No record can tell its turns apart, so both bodies are charged in full (rule O13)."""
     model = {**branched(), **counted(2, "v = call[choice] u")}
     graph = translated({**model, "choice": branched()["main"]})
-    assert kinds(graph) == ["greater", "branch"] * 2
+    assert kinds(graph) == ["max", "greater", "branch"] * 2
     assert all("id" not in node.attributes for node in graph.nodes)
 
 
 def test_branches_of_different_results_are_refused() -> None:
     model = {**branched(), "keep": function("u", "v", "v = greater u 2.0")}
     assert problems(**model) == [
-        "got branches that return float32(1, 4) and bool(1, 4) but should return the same shapes and types [if in n1]"
+        "got branches that return float32(1, 4) and bool(1, 4) but should return the same shapes and types [if in n2]"
     ]
 
 
