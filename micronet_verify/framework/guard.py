@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn
 
+from micronet_verify.framework.settings import same_settings
+
 LONGEST = 300
 _one_at_a_time = threading.RLock()
 
@@ -42,7 +44,7 @@ def contained() -> Iterator[Contained]:
     For short calls: the process's standard streams are exchanged meanwhile, and what other threads print then is lost.
     """
     found, interrupted = Contained(), list[bool]()
-    with _one_at_a_time, _quiet(found), _interrupts(interrupted), no_exit(), _same_folder(), warnings.catch_warnings():
+    with _one_at_a_time, _quiet(found), _interrupts(interrupted), no_exit(), _same_folder(), same_settings(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield found

@@ -117,6 +117,9 @@ class GuardedCounter:
         with plugin_code(self._origin, "translate"):
             graph = self._counter.translate(request, builder)
             _expect(graph, Graph, "translate", "return the Graph that builder.finish() gave")
+            if foreign := [name for name in graph.outputs if name not in graph.values]:
+                got = f"outputs of another builder from translate ({', '.join(foreign)})"
+                raise PluginFault(Problem(got, "be values that this builder gave, in what its own finish() returns"))
         return graph  # type: ignore[no-any-return]
 
 

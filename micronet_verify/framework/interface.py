@@ -19,7 +19,7 @@ def interface_problem(origin: Origin, stated: object) -> Problem | None:
     if stated is None:
         advice = f"add it to its module: it says which interface the plugin is written for; {origin.remedy}"
         return origin.problem(f"a plugin without {STATED_AS}", f"state it: {STATED_AS} = {INTERFACE}", advice)
-    if not isinstance(stated, tuple) or len(stated) != 2 or any(type(number) is not int for number in stated):
+    if not isinstance(stated, tuple) or len(stated) != 2 or any(type(number) is not int or number < 0 for number in stated):
         return origin.problem(f"{STATED_AS} = {stated!r}", f"be a pair of whole numbers, such as {INTERFACE}")
     written = f"{stated[0]}.{stated[1]}"
     if stated[0] < INTERFACE[0]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import decimal
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from micronet_verify.errors import BenchFault, SubmissionFault
@@ -135,6 +139,30 @@ def test_a_plugin_that_changes_the_folder_at_import_changes_it_for_nobody(site: 
     install(site, "moves", f"import os\nos.chdir({str(tmp_path)!r})\n" + sound("moves"))
     assert "moves" in frameworks()
     assert Path.cwd() == before
+
+
+SETTINGS = """
+import decimal, os, signal, sys
+import numpy
+os.environ["PATH"] = ""
+os.umask(0o777)
+sys.setrecursionlimit(300)
+numpy.seterr(all="raise")
+decimal.getcontext().prec = 2
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+"""
+
+
+def test_F9_a_plugin_that_changes_the_process_at_import_changes_it_for_nobody(site: Path) -> None:
+    def found() -> list[object]:
+        os.umask(mask := os.umask(0o077))
+        handler = signal.getsignal(signal.SIGCHLD)
+        return [dict(os.environ), mask, sys.getrecursionlimit(), np.geterr(), decimal.getcontext().prec, handler]
+
+    before = found()
+    install(site, "settles", SETTINGS + sound("settles"))
+    assert "settles" in frameworks()
+    assert found() == before
 
 
 def test_a_distribution_whose_entry_points_cannot_be_read(site: Path) -> None:

@@ -143,6 +143,10 @@ DEFECTS = {
         ("return builder.finish([", "builder.finish(["),
         "got None from translate but should return the Graph",
     ),
+    "another builder's": (
+        ("return builder.finish(", "return builder.body().finish("),
+        "got outputs of another builder from translate (v2) but should be values that this builder gave",
+    ),
     "raises": (('builder.at("sum", "whole")', "{}[3]"), "got KeyError: 3 in translate but should end with an answer"),
     "quits": (
         ('builder.at("sum", "whole")', "raise SystemExit(4)"),
