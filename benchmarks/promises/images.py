@@ -259,6 +259,8 @@ def _timed(answers: Iterator[Any]) -> dict[str, Any]:
 def stepping(path: str, model: str) -> Callable[[], dict[str, Any]]:
     """What runs inside the sandboxed process, the sample that is asked again included."""
     from micronet_verify.facts.data import Scaling
+    from micronet_verify.framework.guarded import loader_on
+    from micronet_verify.framework.protocols import CPU
     from micronet_verify.framework.registry import framework_of
     from micronet_verify.sandbox.asked_alone import sample_alone
     from micronet_verify.sandbox.jobs import PredictJob
@@ -283,6 +285,6 @@ def stepping(path: str, model: str) -> Callable[[], dict[str, Any]]:
                 scaling=scaling,
                 alone=alone,
             )
-            return {"examples": predict(job, framework.loader()).shape[0]}
+            return {"examples": predict(job, loader_on(framework, CPU)).shape[0]}
 
     return work

@@ -132,10 +132,12 @@ def reading(folder: str, suffix: str) -> Callable[[], dict[str, Any]]:
     """The predict step without its process."""
     import numpy as np
 
+    from micronet_verify.framework.guarded import loader_on
+    from micronet_verify.framework.protocols import CPU
     from micronet_verify.framework.registry import framework_named
     from micronet_verify.sandbox.language.evaluate import read_text
 
-    loader = framework_named(_job(folder, suffix, "").framework).loader()
+    loader = loader_on(framework_named(_job(folder, suffix, "").framework), CPU)
     if suffix == "onnx":
         import onnxruntime  # noqa: F401  the loader imports it when it is called; imports are not measured
 

@@ -31,7 +31,8 @@ class Grid:
     an operand (two's complement where negative). ``sign_only``: every non-zero of a group is ±c, so that multiplying
     flips a sign (rule O3). ``scale_bits`` is the width of one scale; ``zero_point`` whether a code needs an offset.
     ``steps``, ``lows``, ``highs``: of each group its scale (NaN: on no grid) and its least and greatest integer; ``divide``: a
-    value is its integer over the scale. Codes of a file are ``divisors`` times the integers; ``bare``: scales without a batch norm's.
+    value is its integer over the scale. The integers are codes of a file over ``divisors`` and times ``multiples``; ``bare``: scales
+    without a batch norm's.
     """
 
     groups: int
@@ -48,6 +49,7 @@ class Grid:
     highs: Array = field(compare=False, repr=False)
     divide: bool = field(default=False, compare=False)
     divisors: Array | None = field(default=None, compare=False, repr=False)
+    multiples: Array | None = field(default=None, compare=False, repr=False)
     bare: Array | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -123,7 +125,9 @@ def _divisors(rows: Array) -> NDArray[np.int64]:
     return np.maximum(found, 1)
 
 
-def _made(fit: Fit, factors: Array | None = None, divide: bool = False, divisors: Array | None = None) -> Grid | None:
+def _made(
+    fit: Fit, factors: Array | None = None, divide: bool = False, divisors: Array | None = None, multiples: Array | None = None
+) -> Grid | None:
     """The grid of these scales and integers, ``None`` where the integers are too wide."""
     on = ~np.isnan(fit.steps) if fit.steps.size == fit.lows.size else np.ones(fit.lows.size, np.bool_)
     # Codes count from zero: 100, 101 and 102 take seven bits, unless an offset is stored.
@@ -158,6 +162,7 @@ def _made(fit: Fit, factors: Array | None = None, divide: bool = False, divisors
         highs=fit.highs,
         divide=divide,
         divisors=divisors,
+        multiples=multiples,
         bare=fit.steps,
     )
 
@@ -171,9 +176,7 @@ def cheapest_grid(fit: Fit, factors: Array | None, width: int, divide: bool = Fa
         other = _with_scales(fit, bits)
         if other is not None:
             ratio = np.rint(fit.steps / other.steps)
-            found.append(
-                _made(other, None, False, None if divisors is None else divisors // np.where(np.isnan(ratio), 1, ratio).astype(np.int64))
-            )
+            found.append(_made(other, divisors=divisors, multiples=np.where(np.isnan(ratio), 1, ratio).astype(np.int64)))
     grids = [grid for grid in found if grid is not None]
     return min(grids, key=lambda grid: grid.groups * width * grid.bits + grid.overhead_bits, default=None)
 

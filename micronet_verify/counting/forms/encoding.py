@@ -98,8 +98,8 @@ def _encode_grid(measured: Measured, form: Form) -> Encoded:
         codes = grid.integers(np.asarray(constant.load()), axes)
     else:
         rows = row_matrix(np.asarray(constant.codes.load()), axes).astype(np.int64)
-        divisors = np.ones(1, np.int64) if grid.divisors is None else grid.divisors
-        codes = rows // divisors.reshape(-1, 1)
+        divisors, multiples = (np.ones(1, np.int64) if some is None else some for some in (grid.divisors, grid.multiples))
+        codes = rows // divisors.reshape(-1, 1) * multiples.reshape(-1, 1)
     if grid.scale_bits < width_of_scales(grid.steps):
         raise AssertionError(f"scales do not fit {grid.scale_bits} bits")
     if form.mixed:

@@ -7,7 +7,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -71,6 +71,7 @@ def test_decoding_what_was_encoded(
     st.sampled_from(["tensor", "channel", "block"]),
     st.booleans(),
 )
+@example(128548, (1,), RULES[0], "tensor", True)  # a narrower scale is finer than the file's own: its integers are multiples of codes
 def test_codes_that_a_graph_dequantizes(seed: int, shape: tuple[int, ...], rules: CountingRules, groups: str, shifted: bool) -> None:
     random = np.random.default_rng(seed)
     top = int(random.choice([1, 3, 7, 100]))
