@@ -29,7 +29,10 @@ def write_all(report_dir: Path, records: Sequence[EntryRecord]) -> tuple[Problem
     entries = tuple(facts_of(record) for record in sorted(records, key=lambda record: record.id))
     problems = [each.problem for each in offers().broken if each.hook]
     for offer in offers().usable.values():
-        problems += _written(offer, entries, report_dir / PLUGINS / offer.item.name)
+        folder = report_dir / PLUGINS / offer.item.name
+        before = _stamps(report_dir, folder)
+        problems += _written(offer, entries, folder)
+        problems += _strayed(offer, report_dir, folder, before)
     return tuple(problems)
 
 
@@ -63,6 +66,27 @@ def _written(offer: Offer[Report], entries: tuple[EntryFacts, ...], folder: Path
     except OSError as error:
         return (offer.origin.problem(f"{error.strerror or error} in the report {offer.item.name!r}", "have room and rights to write"),)
     return ()
+
+
+def _stamps(report_dir: Path, without: Path) -> dict[Path, tuple[int, int, int]]:
+    """Size, time and number of every file of the report folder that is not below ``without``."""
+    found = {}
+    for path in report_dir.rglob("*"):
+        if path.is_file() and without not in path.parents:
+            stat = path.stat()
+            found[path] = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    return found
+
+
+def _strayed(offer: Offer[Report], report_dir: Path, folder: Path, before: dict[Path, tuple[int, int, int]]) -> tuple[Problem, ...]:
+    """Files of the judge or of another report that a report has changed or removed."""
+    after = _stamps(report_dir, folder)
+    strayed = sorted(str(path.relative_to(report_dir)) for path, stamp in before.items() if after.get(path) != stamp)
+    if not strayed:
+        return ()
+    named = ", ".join(strayed[:3]) + (" …" if len(strayed) > 3 else "")
+    got = f"the report {offer.item.name!r} that changed or removed {len(strayed)} files of others ({named})"
+    return (offer.origin.problem(got, "write into request.folder alone", f"judge again without it; {offer.origin.remedy}"),)
 
 
 def _wrong(report: object) -> tuple[str, str] | None:

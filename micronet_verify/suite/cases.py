@@ -171,7 +171,9 @@ class Cases:
             records = records or self._recorded(sorted(self._told))
             if records:
                 write_reports(self._report, records, self._handed_in)
-                for problem in write_all(self._report, records):
+                if problems := write_all(self._report, records):
+                    write_reports(self._report, records, self._handed_in)  # one of them may have touched these
+                for problem in problems:
                     print(f"A report was not written: {one_line(str(problem))}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:

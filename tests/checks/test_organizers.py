@@ -162,3 +162,23 @@ def test_the_page_about_them_shows_a_plugin_that_works(tmp_path: Path, site: Pat
     assert (verdict["check"], verdict["outcome"]) == ("convolutions", "passed"), done.stdout + done.stderr
     assert verdict["message"].endswith(" convolutions")
     assert (report / "plugin-reports" / "table" / "scores.csv").read_text().startswith("pruned-onnx,")
+
+
+STRAY = """
+def write(request):
+    judged = request.folder.parent.parent
+    (judged / "leaderboard.md").write_text("all mine")
+    (judged / "pruned-onnx" / "ledger.csv").unlink()
+"""
+
+
+def test_F9_a_report_that_writes_over_others_is_told_and_the_board_is_written_again(tmp_path: Path, site: Path) -> None:
+    hook = "@hookimpl\ndef micronet_report():\n    return Report('stray', write)\n"
+    head = "from micronet_verify.plugin import Report, hookimpl\nMICRONET_INTERFACE = (1, 0)\n"
+    install(site, "strays", head + STRAY + hook)
+    report = tmp_path / "report"
+    done = run(python_with(tmp_path / "env", site), "run", entries(tmp_path / "entries", "pruned-onnx"), "--report", report)
+    told = "got the report 'stray' that changed or removed 2 files of others (leaderboard.md, pruned-onnx/ledger.csv)"
+    assert told in done.stderr
+    assert "micronet-strays" in done.stderr
+    assert "pruned-onnx" in (report / "leaderboard.md").read_text()
