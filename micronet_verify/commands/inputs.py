@@ -104,22 +104,22 @@ def data_folder(folder: Path | None) -> Path | None:
 
 def track_named(name: str, folders: Sequence[Path]) -> Track:
     """The track ``name``; a name that is not there is the user's mistake, a broken file the organizers' (``SpecError``)."""
-    from micronet_verify.track.library import load_track
+    from micronet_verify.track.library import UnknownName, load_track
 
     try:
         return load_track(name, folders)
-    except SpecError as error:
-        raise _mistaken(error, "a track named") from None
+    except UnknownName as error:
+        raise Mistake(error.problems[0]) from None
 
 
 def rules_named(edition: str, folders: Sequence[Path]) -> CountingRules:
     """The edition of the counting rules; as ``track_named``."""
-    from micronet_verify.track.library import load_rules
+    from micronet_verify.track.library import UnknownName, load_rules
 
     try:
         return load_rules(edition, folders)
-    except SpecError as error:
-        raise _mistaken(error, "an edition of the counting rules named") from None
+    except UnknownName as error:
+        raise Mistake(error.problems[0]) from None
 
 
 def pricing(edition: str | None, track: str | None, folders: Sequence[Path]) -> tuple[Track | None, CountingRules]:
@@ -154,8 +154,3 @@ def _directory(folder: Path, what: str = "the folder") -> None:
         raise Mistake(Problem(got, "be a directory" if folder.exists() else "be a directory that exists"))
     if not os.access(folder, os.R_OK | os.X_OK):
         raise Mistake(Problem(f"{what} {str(folder)!r}, which cannot be listed,", "be readable"))
-
-
-def _mistaken(error: SpecError, start: str) -> Exception:
-    first = error.problems[0]
-    return Mistake(first) if len(error.problems) == 1 and first.got.startswith(start) else error

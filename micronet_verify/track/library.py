@@ -18,6 +18,10 @@ RULES = "rules"
 LABELS = "labels"
 
 
+class UnknownName(SpecError):
+    """No track, or no edition of the rules, has the name that was asked for. One that stands in a file is the file's fault."""
+
+
 def spec_folder() -> Path:
     """The folder of the tracks that come with this package: inside it when installed, beside it in a checkout."""
     package = Path(__file__).resolve().parent.parent
@@ -115,7 +119,7 @@ def _find(what: str, name: str, folders: Sequence[Path], where: str = "", suffix
     known = _names(folders, suffix)
     article = "an" if what[0] in "aeiou" else "a"
     advice = did_you_mean(name, known) or (f"there are: {', '.join(known)}" if known else "there are none")
-    raise SpecError(Problem(f"{article} {what} named {shown(name)}", "be one that exists", where, advice))
+    raise (SpecError if where else UnknownName)(Problem(f"{article} {what} named {shown(name)}", "be one that exists", where, advice))
 
 
 def _names(folders: Sequence[Path], suffix: str = ".yaml") -> list[str]:
