@@ -21,11 +21,13 @@ from typing import Any, NoReturn
 from micronet_verify.framework.settings import same_settings
 
 LONGEST = 300
+SECONDS = 300
+"""More than the import of any framework takes on a slow disk."""
 _one_at_a_time = threading.RLock()
 
 
 class Ended(BaseException):
-    """A plugin tried to end the process without an exception (``os._exit``, ``os.abort``)."""
+    """A plugin tried to end the process without an exception (``os._exit``, ``os.abort``), or did not end itself."""
 
 
 @dataclass(slots=True)
@@ -44,7 +46,16 @@ def contained() -> Iterator[Contained]:
     For short calls: the process's standard streams are exchanged meanwhile, and what other threads print then is lost.
     """
     found, interrupted = Contained(), list[bool]()
-    with _one_at_a_time, _quiet(found), _interrupts(interrupted), no_exit(), _same_folder(), same_settings(), warnings.catch_warnings():
+    with (
+        _one_at_a_time,
+        _quiet(found),
+        _interrupts(interrupted),
+        no_exit(),
+        _same_folder(),
+        same_settings(),
+        _in_time(),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         try:
             yield found
@@ -158,6 +169,32 @@ def _same_folder() -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):
             os.chdir(before)
+
+
+@contextlib.contextmanager
+def _unchanged() -> Iterator[None]:
+    """The process goes on, where it was and as it was set."""
+    with no_exit(), _same_folder(), same_settings():
+        yield
+
+
+@contextlib.contextmanager
+def _in_time() -> Iterator[None]:
+    """An alarm ends what does not end by itself; only the main thread can be alarmed, and nobody's own alarm is replaced."""
+    if threading.current_thread() is not threading.main_thread() or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+
+    def late(number: int, frame: FrameType | None) -> NoReturn:
+        raise Ended(f"no end within {SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -165,6 +165,14 @@ def test_F9_a_plugin_that_changes_the_process_at_import_changes_it_for_nobody(si
     assert found() == before
 
 
+def test_F9_a_plugin_whose_import_does_not_end_is_ended(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("micronet_verify.framework.guard.SECONDS", 4)
+    install(site, "sleeps", "import time\nwhile True: time.sleep(1)\n")
+    (broken,) = installed().broken
+    assert str(broken.problem).startswith("got Ended: no end within 4 seconds at import but should import without that [plugin 'sleeps'")
+    assert "sound" in frameworks()
+
+
 def test_a_distribution_whose_entry_points_cannot_be_read(site: Path) -> None:
     install(site, "torn", sound("torn"))
     (site / "micronet_torn-1.0.dist-info" / "entry_points.txt").write_bytes(b"[micronet_verify]\ntorn = micronet_torn\n\xff\xfe")
