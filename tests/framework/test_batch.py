@@ -14,7 +14,8 @@ from micronet_verify_pytorch.counter import PyTorchCounter
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from torch import Tensor, nn
 
-from micronet_verify.errors import SubmissionFault
+from micronet_verify.errors import PluginFault, SubmissionFault
+from micronet_verify.facts.graph import Graph
 from micronet_verify.framework.batch.axis import Lies, Spread, find
 from micronet_verify.framework.batch.compare import BATCH, check_batch
 from micronet_verify.framework.builder import GraphBuilder
@@ -291,3 +292,16 @@ def test_where_a_reshape_leaves_the_batch() -> None:
     assert find((14, 3), 6, 7) == Lies(0, inner=2)
     assert find((1, 7, 6), 6, 7) == Lies(1)
     assert find((2, 21), 6, 7) == Spread(6)
+
+
+def test_another_number_of_inputs_at_another_batch_is_the_counters_defect() -> None:
+    class Fickle:
+        def translate(self, request: TranslateRequest, builder: GraphBuilder) -> Graph:
+            inputs = [builder.input((builder.batch, 2)) for _ in range(1 if builder.batch == 1 else 2)]
+            return builder.finish([builder.elementwise("relu", inputs[0])])
+
+    builder = GraphBuilder(None)
+    graph = Fickle().translate(TranslateRequest(Path("m")), builder)
+    with pytest.raises(PluginFault) as caught:
+        check_batch(Fickle(), Path("m"), graph, builder)
+    assert "got 2 inputs at a batch of 97 but should be 1, as at a batch of 1" in str(caught.value)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from micronet_verify.errors import Problem, SubmissionFault
+from micronet_verify.errors import PluginFault, Problem, SubmissionFault
 from micronet_verify.facts.formats import INT64, numeric_format
 from micronet_verify.facts.graph import Attribute, Graph, Node, Shape, Value
 from micronet_verify.facts.nested import all_nodes, all_values
@@ -38,6 +38,7 @@ _SIZES = frozenset("shape starts ends sizes repeats groups".split())
 # What may be done with the examples' own numbers, to find each its place in a table.
 _ADDRESSING = frozenset("add mul".split())
 _WHOLE = (INT64, numeric_format("int32"))
+_COUNTER = "a defect of the plugin's counter: report it to its authors"
 _NUMBER = "a number made of the size of the batch"
 _PLUMBING = frozenset("identity reshape expand transpose".split())
 
@@ -45,7 +46,8 @@ _PLUMBING = frozenset("identity reshape expand transpose".split())
 def check_batch(counter: Counter, artifact: Path, graph: Graph, builder: GraphBuilder) -> None:
     """Compare ``graph``, as ``builder`` built it, with the same artifact at a batch of ``BATCH``.
 
-    Raises ``SubmissionFault`` with every node that brings examples together, or with the first difference.
+    Raises ``SubmissionFault`` with every node that brings examples together, or with the first difference; ``PluginFault`` where the
+    counter gives another number of inputs.
     """
     if any(node.kind == "branch" and "id" in node.attributes for node in all_nodes(graph)):
         return
@@ -54,6 +56,10 @@ def check_batch(counter: Counter, artifact: Path, graph: Graph, builder: GraphBu
         other = counter.translate(TranslateRequest(artifact), wide)
     except SubmissionFault as fault:
         raise SubmissionFault(_of_wide(problem) for problem in fault.problems) from None
+    if len(graph.inputs) != len(other.inputs):
+        raise PluginFault(
+            Problem(f"{len(other.inputs)} inputs at a batch of {BATCH}", f"be {len(graph.inputs)}, as at a batch of 1", advice=_COUNTER)
+        )
     if [graph.values[name].shape for name in graph.inputs] == [other.values[name].shape for name in other.inputs]:
         return
     if not graph.outputs or not other.outputs:

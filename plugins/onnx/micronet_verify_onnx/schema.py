@@ -25,9 +25,9 @@ def check_node(node: onnx.NodeProto, given: Mapping[str, AttributeProto], versio
     problems = []
     operands, results = len(node.input), len(node.output)
     if not schema.min_input <= operands <= schema.max_input:
-        problems.append(Problem(f"{operands} operands of {kind}", f"have {schema.min_input} to {schema.max_input}", where))
+        problems.append(Problem(f"{operands} operands of {kind}", f"have {_between(schema.min_input, schema.max_input)}", where))
     if not 1 <= results <= schema.max_output:
-        problems.append(Problem(f"{results} results of {kind}", f"have 1 to {schema.max_output}", where))
+        problems.append(Problem(f"{results} results of {kind}", f"have {_between(1, schema.max_output)}", where))
     names = [attribute.name for attribute in node.attribute]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(f"the attribute {name!r} of {kind} twice", "be given once", where))
@@ -78,3 +78,7 @@ def _schema(kind: str, version: int) -> onnx.defs.OpSchema | None:
         return onnx.defs.get_schema(kind, version, "")
     except onnx.defs.SchemaError:
         return None
+
+
+def _between(least: int, most: int) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"

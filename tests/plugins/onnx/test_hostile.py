@@ -316,7 +316,7 @@ def test_constants_that_are_listed_as_inputs_are_constants() -> None:
 @pytest.mark.parametrize(
     ("item", "sentence"),
     [
-        (node("Relu", "x x"), "got 2 operands of Relu but should have 1 to 1 [Relu in the_Relu]"),
+        (node("Relu", "x x"), "got 2 operands of Relu but should have 1 [Relu in the_Relu]"),
         (node("Relu", "x", slope=1.0), "got an attribute 'slope' of Relu but should be one of opset 17's [Relu in the_Relu]"),
         (node("Concat", "x x"), "got Concat without its attribute 'axis' but should have one [Concat in the_Concat]"),
         (node("Concat", "x x", axis=9), "got axis 9 of a tensor of 2 axes but should lie between -2 and 1 [Concat in the_Concat]"),
