@@ -33,11 +33,11 @@ def branch(op: Visit, predicate: Operand, run: Run, value: Value | None = None) 
     predicate_value = predicate.value if value is None else value
     if op.walk.turns and _of_the_turn(op, predicate_value):
         op.refuse("a branch that the number of the turn decides", "be the same in every turn")
-    graphs = []
+    graphs, faults = [], len(op.walk.faults.problems)
     for number in range(len(SIDES)):
         builder = op.builder.body()
         results = side(number, builder)
-        if None in results:
+        if None in results or len(op.walk.faults.problems) > faults:
             return [None] * max(len(results), len(op.step.results))
         graphs.append(finished(op, builder, results))
     returned = [[graph.values[key] for key in graph.outputs] for graph in graphs]

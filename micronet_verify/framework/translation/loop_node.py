@@ -98,9 +98,10 @@ def _one_node(op: Visit, found: Loop, history: Sequence[Results], both: bool) ->
     slices = [_inside(builder, builder.input(x.shape[1:], x.format)) for x in sequences]
     if numbered and not both:
         op.walk.turns.add(number.value.id)
+    faults = len(op.walk.faults.problems)
     turn = found.turn(builder, number, state, slices)
     op.walk.turns.discard(number.value.id)
-    if turn is None:
+    if turn is None or len(op.walk.faults.problems) > faults:
         return None
     reader = Reader(builder, number.value, op.walk.known_constants())
     for place, item in enumerate(turn.state):

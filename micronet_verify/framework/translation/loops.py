@@ -37,9 +37,10 @@ def loop(op: Visit, found: Loop) -> Results:
                 return made
             op.refuse(f"a loop of more than {MOST_UNROLLED:,} operators once it is written out", "be shorter", reason or CONSTANT)
         number = folded(op.builder, np.array(turns, np.int64), "iteration")
+        faults = len(op.walk.faults.problems)
         turn = found.turn(op.builder, number, state, [_element(op, each, turns) for each in found.scanned])
         op.here()
-        if turn is None:
+        if turn is None or len(op.walk.faults.problems) > faults:
             return poisoned
         going, state, turns = _decided(op, turn.going), turn.state, turns + 1
         if len(history) <= 2:

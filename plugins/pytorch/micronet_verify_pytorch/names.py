@@ -98,9 +98,11 @@ class Names(Scope):
 
     def define(self, ref: Hashable, item: Item | None) -> None:
         """The archive's own declaration is never believed; where it disagrees with what is inferred, one of them lies."""
+        if isinstance(item, Operand):
+            self._compare(ref, item)
         super().define(ref, item)
-        if not isinstance(item, Operand):
-            return
+
+    def _compare(self, ref: Hashable, item: Operand) -> None:
         where, meta = self.builder.where, self.graph.metas.get(str(ref))
         if meta is None:
             raise SubmissionFault(Problem(f"no declared shape for {ref!r}", "have one", where))

@@ -214,7 +214,8 @@ def nested(levels: int) -> Any:
             inner = copy.deepcopy(node)
             body = node["inputs"][1]["arg"]["as_graph"]["graph"]
             names = [each["as_tensor"]["name"] for each in body["inputs"]]
-            inner["inputs"][0]["arg"] = {"as_tensor": {"name": names[0]}}
+            (truth,) = [name for name in names if not body["tensor_values"][name]["sizes"]]
+            inner["inputs"][0]["arg"] = {"as_tensor": {"name": truth}}
             inner["inputs"][-1]["arg"] = {"as_tensors": [{"name": name} for name in names]}
             inner["outputs"] = body["outputs"]
             body["nodes"] = [inner]
@@ -226,7 +227,7 @@ def nested(levels: int) -> Any:
 def test_bodies_are_deep_but_not_without_end(tmp_path: Path) -> None:
     def function(x: Tensor) -> Any:
         truth = x.sum() > 0
-        return torch.cond(truth, lambda t, x: torch.tanh(x), lambda t, x: torch.relu(x), (truth, x))
+        return torch.cond(truth, lambda t, x: torch.where(t, torch.tanh(x), x), lambda t, x: torch.where(t, torch.relu(x), x), (truth, x))
 
     path, _ = saved(Function(function), (4,), tmp_path)
     assert kinds(translate(edited(path, nested(20))))[-1] == "branch"
