@@ -83,6 +83,7 @@ def test_without_a_scaling_the_file_is_mapped(tmp_path: Path) -> None:
 
 def test_no_file_stays_open(tmp_path: Path) -> None:
     np.save(tmp_path / "inputs.npy", PIXELS)
+    gc.collect()  # what other tests left is closed now, and not while this one counts
     before = len(os.listdir("/proc/self/fd"))
     opened = open_inputs(tmp_path / "inputs.npy", SCALING)
     assert len(opened[:]) == 37
