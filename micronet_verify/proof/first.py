@@ -71,7 +71,7 @@ def run_first(graph: Graph, constants: Opened, given: Given, terms: Terms, rando
     ran = _run(graph, constants, given, scales)
     found, spread = ran.answers, spread_of(ran.answers)
     if spread == 0:
-        return First(ran=ran, spread=0.0, noise=0.0, limit=0.0, compared=_nothing_shown(len(found)))
+        return First(ran=ran, spread=0.0, noise=0.0, limit=0.0, compared=_nothing_shown(given.rows))
     noise, level = float(apart(found, ran.exact, spread).max()), float(levels_apart(found, ran.exact).max())
     factor, cap = terms.factor, terms.cap
     if is_half(graph):  # float16 is rounded after every step: that is the yardstick, and what it may be
@@ -104,7 +104,11 @@ def is_half(graph: Graph) -> bool:
     )
 
 
-def _nothing_shown(n: int) -> Compared:
+def _nothing_shown(rows: Array) -> Compared:
+    n = len(rows)
+    if all(np.array_equal(row, rows[0]) for row in rows):  # no network could answer these differently
+        words = f"{n} examples that are all the same, so that nothing can be compared"
+        return Compared("unproved", 0.0, 0.0, words, advice="organizers: the inputs of the data set should differ")
     words = f"the same answer to all {n} examples, so that nothing can be compared"
     return Compared("differs", 0.0, 0.0, words, advice="entrant: hand in a network whose answers depend on its input")
 

@@ -157,6 +157,14 @@ def test_constant_answers_prove_nothing() -> None:
     assert found.translated.words == "the same answer to all 24 examples, so that nothing can be compared"
 
 
+def test_equal_examples_are_nobodys_network() -> None:
+    net, graph = network()
+    found = prove_graph(graph, ConstantStore(net.folder, net.folder), np.repeat(INPUTS[:1], 24, axis=0)).proof
+    assert found.translated.outcome == "unproved"
+    assert found.translated.words == "24 examples that are all the same, so that nothing can be compared"
+    assert found.translated.advice.startswith("organizers: ")
+
+
 def test_nan_is_no_answer() -> None:
     net, graph = network()
     answers = own_answers(graph, ConstantStore(net.folder, net.folder), INPUTS)
