@@ -40,12 +40,16 @@ def prove(
     """Run the graph as translated and as priced on examples that the run's seed draws. Raises as a step does."""
     folder, seed = work / "proof", bench.seed_of(submission.id, track)
     folder.mkdir()
-    places = _finite(track, artifact, answered, _places(track, graph, answered, seed))
+    places, rows = _places(track, graph, answered, seed), answered.rows
+    if rows is None:
+        answers = _answers(track, artifact, answered, places)
+        finite = _finite(answers)
+        places, rows = [places[at] for at in finite], _kept(folder / "answers.npy", answers[finite])
     job = ProveJob(
         graph=work / "graph",
         root=artifact.path.parent,
         rows=_kept(folder / "rows.npy", _inputs(answered, places)),
-        answers=answered.rows or _kept(folder / "answers.npy", _answers(track, artifact, answered, places)),
+        answers=rows,
         out=folder / "out",
         rules=asdict(track.rules),
         regime=regime,
@@ -71,13 +75,10 @@ def _places(track: Track, graph: Graph, answered: Answered, seed: str) -> Sequen
     return sample(seed, "proof", examples_of(track, graph), answered.inputs.examples)
 
 
-def _finite(track: Track, artifact: Artifact, answered: Answered, places: Sequence[int]) -> Sequence[int]:
-    """The examples with finite answers, if any: the quality check refuses the others, and nothing can be compared with them."""
-    if answered.shown:
-        return places
-    rows = _answers(track, artifact, answered, places)
-    finite = np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
-    return [place for place, kept in zip(places, finite, strict=True) if kept] if finite.any() else places
+def _finite(answers: NDArray[Any]) -> list[int]:
+    """The rows of ``answers`` that are finite, or all where none is. The quality check refuses the others; they compare with nothing."""
+    finite = np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
+    return [at for at, is_finite in enumerate(finite.tolist()) if is_finite] or list(range(len(answers)))
 
 
 def _begins(answered: Answered) -> tuple[int, ...]:

@@ -174,7 +174,7 @@ class Cases:
                 if problems := write_all(self._report, records):
                     write_reports(self._report, records, self._handed_in)  # one of them may have touched these
                 for problem in problems:
-                    print(f"A report was not written: {one_line(str(problem))}", file=sys.stderr)
+                    print(f"Report of a plugin: {one_line(str(problem))}", file=sys.stderr)
 
     def pytest_unconfigure(self) -> None:
         if self._judge is not None:
